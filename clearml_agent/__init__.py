@@ -1,0 +1,1 @@
+"""The agent: pulls tasks from queues, builds their environments and runs them."""

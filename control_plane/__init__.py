@@ -1,0 +1,3 @@
+"""The server: API, file server and web page in one process over Redis."""
+
+__version__ = "0.1.0"
