@@ -1,0 +1,222 @@
+"""Fixtures that every layer shares: a real server process over the embedded store, and a way to call it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_LIMIT_S = 20.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run what is marked `full`, at full size")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    skip = pytest.mark.skip(reason="at full size: scripts/test --full")
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(skip)
+
+
+class ApiFailure(Exception):
+    """An answer with a result code other than 200."""
+
+    def __init__(self, code: int, subcode: int, message: str, answer: dict[str, Any]) -> None:
+        super().__init__(f"{code}/{subcode}: {message}")
+        self.code, self.subcode, self.message, self.answer = code, subcode, message, answer
+
+
+@dataclass
+class RunningServer:
+    """A `clearml-server` process of its own, with its own data directory, on free ports."""
+
+    data_dir: Path
+    runtime_dir: Path
+    process: subprocess.Popen[bytes]
+    facts: dict[str, Any]
+    arguments: list[str] = field(default_factory=list)
+    _token: str | None = None
+
+    @property
+    def api(self) -> str:
+        return str(self.facts["api_server"])
+
+    @property
+    def web(self) -> str:
+        return str(self.facts["web_server"])
+
+    @property
+    def files(self) -> str:
+        return str(self.facts["files_server"])
+
+    @property
+    def access_key(self) -> str:
+        return str(self.facts["access_key"])
+
+    @property
+    def secret_key(self) -> str:
+        return str(self.facts["secret_key"])
+
+    @property
+    def log(self) -> str:
+        return (self.data_dir / "server.out").read_text(errors="replace")
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """The variables that point a client process at this server, on top of a clean environment."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("CLEARML_", "TRAINS_", "PYTEST_"))}
+        return {
+            **kept,
+            "CLEARML_API_HOST": self.api,
+            "CLEARML_WEB_HOST": self.web,
+            "CLEARML_FILES_HOST": self.files,
+            "CLEARML_API_ACCESS_KEY": self.access_key,
+            "CLEARML_API_SECRET_KEY": self.secret_key,
+            "CLEARML_CONFIG_FILE": str(self.data_dir / "no-such.conf"),
+            "CLEARML_RUNTIME_DIR": str(self.runtime_dir),
+            **extra,
+        }
+
+    def login(self) -> str:
+        basic = base64.b64encode(f"{self.access_key}:{self.secret_key}".encode()).decode()
+        request = urllib.request.Request(f"{self.api}/auth.login", headers={"Authorization": f"Basic {basic}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return str(json.load(answer)["data"]["token"])
+
+    def call(
+        self, endpoint: str, body: Any = None, *, token: str | None = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """POST one call and return its `data`; raise ApiFailure for any result code but 200."""
+        if token is None:
+            token = self._token = self._token or self.login()
+        data = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+        request = urllib.request.Request(
+            f"{self.api}/{endpoint}",
+            data=data,
+            method="POST",
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}", **(headers or {})},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            with error:
+                answer = json.loads(error.read())
+            meta = answer["meta"]
+            raise ApiFailure(meta["result_code"], meta["result_subcode"], meta["result_msg"], answer) from None
+
+    def kill(self) -> None:
+        """kill -9 of the server process alone."""
+        self.process.kill()
+        self.process.wait(20)
+
+    def restart(self) -> None:
+        """Start again on the same data directory and the same ports."""
+        ports = [
+            f"--{name}-port={self.facts[f'{key}_server'].rsplit(':', 1)[1]}"
+            for name, key in (("api", "api"), ("web", "web"), ("files", "files"))
+        ]
+        again = start_server(self.data_dir, self.runtime_dir, *self.arguments, ports=ports)
+        self.process, self.facts, self._token = again.process, again.facts, None
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(20)
+            raise
+
+
+def start_server(
+    data_dir: Path,
+    runtime_dir: Path,
+    *arguments: str,
+    ports: list[str] | None = None,
+    env: dict[str, str] | None = None,
+) -> RunningServer:
+    """Start `clearml-server` and wait until it says it answers."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    runtime_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ready = data_dir / "ready.json"
+    ready.unlink(missing_ok=True)
+    out = (data_dir / "server.out").open("ab")
+    command = [
+        *(sys.executable, "-m", "clearml_sdk.cli", "clearml-server"),
+        *(ports or ["--api-port=0", "--web-port=0", "--files-port=0"]),
+        *("--data-dir", str(data_dir), "--ready-file", str(ready), *arguments),
+    ]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CLEARML_", "TRAINS_"))}
+    process = subprocess.Popen(
+        command,
+        stdout=out,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        env={**kept, "CLEARML_RUNTIME_DIR": str(runtime_dir), **(env or {})},
+    )
+    out.close()
+    deadline = time.monotonic() + START_LIMIT_S
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            text = (data_dir / "server.out").read_text(errors="replace")
+            raise RuntimeError(f"clearml-server did not start (exit {process.returncode}):\n{text[-4000:]}")
+        time.sleep(0.02)  # another process writes the file: there is no event to wait for
+    facts = json.loads(ready.read_text())
+    return RunningServer(data_dir, runtime_dir, process, facts, list(arguments))
+
+
+@contextlib.contextmanager
+def running_server(*arguments: str, env: dict[str, str] | None = None) -> Iterator[RunningServer]:
+    """A server for one test that stops, kills or configures it."""
+    with tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True) as folder:
+        server = start_server(Path(folder) / "data", Path(folder) / "run", *arguments, env=env)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RunningServer]:
+    """One server for every test of the session that neither stops nor configures it."""
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture
+def own_server() -> Iterator[RunningServer]:
+    """A server of the test's own, to kill and restart."""
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture
+def new_server() -> Callable[..., contextlib.AbstractContextManager[RunningServer]]:
+    """`with new_server("--durability=process") as server: ...`"""
+    return running_server
+
+
+@pytest.fixture(scope="session")
+def call(server: RunningServer) -> Callable[..., Any]:
+    return server.call
