@@ -1,0 +1,89 @@
+"""The handler table: endpoint name -> handler, request type, response type.
+
+HTTP routing, the in-process transport, `/openapi.json` and the compatibility report are made from it. A service
+module declares its endpoints with the decorator, and `build_table` collects them from the modules it is given:
+
+    @endpoint("queues.create", CreateRequest, CreateResponse)
+    async def create(ctx: Context, request: CreateRequest) -> dict[str, Any]: ...
+
+A request type is a `Request` Struct (contract: unknown keys are ignored), `dict` for the open query language of
+`*.get_all` (the body as it came, an object), or `bytes` for the endpoints that take NDJSON (the body untouched).
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from control_plane.services.context import Context
+
+RequestT = TypeVar("RequestT")
+Answer = Mapping[str, Any] | msgspec.Struct | None
+"""What a handler returns: the envelope's `data`. None is an empty object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[RequestT]):
+    """One row of the table. Calling it calls its handler, so services may use each other's endpoints."""
+
+    name: str
+    handler: Callable[[Context, RequestT], Awaitable[Answer]]
+    request: type[RequestT]
+    response: Any
+    """A Struct or typed dict that describes the answer's `data`; None when it is an empty or free object."""
+    min_version: str
+    """Echoed as `meta.endpoint.actual_version`."""
+    authorize: bool
+    """False: answered without any credentials."""
+    roles: frozenset[str] | None
+    """Who may call it; None: everybody who is authenticated."""
+    claim_allowed: bool
+    """False: the token that a task's process holds cannot call it."""
+
+    def __call__(self, ctx: Context, request: RequestT) -> Awaitable[Answer]:
+        return self.handler(ctx, request)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+
+ADMINISTRATORS = frozenset({"system", "root", "admin", "superuser"})
+"""Roles that may manage users and their credentials."""
+
+
+def endpoint(
+    name: str,
+    request: type[RequestT],
+    response: Any = None,
+    *,
+    min_version: str = "1.0",
+    authorize: bool = True,
+    roles: frozenset[str] | None = None,
+    claim_allowed: bool = True,
+) -> Callable[[Callable[[Context, RequestT], Awaitable[Answer]]], Endpoint[RequestT]]:
+    """Declare the function below as the handler of `name`."""
+
+    def declare(handler: Callable[[Context, RequestT], Awaitable[Answer]]) -> Endpoint[RequestT]:
+        return Endpoint(name, handler, request, response, min_version, authorize, roles, claim_allowed)
+
+    return declare
+
+
+Table = Mapping[str, Endpoint[Any]]
+
+
+def build_table(modules: Iterable[ModuleType]) -> dict[str, Endpoint[Any]]:
+    """Collect every endpoint that the modules declare; a name declared twice is a defect and raises ValueError."""
+    table: dict[str, Endpoint[Any]] = {}
+    for module in modules:
+        for value in vars(module).values():
+            if not isinstance(value, Endpoint) or value.handler.__module__ != module.__name__:
+                continue
+            if table.get(value.name, value) is not value:
+                raise ValueError(f"{value.name} is declared twice")
+            table[value.name] = value
+    return dict(sorted(table.items()))
