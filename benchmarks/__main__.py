@@ -1,0 +1,25 @@
+"""`scripts/bench [NAME] [--rounds N]`: run the benchmarks and print each as a ratio to the official package."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+BENCHMARKS = {
+    "init": "import + Task.init, wall time",
+    "start": "enqueue -> first line of user code, warm environment",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("name", nargs="?", choices=sorted(BENCHMARKS), help="only this one")
+    parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each side (default 5)")
+    arguments = parser.parse_args()
+    for name, title in BENCHMARKS.items():
+        if arguments.name in (None, name):
+            importlib.import_module(f"benchmarks.{name}").run(title, rounds=arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

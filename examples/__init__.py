@@ -1,0 +1,1 @@
+"""Examples that the scripts and the tests run for real."""

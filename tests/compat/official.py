@@ -1,0 +1,102 @@
+"""The unmodified official packages from PyPI, each in an environment of its own, kept between runs in `.run`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.conftest import RunningServer
+
+PROJECT = Path(__file__).resolve().parents[2]
+OFFICIAL = PROJECT / ".run" / "official"
+SDK_VERSION, AGENT_VERSION = "2.1.12", "3.0.3"
+BIN = Path(sys.executable).parent
+
+
+def sdk_environment() -> Path:
+    """The bin folder of an environment with the official SDK."""
+    return environment_with(f"clearml-{SDK_VERSION}", f"clearml=={SDK_VERSION}", "numpy")
+
+
+def agent_environment() -> Path:
+    """The bin folder of an environment with the official agent."""
+    return environment_with(f"clearml-agent-{AGENT_VERSION}", f"clearml-agent=={AGENT_VERSION}")
+
+
+def environment_with(name: str, *packages: str) -> Path:
+    """A virtual environment that holds just `packages`; returns its bin folder."""
+    OFFICIAL.mkdir(parents=True, exist_ok=True)
+    folder = OFFICIAL / name
+    with (OFFICIAL / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            uv = str(BIN / "uv")
+            subprocess.run([uv, "venv", "--quiet", "--seed", "--python", sys.executable, str(folder)], check=True)
+            install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(folder / "bin/python")]
+            subprocess.run([*install, *packages], check=True, timeout=600)
+            (folder / "complete").touch()
+    return folder / "bin"
+
+
+def write_conf(server: RunningServer, home: Path) -> Path:
+    """A `clearml.conf` as a user writes it, pointing the official packages at our server."""
+    path = home / "clearml.conf"
+    path.write_text(f"""
+api {{
+    web_server: "{server.web}"
+    api_server: "{server.api}"
+    files_server: "{server.files}"
+    credentials {{ access_key: "{server.access_key}", secret_key: "{server.secret_key}" }}
+}}
+agent {{
+    worker_name: "official"
+    venvs_dir: "{home}/venvs"
+    venvs_cache {{ path: "{home}/venvs-cache" }}
+    vcs_cache {{ path: "{home}/vcs-cache" }}
+    pip_download_cache {{ path: "{home}/pip-download-cache" }}
+    package_manager {{ pip_version: "" }}
+}}
+sdk {{
+    storage {{ cache {{ default_base_dir: "{home}/cache" }} }}
+    development {{ default_output_uri: "" }}
+}}
+""")
+    return path
+
+
+def official_environment(server: RunningServer, home: Path, bin_folder: Path) -> dict[str, str]:
+    """What an official process sees: nothing of ours but the configuration file."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CLEARML_", "TRAINS_", "VIRTUAL_ENV", "PYTEST_"))}
+    return {
+        **kept,
+        "HOME": str(home),
+        "CLEARML_CONFIG_FILE": str(write_conf(server, home)),
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+    }
+
+
+@contextlib.contextmanager
+def process(name: str, folder: Path, *command: str, env: dict[str, str]) -> Iterator[Path]:
+    """A daemon for some tests; yields its log, and prints it when the test fails."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as out:
+        running = subprocess.Popen(
+            command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        yield log
+    finally:
+        running.terminate()
+        try:
+            running.wait(30)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+        print(f"--- {name}\n{log.read_text(errors='replace')[-6000:]}")
