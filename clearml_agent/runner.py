@@ -1,0 +1,403 @@
+"""Run one task: be the parent of its process tree, in a session of its own, until nothing of the tree is left.
+
+Usage: `python -I -S runner.py RUN_DIRECTORY`. Standard library alone, Python >= 3.6, one file, because the same file
+runs in containers. It outlives the agent: an agent reads the directory to know what became of the run.
+
+Files in the run directory:
+    launch.json  read: argv, cwd, env, grace_s, leftover_grace_s
+    lock         flock held for as long as this program lives
+    started      made (O_EXCL) before the first instruction of the task; where it exists nothing starts the run again
+    log          the task's standard output and error ARE this file (O_APPEND): no line waits in anybody's memory
+    result.json  how it ended; by write, fsync, rename
+
+Signals: SIGTERM asks the task to stop and kills what is left after `grace_s`; SIGQUIT kills at once; SIGINT, SIGHUP,
+SIGUSR1 and SIGUSR2 are handed to the task's process group. When the task's main process has ended, so must the rest of
+its tree.
+
+Exit status: 0 when result.json says how the run ended, 75 when another runner has it, 1 when it cannot be recorded.
+"""
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import resource
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` costs milliseconds of every start
+    from typing import Any, Dict, List, NoReturn, Optional, Set, Tuple
+
+LINUX = sys.platform.startswith("linux")
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+FORWARDED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+HANDLED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM, signal.SIGQUIT, *FORWARDED)
+KILL_LIMIT_S = 20.0  # how long killed processes may take to vanish: one in an uninterruptible wait may never
+RECORD_LIMIT_S = 120.0  # how long a full disk is given before the result is given up
+EXIT_TAKEN = 75
+
+
+class Taken(Exception):
+    """Another runner has, or had, this run."""
+
+
+# ---------------------------------------------------------------------------------------------------- files
+
+
+def read_json(path: str) -> "Dict[str, Any]":
+    with open(path, encoding="utf-8") as file:
+        return dict(json.load(file))
+
+
+def sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_json(path: str, value: "Dict[str, Any]") -> None:
+    """Put `value` at `path` so that a reader, or a crash, sees the whole of it or nothing."""
+    temporary = path + ".tmp"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(fd, json.dumps(value).encode("utf-8"))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(temporary, path)
+    sync_directory(os.path.dirname(path))
+
+
+def record(path: str, value: "Dict[str, Any]") -> bool:
+    """write_json, tried again while the disk is full. False when it stayed impossible."""
+    deadline = time.monotonic() + RECORD_LIMIT_S
+    while True:
+        try:
+            write_json(path, value)
+            return True
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.5)  # nothing announces free space
+
+
+def hold_lock(path: str) -> int:
+    """Take the run's lock for as long as this process lives; raises Taken."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise Taken("another runner holds {}".format(path)) from None
+        raise
+    return fd
+
+
+def mark_started(path: str, facts: "Dict[str, Any]") -> None:
+    """Say, durably and once, that the task is about to start; raises Taken where that was said before."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Taken("{} exists: this run was started before".format(path)) from None
+    try:
+        os.write(fd, json.dumps(facts).encode("utf-8"))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_directory(os.path.dirname(path))
+
+
+# ------------------------------------------------------------------------------------------------ processes
+
+
+def start_ticks(pid: int) -> "Optional[int]":
+    """When a process started, in clock ticks since boot: with the pid it names one process. None where unknown."""
+    try:
+        with open("/proc/{}/stat".format(pid), "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def boot_id() -> str:
+    """The running system's boot, so that a pid of an earlier one is not believed. Empty where unknown."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def parents() -> "Dict[int, int]":
+    """pid -> parent's pid, of every process there is."""
+    if not LINUX:
+        return {pid: parent for pid, parent, _ in processes_by_ps()}
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/{}/stat".format(name), "rb") as file:
+                    found[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
+            except (OSError, IndexError):
+                pass  # it ended between the listing and the reading
+    return found
+
+
+def processes_by_ps() -> "List[Tuple[int, int, int]]":
+    """(pid, parent, process group) where there is no /proc."""
+    with os.popen("ps -A -o pid= -o ppid= -o pgid=") as out:
+        rows = [line.split() for line in out]
+    return [(int(row[0]), int(row[1]), int(row[2])) for row in rows if len(row) == 3]
+
+
+def descendants(root: int, group: int) -> "Set[int]":
+    """Every process under `root`; without a subreaper (no Linux) also the orphans that stayed in `group`."""
+    children: "Dict[int, List[int]]" = {}
+    for pid, parent in parents().items():
+        children.setdefault(parent, []).append(pid)
+    found: "Set[int]" = set()
+    todo = list(children.get(root, ()))
+    if not LINUX:
+        todo += [pid for pid, _, pgid in processes_by_ps() if pgid == group]
+    while todo:
+        pid = todo.pop()
+        if pid not in found and pid != root:
+            found.add(pid)
+            todo += children.get(pid, ())
+    return found
+
+
+def send(pids: "Set[int]", number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass  # gone, or another user's: it is reported as left over when it does not end
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every orphaned descendant, so that a double fork does not hide a process."""
+    if LINUX:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for memory so far, in this cgroup or, failing that, on this machine."""
+    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
+        try:
+            with open(path, encoding="ascii") as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except (OSError, ValueError):
+            continue
+    return 0
+
+
+def become_task(launch: "Dict[str, Any]", log_fd: int, go_fd: int, error_fd: int, runner_pid: int) -> "NoReturn":
+    """In the forked child: wait for the word to go, then turn into the task. Never returns."""
+    try:
+        os.setsid()
+        if LINUX:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            try:
+                with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+                    file.write("100")  # short of memory, the kernel takes the task and not the program that reports it
+            except OSError:
+                pass  # where this is not allowed, the kernel chooses by size
+        if os.read(go_fd, 1) != b"1" or os.getppid() != runner_pid:
+            os._exit(0)  # the runner died before it could record the start: the task must not run
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(log_fd, 1)
+        os.dup2(log_fd, 2)
+        for number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", signal.SIGPIPE)):
+            signal.signal(number, signal.SIG_DFL)  # Python ignores these, and a task would inherit it
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.chdir(launch["cwd"])
+        os.execvpe(launch["argv"][0], launch["argv"], launch["env"])
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the runner must hear of it and this copy must end
+        os.write(error_fd, "{}: {}".format(type(error).__name__, error).encode("utf-8", "replace")[:4000])
+    os._exit(127)
+
+
+# -------------------------------------------------------------------------------------------------- the run
+
+
+class Run:
+    """The task's process tree from its start to its last process."""
+
+    def __init__(self, directory: str, launch: "Dict[str, Any]") -> None:
+        self.directory = directory
+        self.launch = launch
+        self.pid = 0
+        self.status: "Optional[int]" = None
+        self.ended_at = 0.0
+        self.stop_signal = ""
+        self.deadline: "Optional[float]" = None
+        self.sweeping = False
+        self.killed: "Set[int]" = set()
+        self.error = ""
+
+    def start(self) -> None:
+        """Fork, record the start, then let the child go: a crash between any two of these never runs a task twice."""
+        log_fd = os.open(self.path("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        go_read, go_write = os.pipe()
+        error_read, error_write = os.pipe()
+        runner_pid = os.getpid()
+        self.pid = os.fork()
+        if not self.pid:
+            os.close(go_write)
+            become_task(self.launch, log_fd, go_read, error_write, runner_pid)
+        for fd in (log_fd, go_read, error_write):
+            os.close(fd)
+        facts = {
+            "pid": runner_pid,
+            "start_ticks": start_ticks(runner_pid),
+            "boot_id": boot_id(),
+            "task_pid": self.pid,
+            "task_start_ticks": start_ticks(self.pid),
+            "started_at": time.time(),
+        }
+        try:
+            mark_started(self.path("started"), facts)
+        except BaseException:
+            os.close(go_write)  # the child reads the end of the pipe and leaves
+            os.waitpid(self.pid, 0)
+            raise
+        os.write(go_write, b"1")
+        os.close(go_write)
+        self.error = os.read(error_read, 4000).decode("utf-8", "replace")
+        os.close(error_read)
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    def reap(self) -> bool:
+        """Collect ended children. False when there is none left: as orphans become children, the tree is gone."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return bool(not LINUX and descendants(os.getpid(), self.pid))
+            if pid == 0:
+                return True
+            if pid == self.pid:
+                self.status, self.ended_at = status, time.time()
+
+    def wait(self) -> "Set[int]":
+        """Wait until the tree is gone, by itself or killed; returns the processes that could not be killed."""
+        while self.reap():
+            if self.status is not None and not self.sweeping:
+                self.sweep()
+            if self.deadline is not None and time.monotonic() >= self.deadline:
+                return self.kill()
+            self.wake_at(self.deadline)
+            self.on_signal(signal.sigwait(HANDLED))
+        return set()
+
+    def wake_at(self, deadline: "Optional[float]") -> None:
+        left = 0.0 if deadline is None else max(0.001, deadline - time.monotonic())
+        if not LINUX and self.sweeping:
+            left = 0.05  # orphans are not our children there, so no SIGCHLD tells of their end
+        signal.setitimer(signal.ITIMER_REAL, left)
+
+    def sweep(self) -> None:
+        """The main process has ended: ask the rest of the tree to end as well, soon."""
+        self.sweeping = True
+        send(descendants(os.getpid(), self.pid), signal.SIGTERM)
+        limit = time.monotonic() + float(self.launch.get("leftover_grace_s", 2.0))
+        self.deadline = limit if self.deadline is None else min(limit, self.deadline)
+
+    def on_signal(self, number: int) -> None:
+        if number == signal.SIGTERM and not self.stop_signal:
+            self.stop_signal = "SIGTERM"
+            self.signal_group(signal.SIGTERM)
+            self.deadline = time.monotonic() + float(self.launch.get("grace_s", 10.0))
+        elif number == signal.SIGQUIT:
+            self.stop_signal = "SIGKILL"
+            self.deadline = time.monotonic()
+        elif number in FORWARDED:
+            self.signal_group(number)
+
+    def signal_group(self, number: int) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass  # the group is empty, or another user's
+
+    def kill(self) -> "Set[int]":
+        """SIGKILL the whole tree; frozen first, until a look finds nobody new, so that none slips away by forking."""
+        deadline = time.monotonic() + KILL_LIMIT_S
+        while self.reap():
+            frozen: "Set[int]" = set()
+            while True:
+                fresh = descendants(os.getpid(), self.pid) - frozen
+                if not fresh:
+                    break
+                send(fresh, signal.SIGSTOP)
+                frozen |= fresh
+            send(frozen, signal.SIGKILL)
+            self.killed |= frozen
+            if not self.reap():
+                break
+            if time.monotonic() > deadline:
+                return descendants(os.getpid(), self.pid)
+            self.wake_at(min(deadline, time.monotonic() + 0.1))
+            signal.sigwait((signal.SIGCHLD, signal.SIGALRM))
+        return set()
+
+    def result(self, left: "Set[int]", oom_before: int) -> "Dict[str, Any]":
+        """What result.json says; `exit_code` is None when a signal ended the task."""
+        status = self.status
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        exited = status is not None and os.WIFEXITED(status)
+        signaled = status is not None and os.WIFSIGNALED(status)
+        return {
+            "exit_code": os.WEXITSTATUS(status) if exited and status is not None else None,
+            "signal": os.WTERMSIG(status) if signaled and status is not None else None,
+            "error": self.error,
+            "ended_at": self.ended_at or time.time(),
+            "stop_signal": self.stop_signal,
+            "oom": oom_kills() > oom_before,
+            "killed": len(self.killed),
+            "left": sorted(left),
+            "user_s": usage.ru_utime,
+            "system_s": usage.ru_stime,
+            "peak_rss_bytes": usage.ru_maxrss * (1024 if LINUX else 1),
+        }
+
+
+def main(arguments: "List[str]") -> int:
+    if len(arguments) != 1:
+        sys.stderr.write("usage: runner.py RUN_DIRECTORY\n")
+        return 2
+    directory = os.path.abspath(arguments[0])
+    try:
+        lock_fd = hold_lock(os.path.join(directory, "lock"))
+        if os.path.exists(os.path.join(directory, "started")):
+            raise Taken("this run was started before")
+        if os.getsid(0) != os.getpid() and os.getpgrp() != os.getpid():
+            os.setsid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        adopt_orphans()
+        oom_before = oom_kills()
+        run = Run(directory, read_json(os.path.join(directory, "launch.json")))
+        run.start()
+    except Taken as taken:
+        sys.stderr.write("runner: {}\n".format(taken))
+        return EXIT_TAKEN
+    left = run.wait()
+    recorded = record(run.path("result.json"), run.result(left, oom_before))
+    os.close(lock_fd)
+    return 0 if recorded else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
