@@ -1,1 +1,40 @@
-"""The SDK: `from clearml import Task` finds this package where the official one is not installed."""
+"""The SDK: `from clearml import Task` finds this package where the official one is not installed.
+
+Names are imported when they are first used (PEP 562): `import clearml` itself loads nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clearml_sdk._version import __version__
+    from clearml_sdk.errors import UsageError
+    from clearml_sdk.logger import Logger
+    from clearml_sdk.model import InputModel, Model, OutputModel
+    from clearml_sdk.task import Task, TaskTypes
+
+_HOMES = {
+    "InputModel": "clearml_sdk.model",
+    "Logger": "clearml_sdk.logger",
+    "Model": "clearml_sdk.model",
+    "OutputModel": "clearml_sdk.model",
+    "Task": "clearml_sdk.task",
+    "TaskTypes": "clearml_sdk.task",
+    "UsageError": "clearml_sdk.errors",
+    "__version__": "clearml_sdk._version",
+}
+
+__all__ = ["InputModel", "Logger", "Model", "OutputModel", "Task", "TaskTypes", "UsageError", "__version__"]
+
+
+def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__():  # type: ignore[no-untyped-def]
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,65 @@
+"""One program for every command: it acts by the name it was started as, or by its first argument.
+
+`clearml-agent daemon` and `clearml agent daemon` and `python -m clearml_sdk.cli clearml-agent daemon` are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "clearml-agent": ("clearml_agent.cli", "agent", "run tasks from queues"),
+    "clearml-init": ("clearml_sdk.setup_wizard", "", "write clearml.conf: the address and the credentials of a server"),
+    "clearml-server": ("control_plane.cli", "server", "the server: API, files and web page in one process"),
+}
+"""Command -> (module with `main(argv) -> int | None`, extra of the distribution that it needs, what it does)."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command named by the program's name or the first argument, and return its exit status."""
+    program, *arguments = sys.argv if argv is None else argv
+    name = os.path.splitext(os.path.basename(program))[0]
+    if name not in COMMANDS:
+        if arguments[:1] in (["--version"], ["-V"]):
+            from clearml_sdk._version import __version__
+
+            print(f"clearml-lean {__version__}")
+            return 0
+        if not arguments or arguments[0] in ("-h", "--help"):
+            print(usage())
+            return 0 if arguments else 2
+        name, *arguments = arguments
+        if not name.startswith("clearml-"):
+            name = f"clearml-{name}"
+    if name not in COMMANDS:
+        print(f"unknown command: {name.removeprefix('clearml-')}\n\n{usage()}", file=sys.stderr)
+        return 2
+    return run(name, arguments)
+
+
+def run(name: str, arguments: list[str]) -> int:
+    """Import the command's module and call it; say what to install when its extra is missing."""
+    from importlib import import_module
+
+    module, extra, _ = COMMANDS[name]
+    try:
+        command = import_module(module)
+    except ModuleNotFoundError as error:
+        if not extra or (error.name or "").split(".")[0] in ("clearml_sdk", "clearml_agent", "control_plane"):
+            raise  # ours: a defect, not a missing package
+        print(
+            f"{name} needs {error.name}, which is not installed: pip install 'clearml-lean[{extra}]'", file=sys.stderr
+        )
+        return 1
+    return int(command.main(arguments) or 0)
+
+
+def usage() -> str:
+    """The list of commands."""
+    lines = [f"  {name.removeprefix('clearml-'):<8} {what}" for name, (_, _, what) in sorted(COMMANDS.items())]
+    return "\n".join(["usage: clearml COMMAND [ARGUMENT ...]", "", *lines, "", "clearml COMMAND --help says more."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
