@@ -1,0 +1,70 @@
+"""What can go wrong in the store.
+
+StoreError
+├── StoreUnavailable   Redis could not be reached within the time a request may wait
+├── GuardFailed        a transaction's condition did not hold; nothing was written
+├── InvalidQuery       a query names an operator or a value that does not exist (wire.md 7)
+├── EmbeddedStoreError the embedded server could not be started
+│   └── DataDirInUse   another server runs on the same data directory
+└── UnsafeServer       the given Redis evicts keys: it cannot be a database
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+class StoreError(Exception):
+    """Base of everything the store raises on purpose."""
+
+
+class StoreUnavailable(StoreError):
+    """Redis could not be reached; the request may be repeated later."""
+
+
+class EmbeddedStoreError(StoreError):
+    """The embedded server did not start, or does not answer."""
+
+
+class DataDirInUse(EmbeddedStoreError):
+    """Another process serves the same data directory."""
+
+
+class UnsafeServer(StoreError):
+    """The given Redis would drop our keys under memory pressure."""
+
+
+class InvalidQuery(StoreError):
+    """A query that cannot be understood. `field` is the request's field, `reason` one of `REASONS`."""
+
+    REASONS = ("regex", "value", "validation")
+
+    def __init__(self, field: str, message: str, reason: str = "value") -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message, self.reason = field, message, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One condition of a transaction.
+
+    `kind` is "equals", "exists", "absent", "claim", "name" or "queued"; `entity` and `id` say what it looks at
+    ("task" and its id, say), `path` which value of it, `expected` what it had to be.
+    """
+
+    kind: str
+    entity: str
+    id: str
+    path: str = ""
+    expected: Any = None
+
+
+class GuardFailed(StoreError):
+    """A condition did not hold. `found` is what was there instead, decoded; None where nothing was."""
+
+    def __init__(self, guard: Guard, found: Any) -> None:
+        super().__init__(
+            f"{guard.kind} {guard.entity} {guard.id} {guard.path}: expected {guard.expected!r}, found {found!r}"
+        )
+        self.guard, self.found = guard, found

@@ -1,0 +1,109 @@
+"""Every key in Redis: one function a key, its docstring the type and the layout.
+
+Metadata shares the hash tag `{m}`, because a transaction touches several of its keys; events are tagged by their task
+and spread over a Cluster. Values named "leaf" are JSON as orjson writes it.
+"""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1
+
+
+def schema_version() -> str:
+    """STRING: the layout's version, an integer; see `migrations`."""
+    return "{m}:schema"
+
+
+def document(kind: str, id: str, part: str = "core") -> str:
+    """HASH: field path -> leaf. One hash a part of the document, as `layout` cuts it."""
+    return f"{{m}}:d:{kind}:{id}:{part}"
+
+
+def ids(kind: str) -> str:
+    """SET: the ids of all documents of a kind."""
+    return f"{{m}}:ids:{kind}"
+
+
+def names(kind: str, scope: str) -> str:
+    """HASH: unique name -> id of its owner, within a scope (a company, a project)."""
+    return f"{{m}}:names:{kind}:{scope}"
+
+
+def change_counter() -> str:
+    """STRING: how many transactions changed a document or a queue; the last one's number."""
+    return "{m}:changes:n"
+
+
+def changes() -> str:
+    """STREAM, trimmed: entry `<change number>-0`; t: the transaction's id, c: `kind NUL id NUL kind NUL id ...`."""
+    return "{m}:changes"
+
+
+def queue(id: str) -> str:
+    """ZSET: task id -> position, lowest first."""
+    return f"{{m}}:q:{id}"
+
+
+def entries() -> str:
+    """HASH: task id -> `queue SP added-ms` for every task that waits in a queue."""
+    return "{m}:entries"
+
+
+def in_flight() -> str:
+    """ZSET: task id -> deadline in ms since the epoch, for tasks popped and not started yet."""
+    return "{m}:flights"
+
+
+def flights() -> str:
+    """HASH: task id -> `queue SP claim SP added-ms SP worker`, for the members of `in_flight`."""
+    return "{m}:flights:info"
+
+
+def claims() -> str:
+    """HASH: task id -> number of its last claim. Raised by each claim, each enqueue and each fence; never reused."""
+    return "{m}:claims"
+
+
+def cursor(worker: str) -> str:
+    """STRING with expiry: the queue that a worker was served from last (round-robin between its queues)."""
+    return f"{{m}}:cursor:{worker}"
+
+
+def worker_deadlines() -> str:
+    """ZSET: worker key -> when its registration ends, ms since the epoch."""
+    return "{m}:workers"
+
+
+def activity(day: str) -> str:
+    """HASH with expiry: packed statistics of one day, see `activity`."""
+    return f"{{m}}:activity:{day}"
+
+
+def event_meta(owner: str) -> str:
+    """HASH: generation, sequence and counters of one task's (or model's) events; survives a reset."""
+    return f"ev:{{{owner}}}:meta"
+
+
+def event_stream(owner: str, generation: int, family: str) -> str:
+    """STREAM: packed blocks of one family (scalar, log, plot, image, vector) of events."""
+    return f"ev:{{{owner}}}:{generation}:{family}"
+
+
+def event_series(owner: str, generation: int) -> str:
+    """HASH: `metric NUL variant` -> packed statistics of one scalar series, see `series`."""
+    return f"ev:{{{owner}}}:{generation}:series"
+
+
+def event_parts(owner: str) -> str:
+    """ZSET: id of a batch part already stored -> when, ms since the epoch; older than a day is dropped."""
+    return f"ev:{{{owner}}}:parts"
+
+
+def event_part_results(owner: str) -> str:
+    """HASH: id of a batch part already stored -> what was answered for it."""
+    return f"ev:{{{owner}}}:parts:added"
+
+
+def scroll(id: str) -> str:
+    """STRING with expiry: the state of one paged read, a leaf."""
+    return f"{{m}}:scroll:{id}"
