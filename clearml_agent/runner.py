@@ -5,7 +5,7 @@ runs in containers. It outlives the agent: an agent reads the directory to know 
 
 Files in the run directory:
     launch.json  read: argv, cwd, env, grace_s, leftover_grace_s
-    lock         flock held for as long as this program lives
+    lock         flock held for as long as this program lives; says its pid
     started      made (O_EXCL) before the first instruction of the task; where it exists nothing starts the run again
     log          the task's standard output and error ARE this file (O_APPEND): no line waits in anybody's memory
     result.json  how it ended; by write, fsync, rename
@@ -96,6 +96,8 @@ def hold_lock(path: str) -> int:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             raise Taken("another runner holds {}".format(path)) from None
         raise
+    os.ftruncate(fd, 0)
+    os.write(fd, json.dumps({"pid": os.getpid(), "start_ticks": start_ticks(os.getpid())}).encode("utf-8"))
     return fd
 
 

@@ -1,0 +1,243 @@
+"""From the output of a run to log events on the server: every line once, in order, across crashes and outages.
+
+A run's console has four parts, sent in this order: what the agent says before and beside the task (`agent.log`), the
+task's own output (`log`), why it was stopped or failed (`error.log`), and the last word (`final.log`); the last two
+exist only when `log` is complete. Before a batch is sent its bounds and its time are written down (`console.json`); a
+batch sent again after a crash is therefore the same, byte for byte and under the same id, and the server drops it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+BATCH_BYTES = 256 * 1024
+MESSAGE_BYTES = 64 * 1024
+PARTIAL_LINE_S = 1.0
+
+AGENT, TASK, ERROR, FINAL = "agent.log", "log", "error.log", "final.log"
+PARTS = (AGENT, TASK, ERROR, FINAL)
+LEVELS = {AGENT: "INFO", TASK: "DEBUG", ERROR: "ERROR", FINAL: "DEBUG"}
+POSITION = "console.json"
+
+_BACKSPACES = re.compile(r"[^\b\n\r]\b|\b")
+_TERMINAL_RESET = "\x1b[0m"
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Bytes `start` to `end` of a part, and the time of their first message (ms since epoch)."""
+
+    part: str
+    start: int
+    end: int
+    timestamp: int
+
+
+class Position(msgspec.Struct):
+    """How far the server has acknowledged each part, and the batch that is under way."""
+
+    acknowledged: dict[str, int] = msgspec.field(default_factory=dict)
+    pending: Batch | None = None
+    last_timestamp: int = 0
+    refused: str = ""
+
+
+def clean(text: str) -> str:
+    """Text as a terminal would have left it: nothing under a carriage return or a backspace.
+
+    Source: contract/agent_behaviour.md 11.
+    """
+    if "\b" in text:
+        previous = None
+        while previous != text:
+            previous, text = text, _BACKSPACES.sub("", text)
+    if "\r" in text:
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return "" if text.strip() == _TERMINAL_RESET else text
+
+
+def messages(raw: bytes) -> list[str]:
+    """The texts of the log events for `raw`: lines joined up to MESSAGE_BYTES, longer ones split. Pure."""
+    text = clean(raw.decode("utf-8", "replace"))
+    found: list[str] = []
+    group: list[str] = []
+    size = 0
+    for line in text.splitlines(keepends=True):
+        for piece in _pieces(line):
+            length = len(piece.encode())
+            if group and size + length > MESSAGE_BYTES:
+                found.append("".join(group))
+                group, size = [], 0
+            group.append(piece)
+            size += length
+    if group:
+        found.append("".join(group))
+    return found
+
+
+def _pieces(line: str) -> list[str]:
+    """A line cut so that no piece exceeds MESSAGE_BYTES (a character takes four bytes at most)."""
+    step = MESSAGE_BYTES // 4
+    if len(line) <= step:
+        return [line]
+    return [line[i : i + step] for i in range(0, len(line), step)]
+
+
+def cut(data: bytes, *, whole: bool) -> int:
+    """How many bytes of `data` to send now: up to the last line end; with `whole` all but a begun character. Pure."""
+    end = data.rfind(b"\n") + 1
+    if not whole and end:
+        return end
+    if not whole and len(data) < BATCH_BYTES:
+        return 0
+    if end and len(data) >= BATCH_BYTES:
+        return end
+    for back in range(1, min(4, len(data)) + 1):  # a character of UTF-8 has at most four bytes
+        byte = data[-back]
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return len(data) - back if length > back and len(data) > back else len(data)
+        if byte < 0x80:
+            break
+    return len(data)
+
+
+def events(batch: Batch, raw: bytes, *, task: str, worker: str, level: str) -> bytes:
+    """The NDJSON body of one batch; the same bytes for the same arguments. Pure."""
+    lines = [
+        {"type": "log", "level": level, "task": task, "worker": worker, "msg": text, "timestamp": batch.timestamp + i}
+        for i, text in enumerate(messages(raw))
+    ]
+    return b"\n".join(msgspec.json.encode(line) for line in lines)
+
+
+Send = Callable[[bytes, str], Awaitable[None]]
+"""Deliver one body under a batch id; returns when acknowledged, raises ConsoleRefused when it never will be."""
+
+
+class ConsoleRefused(Exception):
+    """The server takes no more lines for this task (deleted, or claimed by somebody else)."""
+
+
+class Console:
+    """The parts of one run's console, and what has been sent of them.
+
+    Args:
+        run_id: prefix of the batch ids, unique for this claim of the task.
+        echo: also gets each cleaned text, once, for a person to read; may be called again after a crash.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        run_id: str,
+        task: str,
+        worker: str,
+        send: Send,
+        echo: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.directory, self.run_id, self.task, self.worker = directory, run_id, task, worker
+        self._send, self._echo, self._clock = send, echo, clock
+        self.position = self._load()
+
+    def write(self, text: str) -> None:
+        """Add lines of the agent's own; on disk when this returns."""
+        self._append(AGENT, text)
+
+    def finish(self, last_line: str, error: str = "") -> None:
+        """Set the end of the console, the same after a crash; call it only when the task's output is complete."""
+        for part, text in ((ERROR, error), (FINAL, last_line)):
+            if text:
+                path = self.directory / part
+                temporary = path.with_suffix(".tmp")
+                temporary.write_text(text + "\n", encoding="utf-8", errors="replace")
+                temporary.replace(path)
+
+    async def send_available(self, *, whole: bool = False) -> bool:
+        """Send what there is, or the next batch of it. True when something was sent and there may be more.
+
+        Args:
+            whole: also send a line that has no end yet.
+        """
+        if self.position.refused:
+            return False
+        if self.position.pending is None and not self._take(whole=whole):
+            return False
+        batch = self.position.pending
+        if batch is None:
+            return False
+        raw = self._read(batch.part, batch.start, batch.end - batch.start)
+        body = events(batch, raw, task=self.task, worker=self.worker, level=LEVELS[batch.part])
+        try:
+            if body:
+                await self._send(body, f"{self.run_id}.{batch.part}.{batch.start}-{batch.end}")
+        except ConsoleRefused as refused:
+            self.position.refused = str(refused) or "refused"
+            self._save()
+            return False
+        self.position.acknowledged[batch.part] = batch.end
+        self.position.last_timestamp = batch.timestamp + body.count(b"\n")
+        self.position.pending = None
+        if self._echo is not None:
+            self._echo(clean(raw.decode("utf-8", "replace")))
+        return True
+
+    @property
+    def has_partial_line(self) -> bool:
+        """Whether output waits that does not end a line."""
+        return any(self._size(part) > self.position.acknowledged.get(part, 0) for part in PARTS)
+
+    def _take(self, *, whole: bool) -> bool:
+        """Choose the next batch and write it down, before anything of it is sent."""
+        for part in PARTS:
+            start = self.position.acknowledged.get(part, 0)
+            data = self._read(part, start, BATCH_BYTES)
+            size = cut(data, whole=whole) if data else 0
+            if size:
+                timestamp = max(int(self._clock() * 1000), self.position.last_timestamp + 1)
+                self.position.pending = Batch(part, start, start + size, timestamp)
+                self._save()
+                return True
+            if data and part == TASK:
+                return False  # a begun line of the task comes before the last word
+        return False
+
+    def _append(self, part: str, text: str) -> None:
+        fd = os.open(self.directory / part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(fd, (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
+        finally:
+            os.close(fd)
+
+    def _read(self, part: str, start: int, size: int) -> bytes:
+        try:
+            with (self.directory / part).open("rb", buffering=0) as file:
+                file.seek(start)
+                return file.read(size)
+        except FileNotFoundError:
+            return b""
+
+    def _size(self, part: str) -> int:
+        try:
+            return (self.directory / part).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _load(self) -> Position:
+        try:
+            return msgspec.json.decode((self.directory / POSITION).read_bytes(), type=Position)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return Position()  # a power failure may empty the file: lines sent twice are better than none
+
+    def _save(self) -> None:
+        path = self.directory / POSITION
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.encode(self.position))
+        temporary.replace(path)

@@ -1,0 +1,108 @@
+"""How a run ended, in the words the task's record and its console get. Pure.
+
+Source: contract/agent_behaviour.md 11 (last lines) and 13 (final states).
+"""
+
+from __future__ import annotations
+
+import signal as signals
+
+from clearml_agent.errors import RunFailed
+from clearml_agent.runs import Outcome, Result, Stop, StopKind
+
+COMPLETED, STOPPED, FAILED = "tasks.completed", "tasks.stopped", "tasks.failed"
+INTERRUPTED = {254, 130}
+"""Exit codes of a script that a Ctrl-C or its own abort ended."""
+
+
+def changed_by(worker: str) -> str:
+    return f"Changed by clearml-agent {worker}"
+
+
+def of_result(result: Result, stop: Stop | None, worker: str) -> Outcome:
+    """What to report for a run whose runner recorded how it ended."""
+    code = result.exit_code if result.exit_code is not None else 128 + (result.signal or 0)
+    if stop is not None and (result.stop_signal or result.exit_code is None):
+        return of_stop(stop, worker, exit_code=code)
+    if result.error:
+        failed = RunFailed(
+            f"the task's program could not be started: {result.error}. Check the task's binary, entry point and "
+            "working directory.",
+            reason="worker failed to start the task",
+        )
+        return of_failure(failed, worker, exit_code=code)
+    if result.signal is not None:
+        return _killed(result, worker, code)
+    if code == 0:
+        return Outcome(COMPLETED, "worker execution done", changed_by(worker), "", "Process completed successfully")
+    if code in INTERRUPTED:
+        return Outcome(STOPPED, "user abort", changed_by(worker), "", "Process terminated by user", code)
+    if result.stop_signal:  # somebody signalled the runner, and not through this agent
+        return Outcome(STOPPED, "worker was stopped", changed_by(worker), "", "Process terminated by user", code)
+    message = f"{changed_by(worker)}: the script ended with exit code {code}; the last lines of its console say why"
+    return Outcome(FAILED, f"worker execution exit code {code}", message, "", f"Process failed, exit code {code}", code)
+
+
+def _killed(result: Result, worker: str, code: int) -> Outcome:
+    number = result.signal or 0
+    name = signal_name(number)
+    if number == signals.SIGINT:
+        return Outcome(STOPPED, "user abort", changed_by(worker), "", "Process terminated by user", code)
+    if result.oom:
+        advice = (
+            "this machine ran out of memory; give the task less data or a smaller batch, or a worker with more memory"
+        )
+    elif number == signals.SIGKILL:
+        advice = "somebody killed it, or the machine ran out of memory (see its kernel log)"
+    elif number in (signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGABRT, signals.SIGFPE):
+        advice = "native code crashed; run with PYTHONFAULTHANDLER=1 to see where"
+    else:
+        advice = "somebody sent it this signal"
+    error = f"The task's process was ended by signal {number} ({name}): {advice}."
+    message = f"{changed_by(worker)}: ended by signal {number} ({name}): {advice}"
+    return Outcome(FAILED, f"worker execution exit code {-number}", message, error, _failed_line(-number), code)
+
+
+def of_stop(stop: Stop, worker: str, *, exit_code: int = 0) -> Outcome:
+    """What to report for a run that was stopped on request."""
+    code = exit_code or 1
+    if stop.kind is StopKind.USER:
+        reason = "task was stopped by tasks.stop"
+        error = "User aborted: stopping task"
+        return Outcome(STOPPED, reason, changed_by(worker), error, "Process aborted by user", code)
+    if stop.kind is StopKind.AGENT:
+        reason, error = "worker was stopped", f"The agent was stopped ({stop.reason}), and the task with it."
+        return Outcome(STOPPED, reason, changed_by(worker), error, "Process terminated by user", code)
+    if stop.kind is StopKind.STATUS:
+        return Outcome("", "", "", f"The task's process was stopped: {stop.reason}.", "Process aborted by user", code)
+    return Outcome("", exit_code=code)
+
+
+def of_lost(worker: str) -> Outcome:
+    """What to report for a run whose runner was killed: nobody knows how the task's program ended."""
+    what = "the program that watched over the task's process was killed, and with it the task: its exit code is unknown"
+    return Outcome(
+        FAILED,
+        "worker execution exit unknown",
+        f"{changed_by(worker)}: {what}; reset and enqueue the task to run it again",
+        f"{what[0].upper()}{what[1:]}.",
+        "Process failed, exit code unknown",
+        1,
+    )
+
+
+def of_failure(failed: RunFailed, worker: str, *, exit_code: int = 1) -> Outcome:
+    """What to report for a task that could not be run."""
+    message = f"{changed_by(worker)}: {failed.message}"
+    return Outcome(FAILED, failed.reason, message, failed.message, _failed_line(exit_code), exit_code)
+
+
+def _failed_line(code: int) -> str:
+    return f"Process failed, exit code {code}"
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signals.Signals(number).name
+    except ValueError:
+        return "unknown"
