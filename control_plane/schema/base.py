@@ -11,5 +11,5 @@ class Request(msgspec.Struct, kw_only=True):
     """
 
 
-class Empty(Request):
+class Empty(Request, kw_only=True):
     """A request without fields."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from control_plane.services.access import Access
     from control_plane.settings import Settings
     from control_plane.store import Store
 
@@ -93,6 +94,8 @@ class Context:
     store: "Store"
     settings: "Settings"
     identity: Identity
+    access: "Access"
+    """Mints tokens (`access.mint_claim(identity, Claim(task, number, worker))`) and keeps credentials."""
     request_id: str = ""
     endpoint: str = ""
     """Name of the endpoint called, for counters and messages."""

@@ -1,0 +1,224 @@
+"""The API port: decodes a request, calls the one handler it names, and encodes the answer."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from control_plane.http import authentication, openapi
+from control_plane.http.envelope import Envelopes, failure
+from control_plane.http.logs import exception_facts
+from control_plane.http.metrics import Metrics
+from control_plane.http.protocol import Server, new_request_id
+from control_plane.http.routing import NEWEST, Decoder, find
+from control_plane.services import impersonation
+from control_plane.services.access import Access
+from control_plane.services.context import ANONYMOUS, Connection, Context, Identity
+from control_plane.services.errors import ApiError, Subcode, forbidden
+from control_plane.services.registry import Endpoint, Table
+from control_plane.settings import Settings
+from control_plane.store.errors import GuardFailed, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from control_plane.store import Store
+
+log = logging.getLogger(__name__)
+
+SLOW_S = 1.0
+JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+LONG_CALLS = frozenset({"agents.wait"})
+"""Endpoints whose answer hands something out: they are told when the caller hangs up."""
+
+
+@dataclass
+class Api:
+    """What the API port needs; `handle` serves it, below any prefix that the web port cuts off."""
+
+    table: Table
+    store: "Store"
+    settings: Settings
+    access: Access
+    origins: Collection[str]
+    metrics: Metrics
+    counters: Counter[str] = field(default_factory=Counter)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def __post_init__(self) -> None:
+        self._decoder = Decoder(self.table)
+        self._envelopes = Envelopes()
+        self._openapi = openapi.document(self.table)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; every failure is an envelope."""
+        path, _, query = request.raw_path.partition("?")
+        return await self.answer(request, path, query)
+
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
+        """Answer the call that `path` names."""
+        if request.method == "OPTIONS":
+            return web.Response(status=200)
+        request_id = new_request_id()
+        if path in ("/metrics", "/openapi.json"):
+            return await self._facts(request, path, request_id)
+        started = time.perf_counter()
+        name, version, actual, code = "", NEWEST, "0", 200
+        try:
+            row, version = find(self.table, path)
+            name, actual = row.name, row.min_version
+            body, response = await self._call(request, row, version, query, request_id)
+            if response is not None:
+                return response
+        except asyncio.CancelledError:
+            code = 499  # the caller or the stop of the server ended it; nobody reads an answer
+            raise
+        except ApiError as error:
+            code = error.code
+            body = failure(request_id, name, version, actual, error)
+        except Exception as error:  # noqa: BLE001 - the user's border: it becomes an envelope and a log line
+            translated = self._translate(error, name, request_id)
+            code = translated.code
+            body = failure(request_id, name, version, actual, translated)
+        finally:
+            self.metrics.observe(name, code, time.perf_counter() - started)
+        headers = JSON_HEADERS if code == 200 else {**JSON_HEADERS, **_error_headers(code)}
+        return web.Response(body=body, status=code, headers=headers)
+
+    async def _call(
+        self, request: web.BaseRequest, row: Endpoint[Any], version: tuple[int, int], query: str, request_id: str
+    ) -> tuple[bytes, web.StreamResponse | None]:
+        headers = request.headers
+        if headers.get("Content-Encoding", "identity") != "identity":
+            raise ApiError(415, Subcode.MALFORMED, "Compressed requests are not read; send the body as it is")
+        identity = await self._identify(request, row)
+        body = await request.read() if request.can_read_body else b""
+        ctx = Context(
+            store=self.store,
+            settings=self.settings,
+            identity=identity,
+            access=self.access,
+            request_id=request_id,
+            endpoint=row.name,
+            version=version,
+            worker=headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or "",
+            batch_id=headers.get("X-ClearML-Batch", ""),
+            counters=self.counters,
+            clock=self.clock,
+        )
+        decoded = self._decoder.decode(row, body, query)
+        if row.name in LONG_CALLS:
+            return b"", await self._long_call(request, row, ctx, decoded)
+        data = await row.handler(ctx, decoded)
+        answer = self._envelopes.success(request_id, row.name, version, row.min_version, data)
+        if row.name in ("auth.login", "auth.logout"):
+            return b"", self._with_cookie(request, answer, data)
+        return answer, None
+
+    async def _identify(self, request: web.BaseRequest, row: Endpoint[Any]) -> Identity:
+        if not row.authorize:
+            return ANONYMOUS
+        header = request.headers.get("Authorization")
+        if header:
+            identity = await authentication.by_header(self.access, header)
+        else:
+            identity = await authentication.identify(
+                self.access,
+                method=request.method,
+                headers=request.headers,
+                cookies=request.cookies,
+                origins=self.origins,
+            )
+        identity = await impersonation.apply(self.store, self.access, identity, request.headers)
+        if row.roles is not None and identity.role not in row.roles:
+            raise forbidden("this needs another role", endpoint=row.name, role=identity.role)
+        if identity.claim is not None and not row.claim_allowed:
+            raise forbidden("the token of a running task cannot do this", endpoint=row.name)
+        return identity
+
+    async def _long_call(
+        self, request: web.BaseRequest, row: Endpoint[Any], ctx: Context, decoded: Any
+    ) -> web.StreamResponse:
+        """Run a call that hands something out, and take it back when the answer cannot be written."""
+        protocol = request.protocol
+        server = protocol._manager
+        connection: Connection = ctx.connection
+        if isinstance(server, Server):
+            server.watch(protocol, connection)
+        answered = False
+        try:
+            data = await row.handler(ctx, decoded)
+            body = self._envelopes.success(ctx.request_id, row.name, ctx.version, row.min_version, data)
+            response = web.Response(body=body, headers=JSON_HEADERS)
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("the caller hung up")
+            await response.prepare(request)
+            await response.write_eof()
+            answered = request.transport is not None and not request.transport.is_closing()
+            return response
+        finally:
+            if isinstance(server, Server):
+                server.unwatch(protocol)
+            if not answered:
+                await asyncio.shield(connection.compensate())
+
+    def _with_cookie(self, request: web.BaseRequest, body: bytes, data: Any) -> web.Response:
+        """A login's answer also carries the token as a cookie for the page; scripts cannot read it."""
+        response = web.Response(body=body, headers=JSON_HEADERS)
+        token = data.get("token") if isinstance(data, dict) else None
+        if token:
+            secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+            response.set_cookie(
+                authentication.COOKIE,
+                token,
+                httponly=True,
+                samesite="Lax",
+                secure=secure,
+                path="/",
+                max_age=self.settings.token_lifetime_s,
+            )
+        else:
+            response.del_cookie(authentication.COOKIE, path="/", httponly=True, samesite="Lax")
+        return response
+
+    async def _facts(self, request: web.BaseRequest, path: str, request_id: str) -> web.Response:
+        """`/metrics` and `/openapi.json`: they name nobody, and need a token off this machine."""
+        if not authentication.is_local(request.remote, request.headers):
+            try:
+                await authentication.identify(
+                    self.access, method="GET", headers=request.headers, cookies={}, origins=self.origins
+                )
+            except ApiError as error:
+                body = failure(request_id, path[1:], NEWEST, "0", error)
+                return web.Response(body=body, status=error.code, headers=JSON_HEADERS)
+        if path == "/openapi.json":
+            return web.Response(body=self._openapi, headers=JSON_HEADERS)
+        return web.Response(text=self.metrics.text(self.counters), content_type="text/plain")
+
+    def _translate(self, error: Exception, name: str, request_id: str) -> ApiError:
+        """What a caller is told about a failure that no service has named."""
+        facts = {"request_id": request_id, "endpoint": name}
+        if isinstance(error, StoreUnavailable):
+            log.warning("store unavailable", extra=facts)
+            return ApiError(
+                429, Subcode.STORE_BUSY, "The store cannot be reached at the moment", "ask again in a second"
+            )
+        if isinstance(error, GuardFailed):
+            log.info("a guard failed that no service expected", extra=facts)
+            return ApiError(400, Subcode.STATUS_RACE, "Another call changed this first", "read it again and retry")
+        if isinstance(error, web.HTTPRequestEntityTooLarge):
+            limit = self.settings.max_body_bytes
+            return ApiError(413, Subcode.MALFORMED, "The body is too large", limit_bytes=limit)
+        kind = "store failure" if isinstance(error, StoreError) else "unexpected failure"
+        log.error(kind, extra={**facts, **exception_facts(error)})
+        return ApiError(
+            500, Subcode.MALFORMED, "Internal server error", f"the server's log has it under request id {request_id}"
+        )
+
+
+def _error_headers(code: int) -> dict[str, str]:
+    return {"Retry-After": "1"} if code == 429 else {}

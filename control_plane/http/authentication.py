@@ -1,0 +1,84 @@
+"""What a request carries of who is calling, and when each of the three ways counts.
+
+    Authorization: Basic key:secret    any method
+    Authorization: Bearer token        any method; the header wins over a cookie
+    Cookie clearml_token_basic         an API call: POST, JSON body, Origin equal to a configured web origin;
+                                       a file: GET and HEAD only
+
+Other pages in the user's browser can send GETs and forms with the user's cookie: that is why (DESIGN 5).
+"""
+
+from collections.abc import Collection, Mapping
+from ipaddress import ip_address
+
+from control_plane.services import tokens
+from control_plane.services.access import Access
+from control_plane.services.context import Identity
+from control_plane.services.errors import unauthorized
+
+COOKIE = "clearml_token_basic"
+
+
+async def identify(
+    access: Access, *, method: str, headers: Mapping[str, str], cookies: Mapping[str, str], origins: Collection[str]
+) -> Identity:
+    """The caller of an API call; raise 401 when nothing that counts was sent."""
+    header = headers.get("Authorization")
+    if header:
+        return await by_header(access, header)
+    token = cookies.get(COOKIE)
+    if token and cookie_counts(method, headers, origins):
+        return await access.by_token(token)
+    raise unauthorized(20, "missing credentials")
+
+
+async def by_header(access: Access, header: str) -> Identity:
+    """The identity of an Authorization header; raise 401."""
+    kind, rest = tokens.split_header(header)
+    return await (access.by_token(rest) if kind == "bearer" else access.by_basic(rest))
+
+
+async def identify_for_file(
+    access: Access, *, method: str, headers: Mapping[str, str], cookies: Mapping[str, str]
+) -> Identity:
+    """The caller of the file server; a cookie may only read."""
+    header = headers.get("Authorization")
+    if header:
+        return await by_header(access, header)
+    token = cookies.get(COOKIE)
+    if token and method in ("GET", "HEAD"):
+        return await access.by_token(token)
+    raise unauthorized(20, "missing credentials")
+
+
+def cookie_counts(method: str, headers: Mapping[str, str], origins: Collection[str]) -> bool:
+    """True when a cookie may authenticate an API call."""
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return method == "POST" and kind == "application/json" and headers.get("Origin", "") in origins
+
+
+def is_local(peer: str | None, headers: Mapping[str, str]) -> bool:
+    """True for a caller on this machine who means this machine: no proxy in between, no foreign name in Host.
+
+    A page of a site whose name was made to point at 127.0.0.1 comes from a loopback address too, but names itself
+    in Host.
+    """
+    if peer is None or any(name in headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP")):
+        return False
+    return _is_loopback(peer) and _is_loopback(host_name(headers.get("Host", "")))
+
+
+def host_name(host: str) -> str:
+    """A Host header without its port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

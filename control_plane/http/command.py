@@ -1,0 +1,127 @@
+"""What `clearml-server` does around a running server: says where it is, hands out credentials, keeps its children."""
+
+import logging
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from control_plane.http.server import Running, running, stop_signals
+from control_plane.services.setup import write_private
+from control_plane.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """The agents to run beside the server."""
+
+    queues: list[str] | None
+    """Queues of the agent; None: no agent, empty: the queue `default`."""
+    services: bool
+
+
+async def serve(settings: Settings, *, ready_file: Path | None, children: Children) -> int:
+    """Serve until a signal; return the exit status."""
+    from control_plane.http import children as supervised  # for cost: only some servers have any
+
+    with stop_signals() as stop, ExitStack() as files:
+        async with running(settings) as server:
+            facts = ready_facts(server)
+            # The runtime file first: who reads the ready file may start a client at once.
+            files.enter_context(published(runtime_file(), facts))
+            if ready_file is not None:
+                files.enter_context(published(ready_file, facts))
+            announce(settings, server)
+            log.info(
+                "serving", extra={"api": server.api_server, "web": server.web_server, "files": server.files_server}
+            )
+            async with supervised.running(children, facts, settings):
+                await stop.wait()
+    return 0
+
+
+def ready_facts(server: Running) -> dict[str, str | int]:
+    """What `--ready-file` and the local server file hold (DESIGN 8)."""
+    return {
+        "api_server": server.api_server,
+        "web_server": server.web_server,
+        "files_server": server.files_server,
+        "access_key": server.key.access_key,
+        "secret_key": server.key.secret_key,
+        "pid": os.getpid(),
+    }
+
+
+@contextmanager
+def published(path: Path, facts: dict[str, str | int]) -> Iterator[None]:
+    """Write a private file, and remove it at the end if it still is ours."""
+    content = orjson.dumps(facts, option=orjson.OPT_INDENT_2)
+    write_private(path, content)
+    try:
+        yield
+    finally:
+        try:
+            if path.read_bytes() == content:
+                path.unlink()
+        except FileNotFoundError:
+            pass  # another server has taken the place over and is gone
+
+
+def runtime_file() -> Path:
+    """The file by which clients of the same user find a local server; its folder is made if need be.
+
+    Raises OSError when the folder belongs to somebody else or is open to others: credentials go into it.
+    """
+    chosen = os.environ.get("CLEARML_RUNTIME_DIR")
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if chosen:
+        folder = Path(chosen)
+    elif base and Path(base).is_dir():
+        folder = Path(base) / "clearml"
+    else:
+        folder = Path(tempfile.gettempdir()) / f"clearml-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=bool(chosen), exist_ok=True)
+    facts = os.lstat(folder)
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid():
+        raise PermissionError(f"{folder} is not a folder of this user; credentials are not written there")
+    if stat.S_IMODE(facts.st_mode) & 0o077:
+        folder.chmod(0o700)
+    return folder / "server.json"
+
+
+def announce(settings: Settings, server: Running) -> None:
+    """Tell a person at a terminal where the server is, and once how to reach it."""
+    if not sys.stdout.isatty():
+        return
+    print(f"ClearML is at {server.web_server} (API {server.api_server}, files {server.files_server})")
+    if not server.key.is_new:
+        return
+    print(
+        f"\nOn this machine nothing needs to be configured. Elsewhere, put this into ~/clearml.conf:\n\n"
+        f"{configuration(server)}\n\n"
+        f"The secret is shown this once; it is kept in {settings.data_dir / 'credentials.json'}.\n",
+        flush=True,
+    )
+
+
+def configuration(server: Running) -> str:
+    """A ready-to-paste clearml.conf."""
+    return (
+        "api {\n"
+        f"  api_server: {server.api_server}\n"
+        f"  web_server: {server.web_server}\n"
+        f"  files_server: {server.files_server}\n"
+        "  credentials {\n"
+        f'    access_key: "{server.key.access_key}"\n'
+        f'    secret_key: "{server.key.secret_key}"\n'
+        "  }\n"
+        "}"
+    )

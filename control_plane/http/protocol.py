@@ -1,0 +1,101 @@
+"""aiohttp's low-level server, adapted: bodies as large as ours, hang-ups noticed, errors as envelopes.
+
+The application layer of aiohttp (router, middlewares) is not used: there is one handler a port, and the handler
+table is the router.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from control_plane.http.envelope import failure
+from control_plane.http.routing import NEWEST
+from control_plane.services.context import Connection
+from control_plane.services.errors import ApiError, Subcode
+
+MAX_LINE_BYTES = 64 * 1024
+"""Longest request line and header: queries with long id lists, tokens."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def new_request_id() -> str:
+    """An id for one call: in its envelope, its log lines and the `X-Request-Id` of its answer."""
+    return secrets.token_hex(16)
+
+
+class Protocol(web.RequestHandler):
+    """One connection. What cannot be read as HTTP is answered with an envelope too, never with HTML."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        code = min(status, 500)
+        text = "The request cannot be read as HTTP" if code < 500 else "Internal server error"
+        body = failure(new_request_id(), "", NEWEST, "0", ApiError(code, Subcode.MALFORMED, text))
+        response = web.Response(status=code, body=body, content_type="application/json")
+        response.force_close()
+        return response
+
+
+class Server(web.Server):
+    """A port: makes requests with our body limit and tells long calls when their caller hangs up."""
+
+    def __init__(self, handler: Handler, *, max_body_bytes: int, **kwargs: Any) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._long_calls: dict[web.RequestHandler, Connection] = {}
+        super().__init__(
+            handler,
+            request_factory=self._request,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            **kwargs,
+        )
+
+    def __call__(self) -> web.RequestHandler:
+        return Protocol(self, loop=self._loop, **self._kwargs)
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=self._max_body_bytes
+        )
+
+    def watch(self, protocol: web.RequestHandler, connection: Connection) -> None:
+        """Have `connection` told when this caller hangs up or the server stops."""
+        self._long_calls[protocol] = connection
+
+    def unwatch(self, protocol: web.RequestHandler) -> None:
+        """Forget a call that has been answered."""
+        self._long_calls.pop(protocol, None)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        connection = self._long_calls.pop(handler, None)
+        if connection is not None:
+            connection.lose()
+        super().connection_lost(handler, exc)
+
+    def end_long_calls(self) -> None:
+        """Make every waiting call answer now, with what it has; used when the server stops."""
+        for connection in self._long_calls.values():
+            connection.lose()

@@ -1,0 +1,158 @@
+"""Which endpoint and version a path names, and which request a body and a query string make. Pure.
+
+Source: contract/wire.md, sections 1 and 5.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+import orjson
+
+from control_plane.services.errors import ApiError, Subcode, bad_request, validation
+from control_plane.services.registry import Endpoint, Table
+
+NEWEST = (2, 31)
+"""The API version that tokens announce and that a path without a version means."""
+
+_PATH = re.compile(r"/?(?:v(\d+)\.(\d+)/)?([A-Za-z_]\w+\.[A-Za-z_]\w+)/?", re.ASCII)
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_LOCATION = re.compile(r" - at `(?P<where>[^`]*)`$")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+
+
+def split_path(path: str) -> tuple[tuple[int, int], str]:
+    """`/v2.23/tasks.edit` -> ((2, 23), "tasks.edit"); raise 400/0 for anything that is not such a path."""
+    found = _PATH.fullmatch(path)
+    if found is None:
+        raise bad_request(f"Invalid request path {path}")
+    major, minor, name = found.groups()
+    return ((int(major), int(minor)) if major else NEWEST), name
+
+
+def find(table: Table, path: str) -> tuple[Endpoint[Any], tuple[int, int]]:
+    """The endpoint that a path names and the version it asks for; raise 404/0 where there is none."""
+    version, name = split_path(path)
+    row = table.get(name)
+    if row is None:
+        number = ".".join(map(str, version))
+        raise ApiError(404, Subcode.MALFORMED, f"Unable to find endpoint for name {name} and version {number}")
+    return row, version
+
+
+def merge_query(body: dict[str, Any], query: str) -> dict[str, Any]:
+    """Add a query string to a body: repeated keys are lists, dots nest, digits and true/false are values.
+
+    `key[]` is a list even when it stands alone.
+    """
+    lists: dict[str, list[Any]] = {}
+    marked: set[str] = set()
+    for key, text in parse_qsl(query, keep_blank_values=True, max_num_fields=2000):
+        name = key.removesuffix("[]")
+        if name != key:
+            marked.add(name)
+        lists.setdefault(name, []).append(_value(text))
+    merged = dict(body)
+    for name, values in lists.items():
+        value = values if name in marked or len(values) > 1 else values[0]
+        *parents, leaf = name.split(".")
+        place = merged
+        for parent in parents:
+            below = place.get(parent)
+            place[parent] = place = dict(below) if isinstance(below, dict) else {}
+        place[leaf] = value
+    return merged
+
+
+def _value(text: str) -> Any:
+    if text in ("true", "True"):
+        return True
+    if text in ("false", "False"):
+        return False
+    # An id made of digits alone stays text: it has no other meaning in 32 characters.
+    if len(text) < 18 and _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text
+
+
+class Decoder:
+    """Turns bodies into the request types of the table; one decoder a type, made once."""
+
+    def __init__(self, table: Table) -> None:
+        kinds = {row.request for row in table.values() if row.request not in (dict, bytes)}
+        self._decoders = {kind: msgspec.json.Decoder(kind) for kind in kinds}
+
+    def decode(self, row: Endpoint[Any], body: bytes, query: str) -> Any:
+        """The request of `row`; raise 400 naming what cannot be read."""
+        if row.request is bytes:
+            return body
+        if not query and row.request is not dict:
+            try:
+                return self._decoders[row.request].decode(body or b"{}")
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass  # the slow path below finds the field and its value, or reads a body of `null`
+        plain = as_object(body)
+        if query:
+            plain = merge_query(plain, query)
+        if row.request is dict:
+            return plain
+        try:
+            # A query string knows no types: "5" for a string field and 5 for an int field are both meant.
+            return msgspec.convert(plain, row.request, strict=not query)
+        except msgspec.ValidationError as error:
+            raise _explained(error, plain) from None
+
+
+def as_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`; an empty body and `null` are `{}`."""
+    if not body:
+        return {}
+    try:
+        plain = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            plain = msgspec.json.decode(body)  # numbers beyond 64 bits, which orjson refuses
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise bad_request(f"The body is not JSON: {error}") from None
+    if plain is None:
+        return {}
+    if not isinstance(plain, dict):
+        raise bad_request(f"The body must be a JSON object, not {type(plain).__name__}")
+    return plain
+
+
+def _explained(error: msgspec.ValidationError, body: Mapping[str, Any]) -> ApiError:
+    """400/12 in the words of official servers: the field, and what is wrong with its value."""
+    text = str(error)
+    found = _LOCATION.search(text)
+    where = found["where"] if found else "$"
+    reason = text[: found.start()] if found else text
+    field = where.removeprefix("$").lstrip(".")
+    missing = _MISSING.match(reason)
+    if missing:
+        inside = f"{field}." if field else ""
+        return validation(f"error for field '{inside}{missing['name']}'. field is required!")
+    top = re.split(r"[.\[]", field, maxsplit=1)[0] if field else ""
+    if top and body.get(top, ...) is None:
+        return validation(f"error for field '{top}': field is required!.")
+    shown = _shortened(_at(body, field))
+    return validation(f"error for field '{field or 'body'}': {reason}, got {shown}")
+
+
+def _at(body: Any, field: str) -> Any:
+    """The value at `a.b[0].c` as far as it can be followed."""
+    for part in re.findall(r"[^.\[\]]+", field):
+        if isinstance(body, Mapping) and part in body:
+            body = body[part]
+        elif isinstance(body, list) and part.isdigit() and int(part) < len(body):
+            body = body[int(part)]
+        else:
+            break
+    return body
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,163 @@
+"""The server as a whole: store, table and three ports, brought up in order and taken down in stages."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from control_plane.http.api import Api
+from control_plane.http.files import Files
+from control_plane.http.metrics import Metrics
+from control_plane.http.protocol import Handler, Server
+from control_plane.http.web import Web, load_page
+from control_plane.services import setup, watchdog
+from control_plane.services.access import Access
+from control_plane.services.table import handler_table
+from control_plane.settings import Settings
+from control_plane.store import Store, store_url
+from control_plane.store.embedded import Durability
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 75.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers: what a client needs to use it."""
+
+    api_server: str
+    web_server: str
+    files_server: str
+    key: setup.KeyPair
+    api: Api
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """Bring the server up, and take it down at the end: no new calls, grace for those that run, then the store.
+
+    Raises OSError when a port is taken and StoreError when the store cannot be used.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.files_dir.mkdir(exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        # Taken before the store starts: a port in use is told at once, and nothing has to be undone.
+        sockets = [_bind(settings.host, port) for port in (settings.api_port, settings.web_port, settings.files_port)]
+        stack.callback(lambda: [sock.close() for sock in sockets])
+        api_url, web_url, files_url = (_url(settings.host, sock) for sock in sockets)
+
+        store = await _open_store(settings, stack)
+        key = await setup.shared_signing_key(store) if settings.redis_url else setup.local_signing_key(settings)
+        access = Access(store, key, settings, _now)
+        user = await setup.ensure_administrator(store, settings, _now())
+        pair = await setup.ensure_administrator_key(store, settings, access, user)
+        await setup.ensure_default_queue(store, settings, user, _now())
+
+        port = sockets[1].getsockname()[1]
+        api = Api(
+            table=handler_table(),
+            store=store,
+            settings=settings,
+            access=access,
+            origins=frozenset((*web_origins(settings.host, port), *settings.web_origins)),
+            metrics=Metrics(),
+        )
+        files = Files(settings.files_dir.resolve(), access)
+        page = Web(api, files, load_page())
+        for sock, handler in zip(sockets, (api.handle, page.handle, files.handle), strict=True):
+            await stack.enter_async_context(_port(sock, handler, settings))
+        # A watchdog that dies takes the server down: a server that no longer watches is not a server.
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(watchdog.run(api), name="watchdog")
+            try:
+                yield Running(api_url, web_url, files_url, pair, api)
+            finally:
+                log.info("stopping")
+                watching.cancel()
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
+    """The given Redis, or the embedded store under this server's supervision."""
+    durability: Durability = "process" if settings.durability == "process" else "power"
+    url, _ = await stack.enter_async_context(
+        store_url(settings.data_dir / "store", settings.redis_url or None, durability)
+    )
+    store = await Store.open(url)
+    stack.push_async_callback(store.close)
+    return store
+
+
+@asynccontextmanager
+async def _port(sock: socket.socket, handler: Handler, settings: Settings) -> AsyncIterator[None]:
+    """Serve one port; at the end stop accepting, let running calls finish within the grace, cut the rest off."""
+    server = Server(handler, max_body_bytes=settings.max_body_bytes, keepalive_timeout=KEEPALIVE_S)
+    runner = web.ServerRunner(server, shutdown_timeout=settings.stop_grace_s)
+    await runner.setup()
+    site = web.SockSite(runner, sock, backlog=1024)
+    await site.start()
+    try:
+        yield
+    finally:
+        server.end_long_calls()
+        await runner.cleanup()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening address, taken; raise OSError saying which one is in use."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
+    return sock
+
+
+def _url(host: str, sock: socket.socket) -> str:
+    """How clients on this machine reach a port."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{sock.getsockname()[1]}"
+
+
+def web_origins(host: str, port: int) -> list[str]:
+    """The origins of this server's own page: the loopback names and the names of the machine it is bound on."""
+    names = ["127.0.0.1", "localhost", "[::1]"]
+    if host in ("0.0.0.0", "::"):
+        names.append(socket.gethostname())
+    elif host not in names:
+        names.append(f"[{host}]" if ":" in host else host)
+    return [f"http://{name}:{port}" for name in names]
+
+
+@contextmanager
+def stop_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM and Ctrl-C set; a second one of either ends the process at once."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,385 @@
+"""Requests of `tasks.*`. Field lists: contract/endpoints.json."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from control_plane.schema.base import Request
+
+TaskType = Literal[
+    "testing",
+    "training",
+    "data_processing",
+    "controller",
+    "application",
+    "inference",
+    "qc",
+    "optimizer",
+    "service",
+    "monitor",
+    "custom",
+    "dataset_import",
+    "annotation",
+    "annotation_manual",
+]
+Section = dict[str, Any]
+Ids = Annotated[list[str], Meta(min_length=1)]
+
+
+class TaskRequest(Request, kw_only=True):
+    """A call about one task."""
+
+    task: str
+
+
+class TasksRequest(Request, kw_only=True):
+    """A call about several tasks."""
+
+    tasks: Ids
+
+
+class IdsRequest(Request, kw_only=True):
+    """A batch call."""
+
+    ids: Ids
+
+
+class Sections(Request, kw_only=True):
+    """The parts of a task that create, edit and validate share; absent and null mean: leave as it is."""
+
+    comment: str | None = None
+    parent: str | None = None
+    project: str | None = None
+    tags: list[str] | None = None
+    system_tags: list[str] | None = None
+    output_dest: str | None = None
+    execution: Any = None
+    script: Any = None
+    hyperparams: Any = None
+    configuration: Any = None
+    container: Any = None
+    models: Any = None
+    runtime: Any = None
+
+
+class CreateRequest(Sections, kw_only=True):
+    """A new task."""
+
+    name: str
+    type: TaskType
+
+
+class EditRequest(Sections, kw_only=True):
+    """Changes of a task; `hyperparams`, `configuration`, `runtime`, `tags`, `container` are replaced whole."""
+
+    task: str
+    name: str | None = None
+    type: str | None = None
+    force: bool = False
+
+
+class UpdateRequest(Request, kw_only=True):
+    """Changes that are allowed in any status."""
+
+    task: str
+    name: str | None = None
+    comment: str | None = None
+    project: str | None = None
+    tags: list[str] | None = None
+    system_tags: list[str] | None = None
+    created: str | None = None
+    output__error: str | None = None
+
+
+class StatusRequest(TaskRequest, kw_only=True):
+    """A change of status."""
+
+    status_reason: str | None = None
+    status_message: str | None = None
+    force: bool = False
+
+
+class CompletedRequest(StatusRequest, kw_only=True):
+    """The end of a run that went well."""
+
+    publish: bool = False
+
+
+class PublishRequest(StatusRequest, kw_only=True):
+    """No further changes."""
+
+    publish_model: bool = True
+
+
+class EnqueueRequest(TaskRequest, kw_only=True):
+    """Into a queue: by id, by name (made if it is missing), or into the default queue."""
+
+    queue: str | None = None
+    queue_name: str | None = None
+    status_reason: str | None = None
+    status_message: str | None = None
+    verify_watched_queue: bool = False
+    update_execution_queue: bool = True
+
+
+class DequeueRequest(TaskRequest, kw_only=True):
+    """Out of its queue."""
+
+    status_reason: str | None = None
+    status_message: str | None = None
+    remove_from_all_queues: bool = False
+    new_status: str | None = None
+
+
+class DeletionOptions(Request, kw_only=True):
+    """What goes with a task that is reset or deleted."""
+
+    force: bool = False
+    return_file_urls: bool = False
+    delete_output_models: bool = True
+    delete_external_artifacts: bool = True
+
+
+class ResetOptions(DeletionOptions, kw_only=True):
+    """`clear_all` also clears script and execution."""
+
+    clear_all: bool = False
+    status_reason: str | None = None
+    status_message: str | None = None
+
+
+class ResetRequest(ResetOptions, kw_only=True):
+    """Back to `created`, without what the run left."""
+
+    task: str
+
+
+class DeleteOptions(DeletionOptions, kw_only=True):
+    """The options of a deletion."""
+
+    move_to_trash: bool = False
+    include_pipeline_steps: bool = False
+
+
+class DeleteRequest(DeleteOptions, kw_only=True):
+    """Remove a task."""
+
+    task: str
+
+
+class CloneRequest(TaskRequest, kw_only=True):
+    """A copy of a task that has not run."""
+
+    new_task_name: str | None = None
+    new_task_comment: str | None = None
+    new_task_tags: list[str] | None = None
+    new_task_system_tags: list[str] | None = None
+    new_task_parent: str | None = None
+    new_task_project: str | None = None
+    new_project_name: str | None = None
+    new_task_hyperparams: Any = None
+    new_task_configuration: Any = None
+    new_task_container: Any = None
+    new_task_input_models: Any = None
+    execution_overrides: Any = None
+    validate_references: bool = False
+
+
+class RequirementsRequest(TaskRequest, kw_only=True):
+    """What the task's environment needs."""
+
+    requirements: dict[str, Any]
+
+
+class MoveRequest(Request, kw_only=True):
+    """Several tasks into a project."""
+
+    ids: Ids
+    project: str | None = None
+    project_name: str | None = None
+
+
+class UpdateTagsRequest(Request, kw_only=True):
+    """Add and remove tags of several tasks."""
+
+    ids: Ids
+    add_tags: list[str] | None = None
+    remove_tags: list[str] | None = None
+
+
+class TypesRequest(Request, kw_only=True):
+    """The types of task that occur."""
+
+    projects: list[str] | None = None
+
+
+# -- hyperparameters and configuration
+
+
+class Param(Request, omit_defaults=True, kw_only=True):
+    """One hyperparameter; values are text always."""
+
+    section: str
+    name: str
+    value: str = ""
+    type: str | None = None
+    description: str | None = None
+
+
+class ParamItem(Request, kw_only=True):
+    """A hyperparameter in a flat list."""
+
+    section: str
+    name: str
+    value: str | None = None
+    type: str | None = None
+    description: str | None = None
+
+
+class ParamKey(Request, kw_only=True):
+    """A hyperparameter, or with `name` null a whole section."""
+
+    section: str
+    name: str | None = None
+
+
+class EditParamsRequest(TaskRequest, kw_only=True):
+    """Set hyperparameters; the rest stays, or the sections named or all are replaced."""
+
+    hyperparams: Annotated[list[ParamItem], Meta(min_length=1)]
+    replace_hyperparams: Literal["none", "section", "all"] = "none"
+    force: bool = False
+
+
+class DeleteParamsRequest(TaskRequest, kw_only=True):
+    """Remove hyperparameters or sections."""
+
+    hyperparams: Annotated[list[ParamKey], Meta(min_length=1)]
+    force: bool = False
+
+
+class ConfigurationItem(Request, kw_only=True):
+    """One configuration text."""
+
+    name: str
+    value: str
+    type: str | None = None
+    description: str | None = None
+
+
+class EditConfigurationRequest(TaskRequest, kw_only=True):
+    """Set configuration texts; the rest stays or is replaced."""
+
+    configuration: Annotated[list[ConfigurationItem], Meta(min_length=1)]
+    replace_configuration: bool = False
+    force: bool = False
+
+
+class DeleteConfigurationRequest(TaskRequest, kw_only=True):
+    """Remove configuration texts by name."""
+
+    configuration: Annotated[list[str], Meta(min_length=1)]
+    force: bool = False
+
+
+class ConfigurationNamesRequest(TasksRequest, kw_only=True):
+    """The names of the configuration texts of some tasks."""
+
+    skip_empty: bool = True
+
+
+class ConfigurationsRequest(TasksRequest, kw_only=True):
+    """The configuration texts of some tasks."""
+
+    names: list[str] | None = None
+
+
+# -- artifacts and models
+
+Mode = Literal["input", "output"]
+
+
+class Artifact(Request, omit_defaults=True, kw_only=True):
+    """One artifact; identity is key and mode."""
+
+    key: str
+    type: str
+    mode: Mode = "output"
+    uri: str | None = None
+    content_size: int | None = None
+    hash: str | None = None
+    timestamp: int | None = None
+    type_data: dict[str, Any] | None = None
+    display_data: list[list[str]] | None = None
+
+
+class ArtifactId(Request, kw_only=True):
+    """What names an artifact."""
+
+    key: str
+    mode: Mode = "output"
+
+
+class AddArtifactsRequest(TaskRequest, kw_only=True):
+    """Add artifacts, or replace those with the same key and mode."""
+
+    artifacts: Annotated[list[Artifact], Meta(min_length=1)]
+    force: bool = False
+
+
+class DeleteArtifactsRequest(TaskRequest, kw_only=True):
+    """Remove artifacts."""
+
+    artifacts: Annotated[list[ArtifactId], Meta(min_length=1)]
+    force: bool = False
+
+
+class AddModelRequest(TaskRequest, kw_only=True):
+    """Attach a model under a name."""
+
+    name: str
+    model: str
+    type: Mode
+    iteration: int | None = None
+
+
+class ModelName(Request, kw_only=True):
+    """A model of a task, by its name there."""
+
+    name: str
+    type: Mode
+
+
+class DeleteModelsRequest(TaskRequest, kw_only=True):
+    """Detach models."""
+
+    models: Annotated[list[ModelName], Meta(min_length=1)]
+
+
+# -- answers
+
+
+class Created(Struct):
+    """The id of what was made."""
+
+    id: str
+
+
+class Updated(Struct, omit_defaults=True):
+    """How many tasks changed, and which fields."""
+
+    updated: int
+    fields: dict[str, Any] | UnsetType = UNSET
+
+
+class TaskAnswer(Struct):
+    """One task."""
+
+    task: dict[str, Any]
+
+
+class TasksAnswer(Struct, omit_defaults=True):
+    """A page of tasks."""
+
+    tasks: list[dict[str, Any]]
+    scroll_id: str | UnsetType = UNSET

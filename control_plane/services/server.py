@@ -1,0 +1,51 @@
+"""`server.*`: what this server is."""
+
+import platform
+from typing import Any
+
+from control_plane import __version__
+from control_plane.schema.base import Empty
+from control_plane.services import tokens
+from control_plane.services.context import Context
+from control_plane.services.registry import ADMINISTRATORS, endpoint
+
+
+@endpoint("server.info", Empty, authorize=False)
+async def info(ctx: Context, request: Empty) -> dict[str, Any]:
+    """Say which version this is."""
+    return {
+        "version": tokens.SERVER_VERSION,
+        "build": __version__,
+        "commit": "",
+        "api_version": tokens.API_VERSION,
+        "feature_set": tokens.FEATURE_SET,
+    }
+
+
+@endpoint("server.config", Empty, roles=ADMINISTRATORS, claim_allowed=False)
+async def config(ctx: Context, request: Empty) -> dict[str, Any]:
+    """Return the settings that hold no secret."""
+    settings = ctx.settings
+    return {
+        "host": settings.host,
+        "durability": settings.durability,
+        "store": "external" if settings.redis_url else "embedded",
+        "lease_s": settings.lease_s,
+        "worker_timeout_s": settings.worker_timeout_s,
+        "lost_after_s": settings.lost_after_s,
+        "stuck_after_s": settings.stuck_after_s,
+        "token_lifetime_s": settings.token_lifetime_s,
+        "max_body_bytes": settings.max_body_bytes,
+    }
+
+
+@endpoint("server.get_stats", Empty, roles=ADMINISTRATORS, claim_allowed=False)
+async def get_stats(ctx: Context, request: Empty) -> dict[str, Any]:
+    """Return what this process has counted since it started."""
+    return {"counters": dict(ctx.counters), "python": platform.python_version(), "persistence": ctx.store.persistence}
+
+
+@endpoint("server.report_stats_option", Empty)
+async def report_stats_option(ctx: Context, request: Empty) -> dict[str, Any]:
+    """This server reports nothing to anybody."""
+    return {"supported": False, "enabled": False}

@@ -1,0 +1,37 @@
+"""The handler table of this server: every service module it consists of."""
+
+from importlib import import_module
+
+from control_plane.services.registry import Table, build_table
+
+MODULES = (
+    "agents",
+    "auth",
+    "debug",
+    "events",
+    "login",
+    "models",
+    "models_metadata",
+    "projects",
+    "queues",
+    "server",
+    "tasks",
+    "tasks_artifacts",
+    "tasks_batch",
+    "tasks_edit",
+    "tasks_params",
+    "tasks_status",
+    "users",
+    "workers",
+)
+
+
+def handler_table() -> Table:
+    """Import the services and collect their endpoints."""
+    from importlib.util import find_spec
+
+    return build_table(
+        import_module(f"control_plane.services.{name}")
+        for name in MODULES
+        if find_spec(f"control_plane.services.{name}")
+    )
