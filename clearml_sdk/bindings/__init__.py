@@ -1,0 +1,1 @@
+"""What the SDK learns from other libraries while they run, by wrapping a few of their functions."""

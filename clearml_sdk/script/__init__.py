@@ -1,0 +1,1 @@
+"""What a task records about the code that runs: entry point, repository, uncommitted changes, packages."""
