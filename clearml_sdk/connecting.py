@@ -1,4 +1,4 @@
-"""`Task.connect`: dictionaries, objects and parsers become parameters, and in a remote run parameters become their values.
+"""`Task.connect`: dictionaries and objects become parameters, and in a remote run parameters become their values.
 
 Pure: what to record and what to override is computed here from values; the task sends it.
 """
@@ -40,7 +40,7 @@ class ConnectedDict(dict):  # type: ignore[type-arg]  # keys and values are the 
             super().__setitem__(key, connected(value, self._tell))
         self._tell()
 
-    def __ior__(self, other: Any) -> ConnectedDict:  # type: ignore[override,misc]  # dict's own is overloaded
+    def __ior__(self, other: Any) -> ConnectedDict:  # type: ignore[misc]  # dict's own is overloaded
         self.update(other)
         return self
 
@@ -103,7 +103,7 @@ def _copy(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _place(tree: dict[Any, Any], name: str) -> tuple[dict[Any, Any], Any]:
-    """The dictionary and the key that a flat name means, following the keys that exist (which may hold `/` or be numbers)."""
+    """The dictionary and the key that a flat name means, by the keys that exist (they may hold `/` or be numbers)."""
     keys = {str(key): key for key in tree}
     if name in keys:
         return tree, keys[name]

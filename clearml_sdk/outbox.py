@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from clearml_sdk.notices import harmless
+from clearml_sdk.notices import harmless, warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Outbox:
             try:
                 with harmless(doing):
                     send()
+            except Exception as error:  # noqa: BLE001  # a defect of ours must not stop what is sent after it
+                warn_once(f"outbox: {type(error).__name__}", f"{doing} failed: {error!r}")
             finally:
                 with self._changed:
                     self._running = False

@@ -1,0 +1,45 @@
+"""Facts about the machine and the interpreter of a run, for the task's `runtime`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+
+from clearml_sdk._version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PROGRESS = "progress"
+
+
+def runtime_facts() -> dict[str, Any]:
+    """Keys and meanings as official clients record them (contract/traces/a_init.jsonl)."""
+    return {
+        "CLEARML VERSION": f"clearml-lean-{__version__}",
+        "CLI": command_line(),
+        "OS": platform.system(),
+        "cpu_cores": os.cpu_count() or 0,
+        "hostname": socket.gethostname(),
+        "memory_gb": memory_gib(),
+        "platform": sys.platform,
+        "processor": platform.machine(),
+        "python_exec": sys.executable,
+        "python_version": platform.python_version(),
+    }
+
+
+def command_line() -> str:
+    """The command line of this process, as its user typed it."""
+    return " ".join([os.path.basename(sys.argv[0]) if sys.argv else "", *sys.argv[1:]]).strip()
+
+
+def memory_gib() -> float:
+    """The machine's memory in GiB; 0 where the system does not say."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
+        return 0.0

@@ -1,0 +1,50 @@
+"""Projects by name."""
+
+from __future__ import annotations
+
+import re
+
+from clearml_sdk.errors import ApiError
+from clearml_sdk.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NAME_TAKEN = 801
+
+
+def find_project(session: Session, name: str, *, search_hidden: bool = True) -> dict[str, Any] | None:
+    """The project with exactly this full name, the last updated one if there are several; None when there is none."""
+    body = {"name": f"^{re.escape(name)}$", "shallow_search": False, "search_hidden": search_hidden}
+    found = session.call("projects.get_all", {**body, "order_by": ["-last_update"]}).get("projects") or []
+    return found[0] if found else None
+
+
+def project_id(session: Session, name: str, *, description: str = "") -> str:
+    """The id of the project with this full name, which is created (with its parents) when it does not exist."""
+    found = find_project(session, name)
+    if found is not None:
+        return str(found["id"])
+    try:
+        return str(session.call("projects.create", {"name": name, "description": description})["id"])
+    except ApiError as error:
+        if error.subcode != NAME_TAKEN:
+            raise
+    found = find_project(session, name)  # another process created it at the same moment
+    if found is None:
+        raise ValueError(f"project {name!r} exists but cannot be seen by this user")
+    return str(found["id"])
+
+
+def list_projects(session: Session, **filters: Any) -> list[dict[str, Any]]:
+    """All projects, the last updated first; `filters` go to `projects.get_all`."""
+    found: list[dict[str, Any]] = []
+    page = 0
+    while True:
+        body = {"order_by": ["-last_update"], "page": page, "page_size": 500, **filters}
+        items = session.call("projects.get_all", body).get("projects") or []
+        found += items
+        if len(items) < 500:
+            return found
+        page += 1
