@@ -1,0 +1,89 @@
+"""The recorded script text: is it a diff or a whole file, and the diff made fit for `git apply`. Pure."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_FIRST = re.compile(r"(diff |submodule )", re.IGNORECASE)
+_HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_NAMES = re.compile(r"^diff --git (?:\"?a/(?P<name>.*?)\"?) (?:\"?b/.*)$")
+_POINTER = re.compile(r"^\+Subproject commit ([0-9a-f]{40,64})")
+
+
+class Patch(msgspec.Struct, frozen=True):
+    """A diff in the parts that are applied in different ways.
+
+    text: what `git apply` takes, "" for nothing.
+    submodules: path of a submodule -> commit that the diff moves it to.
+    left_out: binary files whose new content was not recorded.
+    """
+
+    text: str = ""
+    submodules: dict[str, str] = {}
+    left_out: tuple[str, ...] = ()
+
+
+def is_diff(text: str) -> bool:
+    """Whether a recorded `script.diff` is a diff; otherwise it is a whole file. Source: agent_behaviour.md 6."""
+    stripped = text.lstrip()
+    return _FIRST.match(stripped) is not None or re.match(r"--- .*\r?\n\+\+\+ ", stripped) is not None
+
+
+def read_patch(diff: str) -> Patch:
+    """Sort the sections of a diff by what can be done with them."""
+    kept: list[str] = []
+    submodules: dict[str, str] = {}
+    left_out: list[str] = []
+    for section in re.split(r"(?m)^(?=diff --git )", diff):
+        match = _NAMES.match(section.partition("\n")[0].rstrip("\r"))
+        name = match["name"] if match else ""
+        if match and (commit := _pointer(section)):
+            submodules[name] = commit
+        elif match and re.search(r"(?m)^Binary files .* differ\r?$", section) and "\n@@ " not in section:
+            left_out.append(name)
+        else:
+            kept.append(section)
+    text = "".join(kept)
+    return Patch(
+        complete_last_hunk(text) if "\n@@ " in text or "GIT binary patch" in text else _if_any(text),
+        submodules,
+        tuple(left_out),
+    )
+
+
+def complete_last_hunk(diff: str) -> str:
+    """Give back the blank context lines and the line end that were stripped from the end of a diff.
+
+    Recorders strip the text they read from `git diff`; a hunk that ends in blank lines is then shorter than its header
+    says, and git refuses it as corrupt.
+    """
+    text = diff if diff.endswith("\n") else diff + "\n"
+    lines = text.split("\n")[:-1]
+    start = next((number for number in range(len(lines) - 1, -1, -1) if _HUNK.match(lines[number])), None)
+    if start is None:
+        return text + "\n"  # a binary patch ends with a blank line
+    header = _HUNK.match(lines[start])
+    assert header is not None
+    old, new = (int(count) if count is not None else 1 for count in header.groups())
+    for line in lines[start + 1 :]:
+        if line.startswith("diff "):
+            return text + "\n"
+        old -= line[:1] in ("-", " ", "")
+        new -= line[:1] in ("+", " ", "")
+    missing = old if old == new else 0
+    return text + " \n" * max(missing, 0)
+
+
+def _pointer(section: str) -> str:
+    """The commit that a section moves a submodule to, "" when it does something else."""
+    for line in section.split("\n"):
+        if match := _POINTER.match(line):
+            return match[1]
+    return ""
+
+
+def _if_any(text: str) -> str:
+    """Text with changes other than hunks (modes, renames, new empty files), "" when nothing is left to apply."""
+    return text if re.search(r"(?m)^diff --git ", text) else ""
