@@ -57,7 +57,7 @@ class HttpTransport:
                 connection.close()
                 if not is_reused:
                     raise
-                connection = self._connect(origin, connect_timeout_s)
+                connection = self.connect(origin, connect_timeout_s)
                 answer = self._exchange(connection, request, f"/{path}", read_timeout_s)
             body = answer.read()
         except http.client.HTTPException as error:
@@ -96,7 +96,7 @@ class HttpTransport:
         try:
             return self._idle[origin].pop(), True
         except (KeyError, IndexError):
-            return self._connect(origin, connect_timeout_s), False
+            return self.connect(origin, connect_timeout_s), False
 
     def _give_back(self, origin: str, connection: http.client.HTTPConnection) -> None:
         idle = self._idle.setdefault(origin, deque())
@@ -105,7 +105,7 @@ class HttpTransport:
         else:
             connection.close()
 
-    def _connect(self, origin: str, timeout_s: float) -> http.client.HTTPConnection:
+    def connect(self, origin: str, timeout_s: float) -> http.client.HTTPConnection:
         scheme, _, host = origin.partition("://")
         via = proxy_for(scheme, host)
         secure = scheme == "https"

@@ -1,0 +1,234 @@
+"""A lane: the segments that one process appends to and one thread (or a later process) delivers from."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from zlib import crc32
+
+from clearml_sdk.journal import framing
+from clearml_sdk.journal.framing import SCALAR_BYTES, SCALAR_HEAD, pack_crc, pack_scalar_body
+from clearml_sdk.journal.segment import HEADER_BYTES, Segment
+from clearml_sdk.notices import warn_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIRST_SEGMENT_BYTES = 1 << 18
+SEGMENT_BYTES = 1 << 22
+DEFAULT_MAX_BYTES = 256 << 20
+MAX_STRIDE = 1024
+WAKE_BYTES = 1 << 18
+NEVER = 1 << 62
+
+
+class Lane:
+    """Appends records to memory-mapped segments; a record is safe from the death of the process when the call returns.
+
+    Args:
+        folder: where the segment files go; None keeps them in memory (no folder could be made).
+        name: what their names start with.
+        max_bytes: the segments together never take more.
+        wake: called (from the appending thread) when enough was appended for the sender to come early.
+
+    Any thread may append; one at a time delivers. Appending never waits for anything but another appending thread, and
+    when there is no room it counts what it drops in `dropped` (scalars are thinned long before: see `_set_stride`).
+    """
+
+    def __init__(
+        self,
+        folder: str | None,
+        name: str,
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+        wake: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.folder, self.name, self.max_bytes, self.segment_bytes = folder, name, max_bytes, segment_bytes
+        self.dropped = 0
+        """Reports that found no room, thinned ones among them."""
+        self.segments: deque[Segment] = deque()
+        self._wake = wake
+        self._wake_at = WAKE_BYTES
+        # Re-entrant, so that a signal handler that reports does not wait for the append it interrupted.
+        self._lock = threading.RLock()
+        self._is_busy = False
+        self._deferred: deque[Callable[[], object]] = deque()
+        self._stride = 1
+        self._skipped: dict[tuple[str, str], int] = {}
+        self._segment = self._create(1, min(FIRST_SEGMENT_BYTES, segment_bytes))
+        self.segments.append(self._segment)
+
+    def append_scalar(self, title: str, series: str, iteration: int, at_ms: int, value: float) -> None:
+        """Append one point. Raises struct.error when a number is out of range (then nothing was appended)."""
+        with self._lock:
+            if self._is_busy:  # in a signal handler, on top of an append of this same thread
+                self._deferred.append(lambda: self.append_scalar(title, series, iteration, at_ms, value))
+                return
+            self._is_busy = True
+            try:
+                segment = self._segment
+                series_id = segment.series.get((title, series))
+                start = segment.end
+                end = start + SCALAR_BYTES
+                if series_id is None or end > segment.limit or self._stride != 1:
+                    self._append_scalar_slowly((title, series), iteration, at_ms, value)
+                else:
+                    # The fast path of the SDK, 1-2 µs: nothing that is not needed, and the end is stored last.
+                    body = pack_scalar_body(SCALAR_HEAD, series_id, iteration, at_ms, value)
+                    segment.map[start:end] = pack_crc(crc32(body)) + body
+                    segment.end = end
+            finally:
+                self._is_busy = False
+        if self._deferred:
+            self._run_deferred()
+        if self._segment.end > self._wake_at:
+            self._wake_at = NEVER
+            self._wake()
+
+    def append(self, record: bytes) -> bool:
+        """Append one framed record; False when there is no room for it."""
+        with self._lock:
+            if self._is_busy:
+                self._deferred.append(lambda: self.append(record))
+                return True
+            self._is_busy = True
+            try:
+                is_stored = self._store(record)
+            finally:
+                self._is_busy = False
+        if self._deferred:
+            self._run_deferred()
+        if self._segment.end > self._wake_at:
+            self._wake_at = NEVER
+            self._wake()
+        return is_stored
+
+    def first(self) -> Segment | None:
+        """The oldest segment with something to deliver; those before it are removed. For the delivering thread.
+
+        Also makes appending fast again: the next call of `wake` comes when enough has piled up anew.
+        """
+        while True:
+            segment = self.segments[0]
+            was_sealed = segment.is_sealed  # read before `end`: a sealed segment's end does not move
+            if segment.acked < segment.end:
+                return segment
+            if not was_sealed:
+                self._wake_at = segment.end + WAKE_BYTES
+                return None
+            self.segments.popleft()
+            segment.remove()
+            self._set_stride()
+
+    def position(self) -> tuple[int, int]:
+        """(segment number, offset) behind the last record that was appended."""
+        segment = self._segment
+        return segment.number, segment.end
+
+    def delivered_position(self) -> tuple[int, int]:
+        """(segment number, offset) up to which everything is delivered."""
+        for segment in list(self.segments):
+            if segment.acked < segment.end or not segment.is_sealed:
+                return segment.number, segment.acked
+        return self.position()
+
+    def close(self, *, remove: bool) -> None:
+        """Unmap the segments, and delete their files if `remove`. Nothing may be appended afterwards."""
+        with self._lock:
+            for segment in self.segments:
+                segment.remove() if remove else segment.close()
+
+    def _run_deferred(self) -> None:
+        while self._deferred:
+            try:
+                again = self._deferred.popleft()
+            except IndexError:
+                return  # another thread took it
+            again()
+
+    def _append_scalar_slowly(self, key: tuple[str, str], iteration: int, at_ms: int, value: float) -> None:
+        if self._stride != 1:
+            skipped = self._skipped.get(key, self._stride) + 1
+            if skipped < self._stride:
+                self._skipped[key] = skipped
+                self._drop()
+                return
+            self._skipped[key] = 0
+        point = framing.scalar(0, iteration, at_ms, value)  # raises before anything is stored
+        names = framing.series(0, *key)
+        if self._segment.end + len(names) + len(point) > self._segment.limit and not self._roll(
+            len(names) + len(point)
+        ):
+            self._drop()
+            return
+        series = self._segment.series
+        series_id = series.get(key)
+        if series_id is None:
+            series_id = len(series)
+            self._store(framing.series(series_id, *key))
+            series[key] = series_id
+        self._store(framing.scalar(series_id, iteration, at_ms, value))
+
+    def _store(self, record: bytes) -> bool:
+        """Put a record at the end, in a new segment when this one is full."""
+        if self._segment.end + len(record) > self._segment.limit and not self._roll(len(record)):
+            self._drop()
+            return False
+        segment = self._segment
+        start = segment.end
+        end = start + len(record)
+        segment.map[start:end] = record
+        segment.end = end
+        return True
+
+    def _roll(self, size_bytes: int) -> bool:
+        """Go on to a new segment with room for a record of this size; False when there is no room for it."""
+        size = max(self.segment_bytes, -(-(HEADER_BYTES + size_bytes) // 4096) * 4096)
+        if self._total_bytes() + size > self.max_bytes:
+            return False
+        old = self._segment
+        try:
+            new = self._create(old.number + 1, size)
+        except OSError as error:
+            warn_once("journal", f"no room for reports ({error}): they are dropped until there is")
+            return False
+        self._segment = new
+        self.segments.append(new)
+        old.is_sealed = True
+        self._set_stride()
+        self._wake_at = 0
+        return True
+
+    def _create(self, number: int, size_bytes: int) -> Segment:
+        path = None if self.folder is None else os.path.join(self.folder, f"{self.name}-{number:08d}.seg")
+        return Segment.create(number, path, size_bytes)
+
+    def _total_bytes(self) -> int:
+        return sum(segment.limit for segment in list(self.segments))
+
+    def _set_stride(self) -> None:
+        """Thin scalars by how full the journal is: all up to a half, then 1 in 2, 4, 8 ... of each series.
+
+        So a server that is away for days costs resolution, never the whole of what comes last.
+        """
+        free = 1 - self._total_bytes() / self.max_bytes
+        stride = 1
+        while free * stride < 0.5 and stride < MAX_STRIDE:
+            stride *= 2
+        if stride == self._stride:
+            return
+        if stride > self._stride:
+            warn_once(
+                "journal-thinned",
+                f"the server takes no reports and the journal of {self.max_bytes >> 20} MB fills up: "
+                "scalars are thinned until it does",
+            )
+        self._stride = stride
+        self._skipped.clear()
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        self._segment.count_dropped(1)

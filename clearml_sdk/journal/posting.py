@@ -1,0 +1,74 @@
+"""Sending one batch to `events.add_batch`, and what an answer means for it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable, Unauthorized
+from clearml_sdk.notices import warn_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from clearml_sdk.journal.segment import Segment
+    from clearml_sdk.session import Session
+
+    class Courier(Protocol):
+        """Delivers the next part of a segment."""
+
+        def deliver(self, segment: Segment) -> Outcome:
+            """Deliver one batch and move `segment.acked`, unless the outcome is LATER."""
+            ...
+
+
+MAX_SERVER_ERRORS = 30
+SEND_TIMEOUT_S = 60.0
+
+
+class Outcome(Enum):
+    """What became of a batch."""
+
+    DELIVERED = "stored by the server"
+    REFUSED = "the server will never take it: dropped, with a warning"
+    LATER = "not now: kept, to be sent again as it is"
+
+
+class Poster:
+    """Sends bodies to `events.add_batch`, and decides what an answer means for the batch."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._server_errors = 0
+        self.refused_events = 0
+
+    def post(self, body: bytes, events: int, batch_id: str) -> Outcome:
+        """Send one batch, once. `batch_id`: the server stores what comes under one id only once."""
+        from clearml_sdk.session import JSON_LINES
+
+        try:
+            answer = self._session.call(
+                "events.add_batch",
+                body,
+                content_type=JSON_LINES,
+                headers={"X-ClearML-Batch": batch_id},
+                timeout_s=SEND_TIMEOUT_S,
+                give_up_s=0,
+            )
+        except (Unauthorized, ServerUnreachable, BadAnswer) as error:
+            warn_once(f"delivery-{type(error).__name__}", f"reports wait in the journal: {error}")
+            return Outcome.LATER
+        except ApiError as error:
+            if error.code == 429 or error.code >= 500:
+                self._server_errors += error.code == 500
+                if self._server_errors < MAX_SERVER_ERRORS:
+                    return Outcome.LATER
+            self._server_errors = 0
+            self.refused_events += events
+            warn_once(f"refused-{error.code}-{error.subcode}", f"the server does not take a batch of reports: {error}")
+            return Outcome.REFUSED
+        self._server_errors = 0
+        if answer.get("errors"):
+            self.refused_events += int(answer["errors"])
+            warn_once("refused-some", f"the server did not take some reports: {answer.get('errors_info')}")
+        return Outcome.DELIVERED

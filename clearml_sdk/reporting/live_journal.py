@@ -1,0 +1,122 @@
+"""The journal of this process for one task: its folder, its two lanes and the threads that deliver them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from clearml_sdk.journal.folder import JournalFolder, default_root
+from clearml_sdk.journal.lane import Lane
+from clearml_sdk.journal.posting import Poster
+from clearml_sdk.journal.reports import REPORTS, ReportCourier
+from clearml_sdk.journal.uploads import UPLOADS, UploadCourier
+from clearml_sdk.notices import warn_once
+from clearml_sdk.reporting.sender import Sender
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clearml_sdk.session import Session
+
+GIVE_UP_S = 10.0
+UPLOAD_MAX_BYTES = 64 << 20
+
+
+class LiveJournal:
+    """The journal of this process, for one reporter: its folder, its two lanes and their threads."""
+
+    def __init__(
+        self, session: Session, task_id: str, *, root: str | None, parent: str | None, period_s: float, max_bytes: int
+    ) -> None:
+        facts = {
+            "version": 1,
+            "task": task_id,
+            "api_server": session.settings.api_server,
+            "worker": session.settings.worker,
+            "pid": os.getpid(),
+            "parent": parent,
+        }
+        self._session, self._task, self._period_s = session, task_id, period_s
+        self._folder: JournalFolder | None = None
+        self.root = root or ""
+        try:
+            self.root = self.root or default_root()
+            self._folder = JournalFolder.create(self.root, facts)
+        except OSError as error:
+            warn_once("no-journal", f"no journal on disk ({error}): reports not yet sent are lost if the process dies")
+        self.path = self._folder.path if self._folder else None
+        self.id = self._folder.id if self._folder else os.urandom(16).hex()
+        self._poster = Poster(session)
+        self.reports = Lane(self.path, REPORTS, max_bytes=max_bytes, wake=self._wake_reports)
+        courier = ReportCourier(self._poster, self.id, task_id, session.settings.worker)
+        self._sender = Sender(self.reports, courier, name="clearml-reports", period_s=period_s, delay_s=self._delay_s)
+        self._starting = threading.Lock()
+        self._uploads: tuple[Lane, Sender] | None = None
+        self._spool: str | None = None
+        _start(self._sender)
+
+    def append_upload(self, record: bytes) -> None:
+        """Append to the lane of uploads, made with the first of them."""
+        with self._starting:
+            if self._uploads is None:
+                lane = Lane(self.path, UPLOADS, max_bytes=UPLOAD_MAX_BYTES, wake=lambda: None)
+                courier = UploadCourier(self._session, Poster(self._session), self.id, self._task)
+                sender = Sender(lane, courier, name="clearml-uploads", period_s=self._period_s, delay_s=self._delay_s)
+                _start(sender)
+                self._uploads = lane, sender
+        lane, sender = self._uploads
+        lane.append(record)
+        sender.wake()
+
+    def files_folder(self) -> str:
+        if self._folder is not None:
+            return self._folder.files_folder()
+        if self._spool is None:
+            import tempfile
+
+            self._spool = tempfile.mkdtemp(prefix="clearml-uploads-")
+        return self._spool
+
+    def flush(self, timeout_s: float | None) -> bool:
+        started_at = time.monotonic()
+        is_all = self._sender.flush(timeout_s, give_up_s=None if timeout_s is not None else GIVE_UP_S)
+        if self._uploads is not None:
+            left_s = None if timeout_s is None else max(0.0, timeout_s - (time.monotonic() - started_at))
+            give_up_s = None if timeout_s is not None else GIVE_UP_S * 6
+            is_all = self._uploads[1].flush(left_s, give_up_s=give_up_s) and is_all
+        return is_all
+
+    def close(self, timeout_s: float | None) -> bool:
+        is_all = self.flush(timeout_s)
+        has_ended = self._sender.stop(2.0)
+        lanes = [self.reports]
+        if self._uploads is not None:
+            has_ended = self._uploads[1].stop(2.0) and has_ended
+            lanes.append(self._uploads[0])
+        is_all = is_all and all(lane.delivered_position() >= lane.position() for lane in lanes)
+        if has_ended:  # else a thread still waits for an answer: it holds the files, and the journal keeps its state
+            for lane in lanes:
+                lane.close(remove=is_all)
+            if self._folder is not None:
+                self._folder.release(remove=is_all)
+        if is_all and self._spool is not None:
+            os.rmdir(self._spool)
+        return is_all
+
+    def forget(self) -> None:
+        """In a forked child: let go of what belongs to the parent."""
+        if self._folder is not None:
+            self._folder.forget()
+
+    def _wake_reports(self) -> None:
+        self._sender.wake()
+
+    def _delay_s(self, attempt: int) -> float:
+        return self._session.core.retry_delay_s(attempt, 503) or 1.0
+
+
+def _start(sender: Sender) -> None:
+    try:
+        sender.start()
+    except RuntimeError as error:  # the interpreter is ending: the next start delivers
+        warn_once("no-thread", f"reports stay in the journal: {error}")

@@ -1,0 +1,246 @@
+"""The files server, and other HTTP servers, as a store of files: streamed both ways, at the speed of the disk.
+
+Contract: wire.md 12. Credentials go to the configured files server only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import mimetypes
+import os
+import time
+from urllib.parse import quote
+
+from clearml_sdk.errors import ClearmlError
+from clearml_sdk.storage import urls
+from clearml_sdk.storage.errors import StorageError, StorageRefused, StorageUnreachable, StoredFileMissing
+from clearml_sdk.transport import HttpTransport
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    from clearml_sdk.session import Session
+
+BLOCK_BYTES = 1 << 20
+UPLOAD_TRIES = 3
+READ_TRIES = 5
+RETRIED = frozenset({408, 429, 502, 503, 504, 509})
+CONNECT_TIMEOUT_S = 30.0
+SLOWEST_BYTES_PER_S = 50_000
+OCTETS = "application/octet-stream"
+
+
+def upload(session: Session | None, path: str, url: str, *, progress: Callable[[int], object] | None = None) -> None:
+    """Send the file at `path` to be stored at `url`. Raises StorageError, FileNotFoundError."""
+    with open(path, "rb") as file:
+        length = os.fstat(file.fileno()).st_size
+        boundary = os.urandom(16).hex()
+        head, tail = _multipart(urls.server_path(url), path, boundary)
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Length": str(len(head) + length + len(tail)),
+        }
+
+        def send(connection: http.client.HTTPConnection) -> None:
+            file.seek(0)
+            connection.send(head)
+            _send_file(connection, file, length, progress)
+            connection.send(tail)
+
+        limit_s = max(30.0, length / SLOWEST_BYTES_PER_S)
+        with _Exchange(session, url, UPLOAD_TRIES) as exchange:
+            exchange.run("POST", "/", headers, send, limit_s).read()
+
+
+def download(session: Session | None, url: str, path: str, *, progress: Callable[[int], object] | None = None) -> str:
+    """Store what is at `url` in the file `path` and return its sha256. Raises StorageError."""
+    last: StorageError | None = None
+    for attempt in range(READ_TRIES):
+        if attempt:
+            time.sleep(_delay_s(attempt))
+        try:
+            return _download_once(session, url, path, progress)
+        except StorageUnreachable as error:
+            last = error
+    assert last is not None
+    raise last
+
+
+def size(session: Session | None, url: str) -> int | None:
+    """Size in bytes; None when there is no such file, -1 when the server does not say. Raises StorageError."""
+    try:
+        with _Exchange(session, url, READ_TRIES) as exchange:
+            answer = exchange.run("HEAD", _quoted_path(url), {}, None, CONNECT_TIMEOUT_S)
+            answer.read()
+            return int(answer.headers.get("Content-Length", "-1"))
+    except StoredFileMissing:
+        return None
+
+
+def delete(session: Session | None, url: str) -> bool:
+    """Remove the file; False when there was none. Raises StorageError."""
+    try:
+        with _Exchange(session, url, READ_TRIES) as exchange:
+            exchange.run("DELETE", _quoted_path(url), {}, None, CONNECT_TIMEOUT_S).read()
+    except StoredFileMissing:
+        return False
+    return True
+
+
+def takes_credentials(session: Session, url: str) -> bool:
+    """Whether `url` is on the configured files server, so that it gets the token."""
+    base = session.settings.files_server
+    return bool(base) and (url == base or url.startswith(base + "/"))
+
+
+def content_type_of(path: str) -> str:
+    """The media type by the file's name. A compressed file is octets: a server that knew better would unpack it."""
+    guessed, encoding = mimetypes.guess_type(path)
+    return OCTETS if encoding or not guessed else guessed
+
+
+def _download_once(session: Session | None, url: str, path: str, progress: Callable[[int], object] | None) -> str:
+    digest = hashlib.sha256()
+    with _Exchange(session, url, READ_TRIES) as exchange, open(path, "wb") as file:
+        answer = exchange.run("GET", _request_path(url), {}, None, CONNECT_TIMEOUT_S)
+        expected = answer.headers.get("Content-Length")
+        received = 0
+        buffer = memoryview(bytearray(BLOCK_BYTES))
+        try:
+            while count := answer.readinto(buffer):
+                digest.update(buffer[:count])
+                file.write(buffer[:count])
+                received += count
+                if progress is not None:
+                    progress(count)
+        except (OSError, http.client.HTTPException) as error:
+            raise StorageUnreachable(url, f"the download broke off after {received} bytes: {error}") from error
+        if expected is not None and received != int(expected):
+            raise StorageUnreachable(url, f"the download broke off: {received} of {expected} bytes")
+    return digest.hexdigest()
+
+
+class _Exchange:
+    """One request and its answer, tried again where that helps; the connection is closed at the end of the `with`."""
+
+    def __init__(self, session: Session | None, url: str, tries: int) -> None:
+        self._session, self._url, self._tries = session, url, tries
+        self._transport = HttpTransport(verify=True if session is None else session.settings.verify)
+        self._connection: http.client.HTTPConnection | None = None
+        self._must_log_in = False
+
+    def __enter__(self) -> _Exchange:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def run(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        send: Callable[[http.client.HTTPConnection], None] | None,
+        limit_s: float,
+    ) -> http.client.HTTPResponse:
+        """The answer, its status 200. Raises StorageError."""
+        reason = ""
+        for attempt in range(self._tries + 1):
+            if attempt:
+                time.sleep(_delay_s(attempt))
+            try:
+                answer = self._once(method, path, {**headers, **self._authorization()}, send, limit_s)
+            except (OSError, http.client.HTTPException) as error:
+                reason = str(error) or type(error).__name__
+                continue
+            if answer.status == 200:
+                return answer
+            reason = f"the server answered {answer.status} {answer.reason}"
+            if answer.status == 404:
+                raise StoredFileMissing(self._url, "no such file on the server")
+            if answer.status == 401 and self._session is not None and not self._must_log_in:
+                self._must_log_in = True
+                continue
+            if answer.status not in RETRIED:
+                raise StorageRefused(self._url, reason)
+        raise StorageUnreachable(self._url, f"{reason} ({self._tries + 1} tries)")
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        send: Callable[[http.client.HTTPConnection], None] | None,
+        limit_s: float,
+    ) -> http.client.HTTPResponse:
+        if self._connection is not None:
+            self._connection.close()
+        connection = self._connection = self._transport.connect(urls.server_of(self._url), CONNECT_TIMEOUT_S)
+        if connection.sock is not None:
+            connection.sock.settimeout(limit_s)
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        if send is not None:
+            try:
+                send(connection)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # the server has answered before the end (a refusal): its answer says why
+        return connection.getresponse()
+
+    def _authorization(self) -> dict[str, str]:
+        session = self._session
+        if session is None or not takes_credentials(session, self._url):
+            return {}
+        try:
+            if session.core.must_log_in or self._must_log_in:
+                session.log_in(rejected=session.core.token)
+        except ClearmlError as error:
+            raise StorageUnreachable(self._url, f"cannot log in: {error}") from error
+        return {"Authorization": f"Bearer {session.core.token}"}
+
+
+def _send_file(
+    connection: http.client.HTTPConnection, file: IO[bytes], length: int, progress: Callable[[int], object] | None
+) -> None:
+    """Send exactly `length` bytes: what the headers promised, also when the file grows meanwhile."""
+    sent = 0
+    while sent < length:
+        count = min(BLOCK_BYTES * 8, length - sent)
+        if connection.sock is not None:
+            moved = connection.sock.sendfile(file, sent, count)  # inside the kernel where it can be
+        else:
+            raise ConnectionResetError("the connection was closed")
+        if not moved:
+            raise OSError(f"{file.name} became shorter while it was sent")
+        sent += moved
+        if progress is not None:
+            progress(moved)
+
+
+def _multipart(target: str, path: str, boundary: str) -> tuple[bytes, bytes]:
+    """What stands before and behind the file's bytes; the field's name is the target path (wire.md 12)."""
+    name = target.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
+        f"Content-Type: {content_type_of(path)}\r\n\r\n"
+    )
+    return head.encode("utf-8", "replace"), f"\r\n--{boundary}--\r\n".encode()
+
+
+def _request_path(url: str) -> str:
+    query = url.partition("://")[2].partition("?")[2]
+    return f"{_quoted_path(url)}?{query}" if query else _quoted_path(url)
+
+
+def _quoted_path(url: str) -> str:
+    return quote(urls.server_path(url), safe="/=,!:@")
+
+
+def _delay_s(attempt: int) -> float:
+    return float(min(0.25 * 2 ** (attempt - 1), 10.0))
