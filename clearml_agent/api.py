@@ -13,13 +13,17 @@ from typing import Any
 import aiohttp
 
 from clearml_sdk.api_settings import ApiSettings
-from clearml_sdk.errors import ServerUnreachable, Unauthorized
+from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable, Unauthorized
 from clearml_sdk.session import JSON, HttpRequest, SessionCore, describe
 
 log = logging.getLogger("clearml_agent")
 
 MAX_DELAY_S = 3.0
 """The longest pause between two attempts: a server that comes back is noticed within this time."""
+
+
+BROKEN_LIMIT = 6
+"""How often one call is made while the answer is a server's own fault (5xx)."""
 
 
 class Connection:
@@ -131,19 +135,29 @@ class Api:
         Raises ApiError (NotFound, Unauthorized), BadAnswer, or ServerUnreachable after `give_up_s`.
         """
         deadline = None if give_up_s is None else time.monotonic() + give_up_s
-        if self.core.must_log_in:
-            await self.log_in(deadline=deadline)
-        used = self.core.token
+        rejected: str | None = None
+        broken = 0
+        while True:
+            if self.core.must_log_in or rejected is not None:
+                await self.log_in(deadline=deadline, rejected=rejected)
+            used = self.core.token
 
-        def build() -> HttpRequest:
-            return self.core.request(endpoint, body, content_type=content_type, headers=headers)
+            def build() -> HttpRequest:
+                return self.core.request(endpoint, body, content_type=content_type, headers=headers)
 
-        try:
-            return self.core.read(*await self._send(build, timeout_s, deadline), endpoint=endpoint)
-        except Unauthorized:
-            if self.core.token == used:
-                await self.log_in(deadline=deadline, rejected=used)
-            return self.core.read(*await self._send(build, timeout_s, deadline), endpoint=endpoint)
+            try:
+                return self.core.read(*await self._send(build, timeout_s, deadline), endpoint=endpoint)
+            except Unauthorized:
+                if rejected is not None:
+                    raise
+                rejected = used
+            except (ApiError, BadAnswer) as error:
+                broken += 1  # a proxy without its server, or a server with a fault: it may pass
+                code = error.code if isinstance(error, ApiError) else error.status
+                if code < 500 or broken >= BROKEN_LIMIT or deadline is not None:
+                    raise
+                log.warning("%s", error)
+                await asyncio.sleep(min(0.2 * 2**broken, MAX_DELAY_S))
 
     async def log_in(self, *, deadline: float | None = None, rejected: str | None = None) -> dict[str, Any]:
         """Obtain a token and return its claims. Raises Unauthorized when the credentials are not accepted."""

@@ -9,7 +9,6 @@ batch sent again after a crash is therefore the same, byte for byte and under th
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -25,7 +24,6 @@ PARTS = (AGENT, TASK, ERROR, FINAL)
 LEVELS = {AGENT: "INFO", TASK: "DEBUG", ERROR: "ERROR", FINAL: "DEBUG"}
 POSITION = "console.json"
 
-_BACKSPACES = re.compile(r"[^\b\n\r]\b|\b")
 _TERMINAL_RESET = "\x1b[0m"
 
 
@@ -53,12 +51,20 @@ def clean(text: str) -> str:
     Source: contract/agent_behaviour.md 11.
     """
     if "\b" in text:
-        previous = None
-        while previous != text:
-            previous, text = text, _BACKSPACES.sub("", text)
+        text = "\n".join(_without_backspaces(line) for line in text.split("\n"))
     if "\r" in text:
         text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return "" if text.strip() == _TERMINAL_RESET else text
+
+
+def _without_backspaces(line: str) -> str:
+    kept: list[str] = []
+    for character in line:
+        if character != "\b":
+            kept.append(character)
+        elif kept:
+            kept.pop()
+    return "".join(kept)
 
 
 def messages(raw: bytes) -> list[str]:

@@ -116,14 +116,3 @@ def task_environment(hyperparams: Mapping[str, Any]) -> dict[str, str]:
     if not isinstance(section, Mapping):
         return {}
     return {str(name): str(item.get("value", "")) for name, item in section.items() if isinstance(item, Mapping)}
-
-
-def command(python: str, entry_point: Sequence[str], *, binary: str = "", optimization: int = 0) -> list[str]:
-    """The task's command line; a shell runs its script, anything else runs under the environment's Python."""
-    if is_shell(binary):
-        return [binary, *entry_point]
-    return [python, "-u", *["-O"] * optimization, *entry_point]
-
-
-def is_shell(binary: str) -> bool:
-    return Path(binary).name in {"sh", "bash", "zsh", "dash", "ksh"}

@@ -1,0 +1,201 @@
+"""From a task's record to a command that can be started: the code, the environment, the variables.
+
+Source: contract/agent_behaviour.md 4 to 6.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clearml_agent.api import Api
+from clearml_agent.config import AgentConfig
+from clearml_agent.environments import Environment, EnvironmentRequest, IndexSettings, build
+from clearml_agent.execution import variables
+from clearml_agent.execution.process import Launch
+from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
+from clearml_agent.runs import RunDirectory
+from clearml_agent.vcs import Checkout, GitSettings, checkout
+
+Say = Callable[[str], None]
+PYTHON_BINARY = re.compile(r"python(?:(\d+)(?:\.(\d+))?)?(?:\.exe)?$")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run starts with, and what is to be told to the server about it.
+
+    write_back: (endpoint, body without the task) of the calls that record it; stages: seconds by name.
+    """
+
+    launch: Launch
+    write_back: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+async def prepare(
+    task: Mapping[str, Any], *, directory: RunDirectory, config: AgentConfig, api: Api, say: Say
+) -> Prepared:
+    """Make the run's directory ready for `task`; may be called again on a directory that a killed agent left half made.
+
+    Raises RunFailed with what the user can do about it.
+    """
+    script = dict(task.get("script") or {})
+    describe(task, script, say)
+    begun_at = time.monotonic()
+    code = await checkout(
+        script,
+        directory.path / "code",
+        cache=config.repositories,
+        settings=GitSettings.from_config(config.config.get, config.environ),
+        environ=config.environ,
+        log=say,
+    )
+    stages = {"code": time.monotonic() - begun_at}
+    begun_at = time.monotonic()
+    environment = await build_environment(script, code, directory=directory, config=config, api=api, say=say)
+    stages["environment"] = time.monotonic() - begun_at
+    interpreter = [code.shell] if code.shell else [str(environment.python), "-u", *["-O"] * config.optimization]
+    argv = [*interpreter, *code.entry_point_argv]
+    surroundings = surroundings_of(task, directory=directory, config=config, api=api, code=code)
+    write_private(Path(surroundings.config_file), json.dumps(variables.configuration(config.config.tree, surroundings)))
+    Path(surroundings.journal).mkdir(mode=0o700, exist_ok=True)
+    launch = Launch(
+        argv=argv,
+        cwd=str(code.working_dir),
+        env=variables.variables(config.environ, surroundings, environment.variables),
+        grace_s=config.grace_s,
+    )
+    say(f"Running task id [{task['id']}]:")
+    say(f"[{script.get('working_dir') or '.'}]$ {' '.join(argv)}")
+    say("Summary - installed python packages:\npip:")
+    say("\n".join(f"- {line}" for line in environment.frozen) or "- none")
+    say("Environment setup completed successfully")
+    say("Starting Task Execution:")
+    return Prepared(launch, write_back(script, code, environment), stages)
+
+
+async def build_environment(
+    script: Mapping[str, Any], code: Checkout, *, directory: RunDirectory, config: AgentConfig, api: Api, say: Say
+) -> Environment:
+    """The environment that the task's recorded packages ask for."""
+    requirements = script.get("requirements") or {}
+    wheel = None
+    if wants_our_sdk(requirements, str(config.config.get("agent.sdk", "") or "")):
+        wheel = await find_wheel(api)
+        if wheel is None:
+            say(f"{api.settings.api_server} hands out no SDK: the official package is installed in its place")
+    request = EnvironmentRequest(
+        requirements=requirement_lines(requirements),
+        python_wish=python_wish(str(script.get("binary") or "")),
+        root=code.root,
+        working_dir=code.working_dir,
+        sdk_wheel_url=wheel,
+        index=IndexSettings.from_config(config.config.get, config.environ),
+    )
+    return await build(request, directory.path / "env", cache=config.environments, log=say)
+
+
+def surroundings_of(
+    task: Mapping[str, Any], *, directory: RunDirectory, config: AgentConfig, api: Api, code: Checkout
+) -> variables.Surroundings:
+    settings = api.settings
+    if config.config.flag("agent.force_git_root_python_path"):
+        path = [str(code.root)]
+    else:
+        path = [str(code.working_dir), *entry_point_folder(code)]
+    if extra := config.environ.get("CLEARML_AGENT_EXTRA_PYTHON_PATH"):
+        path.append(extra)
+    allowed = config.config.flag("agent.enable_task_env")
+    return variables.Surroundings(
+        task=str(task["id"]),
+        run_id=directory.record.run_id,
+        worker=directory.record.worker,
+        token=directory.record.token,
+        api_server=settings.api_server,
+        web_server=settings.web_server,
+        files_server=settings.files_server,
+        config_file=str(directory.path / "clearml.conf"),
+        journal=str(directory.path / "journal"),
+        log_level=config.log_level,
+        tags=config.tags,
+        gpus=config.gpus,
+        python_path=list(dict.fromkeys(path)),
+        task_environment=variables.task_environment(task.get("hyperparams") or {}) if allowed else {},
+    )
+
+
+def entry_point_folder(code: Checkout) -> list[str]:
+    """The folder of the script, which Python itself would put on its path; nothing for `-m module`."""
+    first = code.entry_point_argv[0] if code.entry_point_argv else "-"
+    if first.startswith("-"):
+        return []
+    return [str((Path(code.working_dir) / first).parent)]
+
+
+def requirement_lines(requirements: Mapping[str, Any]) -> list[str]:
+    """The recorded packages, a text or a list in `pip`."""
+    recorded = requirements.get("pip") or ""
+    lines = recorded.splitlines() if isinstance(recorded, str) else [str(line) for line in recorded]
+    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+
+
+def python_wish(binary: str) -> str:
+    """`3.11` of a recorded binary `python3.11`; empty when it names no minor version."""
+    match = PYTHON_BINARY.search(Path(binary).name)
+    return f"{match[1]}.{match[2]}" if match and match[1] and match[2] else ""
+
+
+def host_property(task: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The task's runtime properties with this machine's name, for `tasks.edit`; None when they say so already.
+
+    The call replaces the whole section: it must be over before the task's own SDK begins to write there.
+    """
+    known = task.get("runtime") or {}
+    host = socket.gethostname()
+    return None if known.get("_exec_agent_hostname") == host else {**known, "_exec_agent_hostname": host}
+
+
+def write_back(script: Mapping[str, Any], code: Checkout, environment: Environment) -> list[tuple[str, dict[str, Any]]]:
+    """The calls that record the commit and the packages that the task really has."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+    recorded = dict(script.get("requirements") or {})
+    if environment.frozen:
+        if "org_pip" not in recorded and recorded.get("pip"):
+            original = recorded["pip"]
+            recorded["org_pip"] = original if isinstance(original, str) else "\n".join(map(str, original))
+        recorded["pip"] = list(environment.frozen)
+        calls.append(("tasks.set_requirements", {"requirements": recorded}))
+    if code.commit and not script.get("version_num"):
+        calls.append(("tasks.edit", {"force": True, "script": {"version_num": code.commit}}))
+    return calls
+
+
+def describe(task: Mapping[str, Any], script: Mapping[str, Any], say: Say) -> None:
+    """What is going to run, for whoever reads the console."""
+    from clearml_agent.vcs.addresses import without_secrets
+
+    container = (task.get("container") or {}).get("image") or ""
+    fields = {
+        "repository": without_secrets(str(script.get("repository") or "")),
+        "branch": script.get("branch") or "",
+        "version_num": script.get("version_num") or "",
+        "tag": script.get("tag") or "",
+        "docker_cmd": container,
+        "entry_point": script.get("entry_point") or "",
+        "working_dir": script.get("working_dir") or ".",
+    }
+    say(f"Executing task id [{task['id']}]:\n" + "\n".join(f"{name} = {value}" for name, value in fields.items()))
+
+
+def write_private(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,360 @@
+"""One task's life on this machine: prepared, started, watched, stopped on request, reported, forgotten.
+
+Every step leaves its mark in the run's directory before the next one begins, so that an agent that is killed between
+any two of them finds, when it starts again, where to go on:
+
+    no `started`                prepare and launch (again); nothing of the task has run
+    runner's lock held          the task runs: wait for it
+    result.json                 report how it ended
+    `started`, lock free, no result    the runner was killed: fail the task, its exit is unknown
+    outcome in run.json         report it (again); every report may be repeated
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from clearml_agent.api import Api
+from clearml_agent.config import AgentConfig
+from clearml_agent.console import AGENT, ERROR, FINAL, TASK, Console, ConsoleRefused
+from clearml_agent.errors import RunFailed
+from clearml_agent.execution import outcome as outcomes
+from clearml_agent.execution import process
+from clearml_agent.execution.preparation import Prepared, host_property, prepare
+from clearml_agent.runs import Outcome, Phase, RunDirectory, Stop, StopKind
+from clearml_agent.watch import Watcher
+from clearml_sdk.errors import ApiError, BadAnswer
+from clearml_sdk.session import JSON_LINES
+
+T = TypeVar("T")
+log = logging.getLogger("clearml_agent")
+
+SEND_INTERVAL_S = 0.1
+"""Between two batches of console lines, unless more than a batch is waiting."""
+PARTIAL_LINE_S = 1.0
+IDLE_S = 60.0
+WATCHED = frozenset({AGENT, TASK, ERROR, FINAL})
+
+
+class Stopped(Exception):
+    """The run is to be stopped; raised where nothing of the task runs yet."""
+
+
+class Fenced(Exception):
+    """The server says that this claim of the task is not valid any more."""
+
+
+class TaskRun:
+    """A run in this process's care.
+
+    Args:
+        api: the agent's own identity; the run speaks with the token of its claim.
+        echo: also gets the console, for a person who looks on.
+        on_change: called when the run has begun to be this worker's task, and when it no longer is.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        *,
+        config: AgentConfig,
+        api: Api,
+        watcher: Watcher,
+        echo: Callable[[str], None] | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.directory, self.config = directory, config
+        self.record = directory.record
+        self.api = api.for_claim(self.record.token, on_token=self._keep_token)
+        self._watcher, self.on_change = watcher, on_change
+        self.sends_console = True
+        self.is_announced = False
+        self._stop = asyncio.Event()
+        self._complete = asyncio.Event()
+        self.console = Console(
+            directory.path,
+            run_id=self.record.run_id,
+            task=self.record.task,
+            worker=self.record.worker,
+            send=self._send_events,
+            echo=echo,
+        )
+        self.stages: dict[str, float] = {}
+        if self.record.stop is not None:
+            self._stop.set()
+
+    @property
+    def task(self) -> str:
+        return self.record.task
+
+    def request_stop(self, stop: Stop, *, now: bool = False) -> None:
+        """Stop the task: recorded first, so that a crash after it still ends in the right status. Idempotent.
+
+        Args:
+            now: kill, without grace.
+        """
+        known = self.record.stop
+        if self.record.outcome is None and (known is None or stop.kind is StopKind.FENCED):
+            self.record.stop = stop
+            self.directory.save()
+            log.info("stopping task %s: %s", self.task, stop.reason)
+        self._stop.set()
+        process.stop(self.directory, now=now)
+
+    async def run(self) -> Outcome:
+        """See the run to its end and report it; returns when the server has acknowledged everything.
+
+        Cancelled, it leaves the directory for the next agent.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                pump = group.create_task(self._pump(), name=f"console of {self.task}")
+                ping = group.create_task(self._ping(), name=f"ping of {self.task}")
+                try:
+                    outcome = self.record.outcome or await self._outcome()
+                finally:
+                    ping.cancel()
+                self._conclude(outcome)
+                self._complete.set()
+                await pump
+            await self._deliver_journal()
+            await self._set_status(outcome)
+        except BaseException:
+            self.directory.leave()
+            raise
+        await asyncio.to_thread(self.directory.remove)
+        self.on_change()
+        return outcome
+
+    # ------------------------------------------------------------------------------------------ to the outcome
+
+    async def _outcome(self) -> Outcome:
+        """Whatever is left to do until the task's process tree is dead, and what is to be said about it."""
+        try:
+            phase, _, result = self.directory.phase()
+            if phase is Phase.NOT_STARTED:
+                self._raise_if_stopped()
+                started_at = time.monotonic()
+                prepared = await self._unless_stopped(self._announce_and_prepare())
+                self.stages["start"] = time.monotonic()
+                self._raise_if_stopped()
+                await process.start(self.directory, prepared.launch)
+                self._say_stages(prepared, started_at)
+                if self._stop.is_set():
+                    process.stop(self.directory)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._write_back(prepared), name=f"write-back of {self.task}")
+                    result = await process.ended(self.directory)
+            elif phase is Phase.RUNNING:
+                self.console.write("The agent was restarted; the task went on meanwhile.")
+                self.is_announced = True
+                if self._stop.is_set():
+                    process.stop(self.directory)
+                self.on_change()
+                result = await process.ended(self.directory)
+        except Stopped:
+            stop = self.record.stop or Stop(StopKind.AGENT, "stopped")
+            return outcomes.of_stop(stop, self.record.worker)
+        except Fenced as fenced:
+            log.warning("task %s is not run: %s", self.task, fenced)
+            return Outcome("", exit_code=1)
+        except RunFailed as failed:
+            return outcomes.of_failure(failed, self.record.worker)
+        if result is None:
+            if killed := await asyncio.to_thread(process.kill_remains, self.directory):
+                log.warning("killed %d processes that a lost runner left of task %s", len(killed), self.task)
+            return outcomes.of_lost(self.record.worker)
+        return outcomes.of_result(result, self.record.stop, self.record.worker)
+
+    async def _announce_and_prepare(self) -> Prepared:
+        """Tell the server that the task is taken, and make everything ready that it runs in."""
+        record = self.record
+        self.console.write(f"task {record.task} pulled from {record.queue} by worker {record.worker}")
+        async with asyncio.TaskGroup() as group:
+            started = group.create_task(self._mark_started(), name=f"start of {self.task}")
+            fetched = group.create_task(self._fetch(), name=f"fetch of {self.task}")
+        if failed := started.result() or fetched.result()[1]:
+            raise Fenced(failed)
+        self.is_announced = True
+        self.on_change()
+        task = fetched.result()[0]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._record_host(task), name=f"host of {self.task}")
+            prepared = group.create_task(
+                prepare(task, directory=self.directory, config=self.config, api=self.api, say=self.console.write),
+                name=f"preparation of {self.task}",
+            )
+        return prepared.result()
+
+    async def _record_host(self, task: dict[str, Any]) -> None:
+        runtime = host_property(task)
+        if runtime is not None:
+            await self._try("tasks.edit", {"force": True, "runtime": runtime})
+
+    async def _mark_started(self) -> str:
+        """tasks.started under the claim, which takes the entry out of the queue for good; returns a refusal's text."""
+        body = {
+            "task": self.task,
+            "force": True,
+            "status_reason": "worker started execution",
+            "status_message": outcomes.changed_by(self.record.worker),
+        }
+        try:
+            await self.api.call("tasks.started", body)
+        except ApiError as error:
+            return str(error)
+        return ""
+
+    async def _fetch(self) -> tuple[dict[str, Any], str]:
+        try:
+            found = await self.api.call("tasks.get_by_id", {"task": self.task})
+        except ApiError as error:
+            return {}, str(error)
+        return dict(found.get("task") or {}), ""
+
+    async def _write_back(self, prepared: Prepared) -> None:
+        """Record what the task really runs with; beside the run, and never a reason to fail it."""
+        for endpoint, body in prepared.write_back:
+            await self._try(endpoint, body)
+
+    async def _try(self, endpoint: str, body: dict[str, Any]) -> None:
+        try:
+            await self.api.call(endpoint, {"task": self.task, **body})
+        except (ApiError, BadAnswer) as error:
+            log.warning("task %s: %s", self.task, error)
+
+    def _raise_if_stopped(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`; cancels it, waits for its end and raises Stopped when a stop is requested first."""
+        job = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((job, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not job.done():
+                raise Stopped
+            return job.result()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from group
+        finally:
+            for future in (job, stop):
+                future.cancel()
+            await asyncio.wait((job, stop))
+
+    # --------------------------------------------------------------------------------------- from the outcome
+
+    def _conclude(self, outcome: Outcome) -> None:
+        """Fix what will be reported; from here on the run is over, whatever happens to this process."""
+        if self.record.outcome is None:
+            self.record.outcome = outcome
+            self.directory.save()
+        self.console.finish(outcome.last_line, outcome.error)
+
+    async def _deliver_journal(self) -> None:
+        """Send what the task's own SDK recorded and could not send before its end."""
+        folder = self.directory.path / "journal"
+        if folder.is_dir() and any(folder.iterdir()):
+            await asyncio.to_thread(deliver_journal, folder, self.api)
+
+    async def _set_status(self, outcome: Outcome) -> None:
+        if not outcome.endpoint:
+            return
+        body = {
+            "task": self.task,
+            "force": False,
+            "status_reason": outcome.reason,
+            "status_message": outcome.message[:2000],
+        }
+        try:
+            await self.api.call(outcome.endpoint, body)
+        except ApiError as error:
+            log.warning("the status of task %s stays as it is: %s", self.task, error)
+        else:
+            log.info("task %s: %s (%s)", self.task, outcome.endpoint.partition(".")[2], outcome.reason)
+
+    # ------------------------------------------------------------------------------------------- beside it all
+
+    async def _pump(self) -> None:
+        """Send the console as it is written, to its last line."""
+        watched = self._watcher.watch(self.directory.path, WATCHED)
+        try:
+            while not self._complete.is_set():
+                begun_at = time.monotonic()
+                while await self.console.send_available():
+                    if not self.console.has_partial_line:
+                        break
+                if not await self._more(watched.changed(PARTIAL_LINE_S if self.console.has_partial_line else IDLE_S)):
+                    await self.console.send_available(whole=True)
+                if (pause_s := SEND_INTERVAL_S - (time.monotonic() - begun_at)) > 0:
+                    await self._more(asyncio.sleep(pause_s, True))
+            while await self.console.send_available(whole=True):
+                pass
+        finally:
+            watched.close()
+
+    async def _more(self, wait: Coroutine[Any, Any, bool]) -> bool:
+        """The answer of `wait`; True at once when the console is complete."""
+        waiting, complete = asyncio.ensure_future(wait), asyncio.ensure_future(self._complete.wait())
+        try:
+            await asyncio.wait((waiting, complete), return_when=asyncio.FIRST_COMPLETED)
+            return waiting.result() if waiting.done() else True
+        finally:
+            waiting.cancel()
+            complete.cancel()
+            await asyncio.wait((waiting, complete))
+
+    async def _send_events(self, body: bytes, batch: str) -> None:
+        while self.sends_console:
+            try:
+                await self.api.call(
+                    "events.add_batch", body, content_type=JSON_LINES, headers={"X-ClearML-Batch": batch}
+                )
+            except ApiError as error:
+                raise ConsoleRefused(str(error)) from error
+            except BadAnswer as error:
+                log.warning("%s", error)
+                await asyncio.sleep(5.0)  # something else than the server answers at its address
+                continue
+            return
+
+    async def _ping(self) -> None:
+        """Tell the server's watchdog that the task is looked after."""
+        while self.config.ping_s > 0:
+            await asyncio.sleep(self.config.ping_s)
+            try:
+                await self.api.call("tasks.ping", {"task": self.task})
+            except (ApiError, BadAnswer) as error:
+                log.debug("ping of task %s: %s", self.task, error)
+
+    def _keep_token(self, token: str) -> None:
+        self.record.token = token
+        self.directory.save()
+
+    def _say_stages(self, prepared: Prepared, started_at: float) -> None:
+        self.stages = {**prepared.stages, "start": time.monotonic() - self.stages["start"]}
+        listed = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in self.stages.items())
+        self.console.write(f"Stages: {listed}; from claim to start {time.monotonic() - started_at:.3f} s")
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception that ended a task group: the run's own errors first."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        known = [error for error in found.exceptions if isinstance(error, RunFailed | Fenced | BaseExceptionGroup)]
+        found = (known or list(found.exceptions))[0]
+    return found
+
+
+def deliver_journal(folder: Any, api: Api) -> None:
+    """Blocking: the journal of the dead process, under the claim's token."""
+    from clearml_sdk.journal import deliver
+    from clearml_sdk.session import Session
+
+    settings = api.for_claim(api.core.token or "").settings
+    deliver(folder, Session(settings))

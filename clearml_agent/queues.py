@@ -1,0 +1,56 @@
+"""The queues a daemon serves, by the names or ids it was given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from clearml_agent.api import Api
+from clearml_agent.daemon import Queue
+from clearml_agent.errors import AgentError
+from clearml_sdk.errors import ApiError
+
+
+async def resolve(api: Api, wanted: Sequence[str], *, create: bool = False) -> list[Queue]:
+    """The queues named (case does not matter) or identified, in the order given; the default queue for none.
+
+    Args:
+        create: make the missing ones. Otherwise a missing one raises AgentError.
+    """
+    if not wanted:
+        return [await default(api)]
+    found: list[Queue] = []
+    for text in wanted:
+        queue = await by_name(api, text) or await by_id(api, text)
+        if queue is None and create:
+            made = await api.call("queues.create", {"name": text})
+            queue = Queue(str(made["id"]), text)
+        if queue is None:
+            raise AgentError(f"there is no queue named {text!r}; add --create-queue to make it")
+        if all(queue.id != other.id for other in found):
+            found.append(queue)
+    return found
+
+
+async def default(api: Api) -> Queue:
+    """The server's default queue, else the one named `default`."""
+    try:
+        answer = await api.call("queues.get_default", {})
+        return Queue(str(answer["id"]), str(answer.get("name") or "default"))
+    except ApiError:
+        queue = await by_name(api, "default")
+    if queue is None:
+        raise AgentError("this server has no default queue: name one with --queue (and --create-queue to make it)")
+    return queue
+
+
+async def by_name(api: Api, name: str) -> Queue | None:
+    answer = await api.call("queues.get_all", {"name": f"^{re.escape(name)}$", "only_fields": ["id", "name"]})
+    queues = [Queue(str(item["id"]), str(item["name"])) for item in answer.get("queues") or ()]
+    exact = [queue for queue in queues if queue.name == name]
+    return next(iter(exact or [queue for queue in queues if queue.name.casefold() == name.casefold()]), None)
+
+
+async def by_id(api: Api, id: str) -> Queue | None:
+    answer = await api.call("queues.get_all", {"id": [id], "only_fields": ["id", "name"]})
+    return next((Queue(str(item["id"]), str(item["name"])) for item in answer.get("queues") or ()), None)

@@ -1,0 +1,94 @@
+"""Worker status reports: at once when a task begins or ends, and every 30 s with the machine's statistics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clearml_agent.api import Api
+from clearml_agent.config import AgentConfig
+from clearml_agent.gpu import Reader
+from clearml_agent.monitor import SAMPLE_S, Monitor
+from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
+
+log = logging.getLogger("clearml_agent")
+
+FIRST_S = 3.0
+
+
+@dataclass(frozen=True)
+class Working:
+    """What one worker does now; `task` and `queue` are empty when it waits."""
+
+    worker: str
+    queues: Sequence[str]
+    task: str = ""
+    queue: str = ""
+
+
+class StatusReports:
+    """Args:
+    working: tells what the workers of this process do now.
+    is_daemon: False for a single `execute`.
+    """
+
+    def __init__(
+        self, *, config: AgentConfig, api: Api, working: Callable[[], Sequence[Working]], is_daemon: bool = True
+    ) -> None:
+        self.config, self.api = config, api
+        self._working, self._is_daemon = working, is_daemon
+        self._changed = asyncio.Event()
+
+    def changed(self) -> None:
+        """Report at once: what `working` says is different now."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        gpus = Reader(self.config.gpus)
+        await asyncio.to_thread(gpus.open)
+        home = self.config.home
+        monitor = Monitor(
+            disk_path=home if home.exists() else home.parent,
+            gpus=gpus,
+            default_gpu_usage=self.config.config.number("agent.default_gpu_utilization", 100.0),
+        )
+        due_at = time.monotonic() + min(FIRST_S, self.config.report_s)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(SAMPLE_S):
+                        await self._changed.wait()
+                    self._changed.clear()
+                    await self._report(None)
+                except TimeoutError:
+                    monitor.sample()
+                if time.monotonic() >= due_at:
+                    due_at = time.monotonic() + self.config.report_s
+                    await self._report(monitor.take())
+        finally:
+            gpus.close()
+
+    async def _report(self, statistics: dict[str, Any] | None) -> None:
+        for working in self._working():
+            body: dict[str, Any] = {
+                "worker": working.worker,
+                "timestamp": int(time.time() * 1000),
+                "queues": list(working.queues),
+                "tags": list(self.config.tags) or None,
+                "is_daemon": self._is_daemon,
+                "machine_stats": statistics,
+            }
+            if working.task:
+                body["task"] = working.task
+                if working.queue:
+                    body["queue"] = working.queue
+            try:
+                # The next report says it better than a late one.
+                await self.api.call("workers.status_report", body, timeout_s=10.0, give_up_s=1.0)
+            except (ApiError, BadAnswer, ServerUnreachable) as error:
+                log.debug("%s", error)

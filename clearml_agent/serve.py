@@ -1,0 +1,137 @@
+"""From options to a running daemon, and to a single executed task: connections, signals, start and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from clearml_agent import instances, queues
+from clearml_agent.api import Api, Connection
+from clearml_agent.config import AgentConfig
+from clearml_agent.daemon import Daemon
+from clearml_agent.execution.single import execute
+from clearml_agent.runs import Outcome
+from clearml_agent.watch import Watcher
+
+T = TypeVar("T")
+log = logging.getLogger("clearml_agent")
+
+
+def run_daemon(
+    config: AgentConfig,
+    *,
+    queue_names: Sequence[str],
+    create_queue: bool,
+    order_fairness: bool,
+    echo: bool,
+    log_file: str = "",
+    on_ready: Callable[[str], None] = lambda worker: None,
+) -> None:
+    """Serve queues until SIGTERM or Ctrl-C. Raises AgentError, ApiError, AlreadyRunning."""
+    instance = instances.register(config)
+
+    async def serve() -> None:
+        async with Connection(config.api) as connection:
+            api = Api(connection, config.api)
+            served = await queues.resolve(api, queue_names, create=create_queue)
+            instance.describe([queue.name for queue in served], log_file)
+            for queue in served:
+                log.info("%s serves queue %s (%s)", instance.worker, queue.name, queue.id)
+            daemon = Daemon(
+                config=config,
+                api=api,
+                worker=instance.worker,
+                queues=served,
+                order_fairness=order_fairness,
+                echo=write_out if echo else None,
+            )
+            with on_signals(daemon.drain):
+                await daemon.run(lambda: on_ready(instance.worker))
+        log.info("%s has left", instance.worker)
+
+    try:
+        run_loop(serve)
+    finally:
+        instance.close()
+
+
+def run_execute(
+    config: AgentConfig,
+    task: str,
+    *,
+    clone: bool = False,
+    require_queue: bool = False,
+    monitoring: bool = True,
+    log_file: Path | None = None,
+) -> int:
+    """Run one task here and return its exit code. Raises AgentError, ApiError."""
+
+    async def serve() -> Outcome:
+        async with Connection(config.api) as connection:
+            api = Api(connection, config.api)
+            with Watcher() as watcher, contextlib.ExitStack() as stack:
+                return await execute(
+                    task,
+                    config=config,
+                    api=api,
+                    watcher=watcher,
+                    clone=clone,
+                    require_queue=require_queue,
+                    monitoring=monitoring,
+                    echo=teed(stack, log_file),
+                    on_signals=on_signals,
+                )
+
+    return run_loop(serve).exit_code
+
+
+def run_loop(main: Callable[[], Awaitable[T]]) -> T:
+    """Run `main` on uvloop."""
+    import uvloop
+
+    async def started() -> T:
+        return await main()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(started())
+
+
+@contextlib.contextmanager
+def on_signals(stop: Callable[[str], None]) -> Iterator[None]:
+    """Call `stop(name of the signal)` for SIGTERM, SIGINT and SIGHUP while the block runs."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number.name)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def write_out(text: str) -> None:
+    """Put console text on this process's standard output, whatever its encoding."""
+    stream = sys.stdout
+    stream.write(text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8", "replace"))
+    stream.flush()
+
+
+def teed(stack: contextlib.ExitStack, path: Path | None) -> Callable[[str], None]:
+    """write_out, and into a file as well."""
+    if path is None:
+        return write_out
+    file = stack.enter_context(path.open("a", encoding="utf-8", errors="replace"))
+
+    def write(text: str) -> None:
+        write_out(text)
+        file.write(text)
+        file.flush()
+
+    return write

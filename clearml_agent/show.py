@@ -1,0 +1,112 @@
+"""What the commands print: tables for people, JSON for programs; secrets never."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from clearml_agent.instances import Facts
+
+SECRET = re.compile(r"secret|pass|token|account_key|contents", re.IGNORECASE)
+URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
+MASK = "****"
+
+
+def instances(found: Sequence[Facts], *, as_json: bool) -> None:
+    """The daemons of this machine."""
+    if as_json:
+        rows = [
+            {"worker": f.worker, "pid": f.pid, "queues": f.queues, "started_at": f.started_at, "log": f.log}
+            for f in found
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    if not found:
+        print("no clearml-agent daemon runs on this machine")
+        return
+    rows_of_text = [
+        (f.worker, str(f.pid), ", ".join(f.queues), _time(f.started_at), f.log or "this terminal") for f in found
+    ]
+    table(("worker", "pid", "queues", "since", "output"), rows_of_text)
+
+
+def workers(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Registered workers, as `workers.get_all` answers them."""
+    if as_json:
+        print(json.dumps(list(found), indent=2))
+        return
+    if not found:
+        print("no worker is registered")
+        return
+    rows = []
+    for worker in found:
+        task = worker.get("task") or {}
+        queues = ", ".join(str(q.get("name") or q.get("id")) for q in worker.get("queues") or ())
+        rows.append(
+            (
+                str(worker.get("id")),
+                str(worker.get("ip") or ""),
+                queues,
+                str(task.get("name") or task.get("id") or "-"),
+                str(worker.get("last_activity_time") or ""),
+            )
+        )
+    table(("worker", "address", "queues", "task", "last activity"), rows)
+
+
+def configuration(tree: Mapping[str, Any], *, version: str, file: str | None, as_json: bool) -> None:
+    """The merged configuration as `key = value` lines."""
+    pairs = list(flatten(masked(tree)))
+    if as_json:
+        print(json.dumps(masked(tree), indent=2, default=str))
+        return
+    print(f"Current configuration (clearml_agent v{version}, location: {file or 'no file'}):")
+    print("----------------------")
+    for key, value in pairs:
+        print(f"{key} = {value if isinstance(value, str) else json.dumps(value, default=str)}")
+
+
+def masked(value: Any, key: str = "") -> Any:
+    """A copy without secrets. Pure. Source: contract/agent_behaviour.md 16."""
+    if isinstance(value, Mapping):
+        hide = key == "environment"
+        return {
+            name: MASK if (hide or SECRET.search(str(name))) and _is_text(item) else masked(item, str(name))
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(item, key) for item in value]
+    return URL_PASSWORD.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
+
+
+def _is_text(item: Any) -> bool:
+    return isinstance(item, str) and bool(item)
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and their values. Pure."""
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{key}.")
+        else:
+            yield key, value
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for name in header:
+        grid.add_column(name, overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    Console().print(grid, soft_wrap=False)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

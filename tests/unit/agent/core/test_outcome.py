@@ -1,0 +1,89 @@
+"""What is reported about every way a run can end."""
+
+from __future__ import annotations
+
+import pytest
+
+from clearml_agent.errors import CheckoutFailed
+from clearml_agent.execution import outcome
+from clearml_agent.runs import Result, Stop, StopKind
+
+USER = Stop(StopKind.USER, "stopping")
+AGENT = Stop(StopKind.AGENT, "SIGTERM")
+
+
+@pytest.mark.parametrize(
+    ("result", "stop", "endpoint", "reason", "last_line"),
+    [
+        (Result(exit_code=0), None, "tasks.completed", "worker execution done", "Process completed successfully"),
+        (Result(exit_code=3), None, "tasks.failed", "worker execution exit code 3", "Process failed, exit code 3"),
+        (Result(exit_code=254), None, "tasks.stopped", "user abort", "Process terminated by user"),
+        (Result(signal=2), None, "tasks.stopped", "user abort", "Process terminated by user"),
+        (Result(signal=9), None, "tasks.failed", "worker execution exit code -9", "Process failed, exit code -9"),
+        (
+            Result(signal=15, stop_signal="SIGTERM"),
+            USER,
+            "tasks.stopped",
+            "task was stopped by tasks.stop",
+            "Process aborted by user",
+        ),
+        (
+            Result(exit_code=0, stop_signal="SIGTERM"),
+            AGENT,
+            "tasks.stopped",
+            "worker was stopped",
+            "Process terminated by user",
+        ),
+        (Result(exit_code=0), USER, "tasks.completed", "worker execution done", "Process completed successfully"),
+        (
+            Result(exit_code=127, error="FileNotFoundError: no such file"),
+            None,
+            "tasks.failed",
+            "worker failed to start the task",
+            "Process failed, exit code 127",
+        ),
+    ],
+)
+def test_results(result: Result, stop: Stop | None, endpoint: str, reason: str, last_line: str) -> None:
+    found = outcome.of_result(result, stop, "host:0")
+    assert (found.endpoint, found.reason, found.last_line) == (endpoint, reason, last_line)
+    assert found.message.startswith("Changed by clearml-agent host:0")
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (Result(exit_code=1), "console"),
+        (Result(signal=9), "out of memory"),
+        (Result(signal=9, oom=True), "smaller batch"),
+        (Result(signal=11), "PYTHONFAULTHANDLER"),
+    ],
+)
+def test_failures_say_what_to_do(result: Result, words: str) -> None:
+    assert words in outcome.of_result(result, None, "w").message
+
+
+def test_a_changed_status_is_left_alone() -> None:
+    stop = Stop(StopKind.STATUS, "status changed: failed")
+    found = outcome.of_result(Result(signal=15, stop_signal="SIGTERM"), stop, "w")
+    assert found.endpoint == ""
+    assert "status changed: failed" in found.error
+
+
+def test_nothing_is_said_about_a_task_that_another_agent_has() -> None:
+    found = outcome.of_stop(Stop(StopKind.FENCED, "fenced"), "w")
+    assert (found.endpoint, found.error, found.last_line) == ("", "", "")
+
+
+def test_a_lost_runner_fails_the_task_with_exit_unknown() -> None:
+    found = outcome.of_lost("w")
+    assert found.endpoint == "tasks.failed"
+    assert "unknown" in found.reason
+    assert "enqueue" in found.message
+
+
+def test_a_failed_checkout_keeps_its_reason_and_advice() -> None:
+    found = outcome.of_failure(CheckoutFailed("the host refused access: set agent.git_user"), "w")
+    assert (found.endpoint, found.reason) == ("tasks.failed", "failed cloning repository")
+    assert "set agent.git_user" in found.message
+    assert "set agent.git_user" in found.error
