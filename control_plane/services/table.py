@@ -9,6 +9,7 @@ MODULES = (
     "auth",
     "debug",
     "events",
+    "events_read",
     "login",
     "models",
     "models_metadata",

@@ -1,0 +1,148 @@
+"""Requests of `events.*`, and the event as clients send it. Field lists: contract/endpoints.json."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from control_plane.schema.base import Request
+
+EventType = Literal["training_stats_scalar", "training_stats_vector", "training_debug_image", "plot", "log"]
+Key = Literal["iter", "timestamp", "iso_time"]
+Samples = Annotated[int, Meta(ge=1, le=6000)]
+BatchSize = Annotated[int, Meta(ge=1)]
+
+
+class Event(Struct, gc=False):
+    """One event, as one line of a batch; what a type does not use is ignored. Times are ms since the epoch."""
+
+    type: str = ""
+    task: str = ""
+    """The task's id, or the model's where `model_event` is set."""
+    timestamp: int | float | None = None
+    iter: int | float | None = None
+    metric: str | None = None
+    variant: str | None = None
+    worker: str | None = None
+    value: int | float | None = None
+    values: list[float] | None = None
+    x_axis_label: str | None = None
+    msg: str | None = None
+    level: str | None = None
+    plot_str: str | None = None
+    url: str | None = None
+    key: str | None = None
+    allow_locked: bool | None = None
+    model_event: bool | None = None
+
+
+class MetricVariants(Struct, kw_only=True):
+    """A metric, and those of its variants that are wanted (none = all)."""
+
+    metric: str
+    variants: list[str] | None = None
+
+
+class TaskMetric(Struct, kw_only=True):
+    """A task, and what of it is wanted (no metric = all)."""
+
+    task: str
+    metric: str | None = None
+    variants: list[str] | None = None
+
+
+class OwnerRequest(Request, kw_only=True):
+    """A call about the events of one task, or of a model where `model_events` is set."""
+
+    task: str
+    model_events: bool = False
+
+
+class TasksEventsRequest(Request, kw_only=True):
+    """A call about the events of several tasks (or models)."""
+
+    tasks: Annotated[list[str], Meta(min_length=1)]
+    model_events: bool = False
+
+
+class LogRequest(OwnerRequest, kw_only=True):
+    """A window of the console."""
+
+    batch_size: BatchSize = 100
+    from_timestamp: float | None = None
+    navigate_earlier: bool = True
+    order: Literal["asc", "desc"] | None = None
+
+
+class EventsRequest(OwnerRequest, kw_only=True):
+    """Raw events of one type, paged by iteration."""
+
+    event_type: EventType | None = None
+    order: Literal["asc", "desc"] = "asc"
+    batch_size: BatchSize = 500
+    scroll_id: str | None = None
+    metrics: list[MetricVariants] | None = None
+    count_total: bool = True
+
+
+class PlotsRequest(OwnerRequest, kw_only=True):
+    """The newest plots of each metric and variant."""
+
+    iters: Annotated[int, Meta(ge=1)] = 1
+    metrics: list[MetricVariants] | None = None
+    no_scroll: bool = False
+    scroll_id: str | None = None
+
+
+class HistogramRequest(OwnerRequest, kw_only=True):
+    """Curves of one task."""
+
+    key: Key = "iter"
+    samples: Samples = 2000
+    metrics: list[MetricVariants] | None = None
+
+
+class MultiHistogramRequest(TasksEventsRequest, kw_only=True):
+    """Curves of several tasks."""
+
+    key: Key = "iter"
+    samples: Samples = 2000
+    metrics: list[MetricVariants] | None = None
+
+
+class SamplesRequest(Request, kw_only=True):
+    """The newest iterations of images or plots of several tasks."""
+
+    metrics: Annotated[list[TaskMetric], Meta(min_length=1)]
+    iters: Annotated[int, Meta(ge=1)] = 1
+    model_events: bool = False
+    navigate_earlier: bool = True
+    refresh: bool = False
+    scroll_id: str | None = None
+
+
+class TaskMetricsRequest(TasksEventsRequest, kw_only=True):
+    """Names of the metrics that have events of a type."""
+
+    event_type: EventType
+
+
+class DeleteForTask(Request, kw_only=True):
+    """Forget the events of a task."""
+
+    task: str
+    allow_locked: bool = False
+
+
+class DeleteForModel(Request, kw_only=True):
+    """Forget the events of a model."""
+
+    model: str
+    allow_locked: bool = False
+
+
+class Added(Struct, kw_only=True):
+    """What became of a batch."""
+
+    added: int
+    errors: int
+    errors_info: dict[str, Any]

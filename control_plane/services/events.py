@@ -1,0 +1,117 @@
+"""Reporting: `events.add`, `events.add_batch`, and forgetting. Reading is in `events_read`.
+
+A batch is split by task; each part is stored once, however often it is sent. Source: contract/wire.md, section 11.
+"""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import msgspec
+import orjson
+
+from control_plane.schema.events import Added, DeleteForModel, DeleteForTask, Event
+from control_plane.services import event_batches
+from control_plane.services.context import Context
+from control_plane.services.errors import ApiError, Subcode, unknown_model, unknown_task, validation
+from control_plane.services.event_batches import Batch, OwnerPart
+from control_plane.services.event_projection import READ, project
+from control_plane.services.registry import endpoint
+from control_plane.services.status import LOCKED
+from control_plane.services.tasks_common import begin, commit
+from control_plane.store.events import SEQUENCE
+
+Owner = tuple[str, str]
+
+
+@endpoint("events.add", dict, Added, min_version="2.1")
+async def add(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Store one event."""
+    try:
+        event = msgspec.convert(request, Event, strict=False)
+    except msgspec.ValidationError as wrong:
+        raise validation(f"event: {wrong}") from None
+    return await _store(ctx, [event], orjson.dumps(request))
+
+
+@endpoint("events.add_batch", bytes, Added, min_version="2.1")
+async def add_batch(ctx: Context, request: bytes) -> dict[str, Any]:
+    """Store the events of an NDJSON body, each line one event."""
+    if not request.strip():
+        raise ApiError(400, Subcode.EMPTY_BATCH, "Batch request contains no items")
+    return await _store(ctx, event_batches.decode(request), request)
+
+
+@endpoint("events.delete_for_task", DeleteForTask, min_version="2.1")
+async def delete_for_task(ctx: Context, request: DeleteForTask) -> dict[str, Any]:
+    """Forget every event of a task."""
+    task = await ctx.store.get("task", request.task, ["status"])
+    if task is None or (task.get("status") in LOCKED and not request.allow_locked):
+        raise unknown_task(id=request.task, company=ctx.company)
+    return await _forget(ctx, "task", request.task)
+
+
+@endpoint("events.delete_for_model", DeleteForModel, min_version="2.22")
+async def delete_for_model(ctx: Context, request: DeleteForModel) -> dict[str, Any]:
+    """Forget every event of a model."""
+    model = await ctx.store.get("model", request.model, ["ready"])
+    if model is None or (model.get("ready") and not request.allow_locked):
+        raise unknown_model(id=request.model, company=ctx.company)
+    return await _forget(ctx, "model", request.model)
+
+
+async def _forget(ctx: Context, kind: str, owner: str) -> dict[str, Any]:
+    sequence = await ctx.store.events.reset(owner)
+    transaction = begin(ctx, owner) if kind == "task" else ctx.store.transaction()
+    transaction.set(kind, owner, {"last_metrics": {}, "last_iteration": 0, SEQUENCE: sequence})
+    await commit(ctx, transaction)
+    return {"deleted": True}
+
+
+async def _store(ctx: Context, events: list[Event], body: bytes) -> dict[str, Any]:
+    """Store what can be stored; raise 400/131 when that is nothing."""
+    part_id = ctx.batch_id or hashlib.blake2b(body, digest_size=16).hexdigest()
+    batch = event_batches.sort(events, part_id=part_id, now_ms=ctx.now_ms, worker=ctx.worker)
+    owners = await _accepted(ctx, batch)
+    async with asyncio.TaskGroup() as group:
+        stored = [
+            group.create_task(_store_part(ctx, owner, batch.owners[owner], document), name=f"events of {owner[1]}")
+            for owner, document in owners.items()
+        ]
+    added = sum(task.result() for task in stored)
+    errors = dict(batch.errors)
+    if not added:
+        raise ApiError(400, Subcode.EVENTS_NOT_ADDED, "Events not added", **errors)
+    return {"added": added, "errors": sum(errors.values()), "errors_info": errors}
+
+
+async def _accepted(ctx: Context, batch: Batch) -> dict[Owner, dict[str, Any]]:
+    """The owners that take their events, with their documents; the others' events are counted as errors."""
+    accepted: dict[Owner, dict[str, Any]] = {}
+    for kind in ("task", "model"):
+        ids = [id for of, id in batch.owners if of == kind]
+        if not ids:
+            continue
+        for id, document in zip(ids, await ctx.store.get_many(kind, ids, READ), strict=True):
+            part = batch.owners[kind, id]
+            if document is None or (_is_locked(kind, document) and not part.allow_locked):
+                batch.errors[f"Invalid {kind} id {id}"] += part.count
+            else:
+                accepted[kind, id] = document
+    claim = ctx.identity.claim
+    if claim is not None and ("task", claim.task) in accepted:
+        await commit(ctx, begin(ctx, claim.task))  # refuses a caller whose claim is over, before anything is stored
+    return accepted
+
+
+def _is_locked(kind: str, document: dict[str, Any]) -> bool:
+    return document.get("status") in LOCKED if kind == "task" else bool(document.get("ready"))
+
+
+async def _store_part(ctx: Context, owner: Owner, owned: OwnerPart, document: dict[str, Any]) -> int:
+    """Store one owner's part and bring its document up to date; returns how many events that were."""
+    kind, id = owner
+    owned.part.answer = str(owned.count).encode()
+    appended = await ctx.store.events.append(id, owned.part)
+    await project(ctx, kind, id, document, appended, owned.last_iteration)
+    return int(appended.repeated or 0) if appended.repeated is not None else owned.count

@@ -1,0 +1,331 @@
+"""Event streams: what tasks and models report, as packed blocks under the owner's own tag.
+
+    appended = await store.events.append(owner, kind, part)     # one script; a repeated part changes nothing
+    points = await store.events.scalars(owner)                  # {(metric, variant): Series}
+    records = await store.events.records(owner, "plot")
+    lines = await store.events.console(owner)
+    sequence = await store.events.reset(owner)                  # then set `_events_seq` to it with last_metrics = {}
+
+The owner's document shows a projection of the statistics (`last_metrics`) and carries the sequence number it is of
+(`_events_seq`): a projection is only ever replaced by a later one, whoever writes it and whatever dies in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from weakref import WeakValueDictionary
+
+from control_plane.store import keys, series
+from control_plane.store.blocks import Record, columns, pack_points, pack_records, unpack_points, unpack_records
+from control_plane.store.connection import Connection
+from control_plane.store.errors import StoreError
+from control_plane.store.series import Statistics
+
+Family = Literal["scalar", "log", "plot", "image", "vector"]
+FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
+
+SEQUENCE = "_events_seq"
+"""Field of the owner's document: the sequence number that its `last_metrics` is of."""
+
+PART_KEPT_MS = 24 * 3600 * 1000
+"""How long a stored part is recognised when it is sent again: official clients retry for hours."""
+
+ENTRIES_A_READ = 200
+CACHED_OWNERS = 512
+RACES = 50
+
+
+@dataclass
+class Run:
+    """Points of one series in one batch, in the order they came; the three lists have the same length."""
+
+    metric: str
+    variant: str
+    worker: str = ""
+    x_axis_label: str = ""
+    steps: list[int] = field(default_factory=list)
+    times_ms: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Part:
+    """What one batch holds of one owner.
+
+    `id` identifies it when it is sent again; `answer` is what to tell the repeat.
+    """
+
+    id: str
+    now_ms: int
+    answer: bytes = b""
+    runs: dict[tuple[str, str], Run] = field(default_factory=dict)
+    records: dict[Family, list[Record]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What became of a part: `repeated` is the answer given the first time, None when this was the first time."""
+
+    sequence: int
+    changed: Sequence[Statistics]
+    repeated: bytes | None = None
+
+
+@dataclass
+class Series:
+    """Points of a series by ascending iteration: `steps` (n,) unique, `times_ms` (n,), `values` (n,) NaN allowed."""
+
+    steps: list[int]
+    times_ms: list[int]
+    values: list[float]
+
+
+@dataclass
+class _State:
+    """What this process believes of an owner; the script refuses to append on a wrong belief."""
+
+    generation: int
+    sequence: int
+    statistics: dict[tuple[str, str], Statistics]
+
+
+class Events:
+    """Appending and reading. One a store."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._states: OrderedDict[str, _State] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def append(self, owner: str, part: Part) -> Appended:
+        """Store a part with its statistics, in one script.
+
+        Raises StoreUnavailable, and StoreError if other servers changed the same owner faster than this one could
+        follow.
+        """
+        lock = self._locks.get(owner)
+        if lock is None:
+            lock = self._locks[owner] = asyncio.Lock()
+        async with lock:
+            return await self._append(owner, part)
+
+    async def _append(self, owner: str, part: Part) -> Appended:
+        for _ in range(RACES):
+            state = self._states.get(owner) or await self._load(owner)
+            changed = await self._statistics_after(owner, state, part.runs.values())
+            answer = await self._write(owner, state, part, changed)
+            if answer[0] == 2:
+                return Appended(int(answer[1]), (), bytes(answer[2]))
+            if answer[0] == 0:
+                state.sequence = int(answer[1])
+                state.statistics.update({(one.metric, one.variant): one for one in changed})
+                self._remember(owner, state)
+                return Appended(state.sequence, changed)
+            self._states.pop(owner, None)
+        raise StoreError(f"the events of {owner} changed faster than they could be followed")
+
+    async def _write(self, owner: str, state: _State, part: Part, changed: Sequence[Statistics]) -> Any:
+        families: list[Family] = ["scalar"] if part.runs else []
+        families += [family for family in FAMILIES if part.records.get(family)]
+        script_keys = [
+            keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner),
+            keys.event_series(owner, state.generation),
+            *(keys.event_stream(owner, state.generation, family) for family in families),
+        ]  # fmt: skip
+        blocks: list[bytes | int] = []
+        for run in part.runs.values():
+            for block in pack_points(
+                run.metric, run.variant, run.worker, run.x_axis_label, run.steps, run.times_ms, run.values
+            ):
+                blocks += [5, block]
+        for number, family in enumerate(families, 5):
+            if family != "scalar":
+                blocks += [number, pack_records(part.records[family])]
+        statistics = [word for one in changed for word in (series.field(one.metric, one.variant), series.pack(one))]
+        expected = state.sequence if changed else ""
+        args = [
+            state.generation, expected, part.id, part.now_ms, part.answer, PART_KEPT_MS,
+            len(blocks) // 2, *blocks, *statistics,
+        ]  # fmt: skip
+        # A repeat after a lost connection finds its own part id.
+        return await self._connection.run(lambda _: self._connection.script("append_events", script_keys, args))
+
+    async def _statistics_after(self, owner: str, state: _State, runs: Iterable[Run]) -> list[Statistics]:
+        """The statistics of every series that the runs touch, as they will be."""
+        changed: list[Statistics] = []
+        late: list[Run] = []
+        ordinal = len(state.statistics)
+        for run in runs:
+            known = state.statistics.get((run.metric, run.variant))
+            if known is None:
+                one = Statistics(run.metric, run.variant, ordinal)
+                ordinal += 1
+            else:
+                one = series.unpack(series.pack(known))  # a copy: the write may be refused
+            one.x_axis_label = run.x_axis_label or one.x_axis_label
+            if _add(one, run):
+                changed.append(one)
+            else:
+                late.append(run)
+                changed.append(one)
+        if late:
+            corrected = await self._corrected(owner, state, late, {(c.metric, c.variant): c for c in changed})
+            changed = [corrected.get((one.metric, one.variant), one) for one in changed]
+        return changed
+
+    async def _corrected(
+        self, owner: str, state: _State, runs: Sequence[Run], drafts: Mapping[tuple[str, str], Statistics]
+    ) -> dict[tuple[str, str], Statistics]:
+        """Statistics made again from all points, for runs with points that may replace older ones."""
+        wanted = {(run.metric, run.variant) for run in runs}
+        points = await self._points(owner, state.generation, wanted)
+        result = {}
+        for run in runs:
+            name = (run.metric, run.variant)
+            known = points.setdefault(name, {})
+            known.update(zip(run.steps, zip(run.values, run.times_ms, strict=True), strict=True))
+            draft = drafts[name]
+            result[name] = series.from_points(*name, draft.ordinal, known, draft.x_axis_label)
+        return result
+
+    # ---- reading
+
+    async def scalars(self, owner: str, wanted: Collection[tuple[str, str | None]] | None = None) -> dict[
+        tuple[str, str], Series
+    ]:  # fmt: skip
+        """Every point of the series, overwritten ones left out.
+
+        Args:
+            wanted: (metric, variant) pairs, variant None = all of the metric; None = every series.
+        """
+        generation = await self.generation(owner)
+        points = await self._points(owner, generation, wanted)
+        result = {}
+        for name in sorted(points):
+            steps = sorted(points[name])
+            pairs = [points[name][step] for step in steps]
+            result[name] = Series(steps, [at for _, at in pairs], [value for value, _ in pairs])
+        return result
+
+    async def statistics(self, owner: str) -> tuple[int, list[Statistics]]:
+        """(sequence number, the statistics of every series by first appearance), as they are at one moment."""
+        state = await self._load(owner)
+        return state.sequence, sorted(state.statistics.values(), key=lambda one: one.ordinal)
+
+    async def records(self, owner: str, family: Family) -> list[Record]:
+        """Plots, images or vectors, overwritten ones left out, in the order they came."""
+        found: dict[tuple[int, str, str, str], Record] = {}
+        async for block in self._blocks(owner, await self.generation(owner), family):
+            for record in unpack_records(block):
+                found.pop(record.identity, None)
+                found[record.identity] = record
+        return list(found.values())
+
+    async def console(self, owner: str) -> list[Record]:
+        """The console by time; lines of the same millisecond in the order they came."""
+        lines: list[Record] = []
+        async for block in self._blocks(owner, await self.generation(owner), "log"):
+            lines += unpack_records(block)
+        lines.sort(key=lambda line: line.at_ms)
+        return lines
+
+    async def generation(self, owner: str) -> int:
+        """Counts the owner's resets, from 0."""
+        found: Any = await self._connection.run(lambda client: client.hget(keys.event_meta(owner), "gen"))
+        return int(found or 0)
+
+    # ---- ending
+
+    async def reset(self, owner: str) -> int:
+        """Forget every event: one write, after which what belongs to the old generation is refused and swept.
+
+        Returns the new sequence number. Dying after it leaves an owner without events whose document still shows old
+        statistics; resetting again repairs that.
+        """
+        self._states.pop(owner, None)
+        found = await self._connection.run(
+            lambda _: self._connection.script(
+                "reset_events",
+                [keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner)],
+                [],
+            )
+        )
+        await self._sweep(owner, int(found[0]))
+        return int(found[1])
+
+    async def delete(self, owner: str) -> None:
+        """Forget every event and the owner itself; for owners whose document is gone."""
+        generation = await self.generation(owner)
+        await self._sweep(owner, generation)
+        self._states.pop(owner, None)
+        names = [keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner)]
+        await self._connection.run(lambda client: client.unlink(*names))
+
+    async def _sweep(self, owner: str, generation: int) -> None:
+        names = [keys.event_series(owner, generation)]
+        names += [keys.event_stream(owner, generation, family) for family in FAMILIES]
+        await self._connection.run(lambda client: client.unlink(*names))
+
+    # ---- below
+
+    async def _load(self, owner: str) -> _State:
+        """The owner's state from Redis, remembered."""
+        for _ in range(RACES):
+            found: Any = await self._connection.run(lambda client: client.hmget(keys.event_meta(owner), ["gen", "seq"]))
+            generation, sequence = (int(value or 0) for value in found)
+            raw: Any = await self._connection.run(
+                lambda client, generation=generation: client.hgetall(keys.event_series(owner, generation))  # type: ignore[misc]
+            )
+            again: Any = await self._connection.run(lambda client: client.hmget(keys.event_meta(owner), ["gen", "seq"]))
+            if again == found:
+                statistics = [series.unpack(value) for value in raw.values()]
+                state = _State(generation, sequence, {(one.metric, one.variant): one for one in statistics})
+                self._remember(owner, state)
+                return state
+        raise StoreError(f"the events of {owner} changed faster than they could be read")
+
+    def _remember(self, owner: str, state: _State) -> None:
+        self._states[owner] = state
+        self._states.move_to_end(owner)
+        while len(self._states) > CACHED_OWNERS:
+            self._states.popitem(last=False)
+
+    async def _points(
+        self, owner: str, generation: int, wanted: Collection[tuple[str, str | None]] | None
+    ) -> dict[tuple[str, str], dict[int, tuple[float, int]]]:
+        """{(metric, variant): {step: (value, ms)}}, the last one written of each step."""
+        found: dict[tuple[str, str], dict[int, tuple[float, int]]] = {}
+        async for block in self._blocks(owner, generation, "scalar"):
+            points = unpack_points(block)
+            name = (points.metric, points.variant)
+            if wanted is not None and name not in wanted and (points.metric, None) not in wanted:
+                continue
+            steps, times, values = columns(points)
+            found.setdefault(name, {}).update(zip(steps, zip(values, times, strict=True), strict=True))
+        return found
+
+    async def _blocks(self, owner: str, generation: int, family: Family) -> AsyncIterator[bytes]:
+        """Every block of a stream in the order they came, a few hundred a round trip."""
+        stream, after = keys.event_stream(owner, generation, family), b"-"
+        while True:
+            page: Any = await self._connection.run(
+                lambda client, after=after: client.xrange(stream, after, "+", count=ENTRIES_A_READ)  # type: ignore[misc]
+            )
+            for _, fields in page:
+                yield fields[b"b"]
+            if len(page) < ENTRIES_A_READ:
+                return
+            after = b"(" + page[-1][0]
+
+
+def _add(statistics: Statistics, run: Run) -> bool:
+    """Add the points in order; False (with the statistics half done) when one may replace an older one."""
+    for step, value, at_ms in zip(run.steps, run.values, run.times_ms, strict=True):
+        if not statistics.can_add(step):
+            return False
+        statistics.add(step, value, at_ms)
+    return True
