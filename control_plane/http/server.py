@@ -55,7 +55,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     async with AsyncExitStack() as stack:
         # Taken before the store starts: a port in use is told at once, and nothing has to be undone.
         sockets = [_bind(settings.host, port) for port in (settings.api_port, settings.web_port, settings.files_port)]
-        stack.callback(lambda: [sock.close() for sock in sockets])
+        for sock in sockets:
+            stack.callback(sock.close)
         api_url, web_url, files_url = (_url(settings.host, sock) for sock in sockets)
 
         store = await _open_store(settings, stack)
@@ -90,7 +91,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
     """The given Redis, or the embedded store under this server's supervision."""
-    durability: Durability = "process" if settings.durability == "process" else "power"
+    durability: Durability = "process" if settings.durability == "process" else "always"
     url, _ = await stack.enter_async_context(
         store_url(settings.data_dir / "store", settings.redis_url or None, durability)
     )

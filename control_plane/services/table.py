@@ -10,6 +10,7 @@ MODULES = (
     "debug",
     "events",
     "events_read",
+    "events_read",
     "login",
     "models",
     "models_metadata",

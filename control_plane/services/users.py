@@ -44,7 +44,7 @@ async def make(
 ) -> str:
     """Write a new user and return the id."""
     user = id or uuid4().hex
-    document = {
+    document: dict[str, Any] = {
         "id": user,
         "company": ctx.company,
         "name": request.name.strip(),

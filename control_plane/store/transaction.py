@@ -20,6 +20,9 @@ from control_plane.store.connection import Connection
 from control_plane.store.errors import Guard, GuardFailed, StoreError
 from control_plane.store.layout import KINDS, Path
 
+Values = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[Path, Any]
+"""Path -> value."""
+
 CHANGES_KEPT = 100_000
 """Entries of the change stream. A read model that falls further behind rebuilds itself."""
 
@@ -78,7 +81,7 @@ class Transaction:
 
     # ---- conditions
 
-    def expect(self, kind: str, id: str, values: Mapping[Path, Any]) -> None:
+    def expect(self, kind: str, id: str, values: Values) -> None:
         """Only if these single values are exactly so. None = absent; `AnyOf` = one of several."""
         shape = KINDS[kind]
         for path, value in values.items():
@@ -117,7 +120,7 @@ class Transaction:
         self._writes.append(("SADD", keys.ids(kind), (id,)))
         self._changed[kind, id] = None  # tracked or not: a repeat must find its first try in the change stream
 
-    def set(self, kind: str, id: str, values: Mapping[Path, Any]) -> None:
+    def set(self, kind: str, id: str, values: Values) -> None:
         """Make the value at each path exactly this one.
 
         A container is replaced whole ({"script": {...}} drops script's other fields; {"script.diff": ...} keeps them).

@@ -1,0 +1,177 @@
+"""Lists: a query, the page of documents it finds, cut to the fields asked for, references expanded on request.
+
+The query language is contract/wire.md, section 7; `store.query` answers it from the read model.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from control_plane.services.context import Context
+from control_plane.services.errors import ApiError, Subcode, bad_value, validation
+from control_plane.store import InvalidQuery, Query, QueryResult, project, split_path
+
+REFERENCES: dict[str, dict[str, str]] = {
+    "task": {"project": "project", "user": "user", "parent": "task", "execution.queue": "queue", "company": "company"},
+    "model": {"project": "project", "user": "user", "task": "task", "parent": "model", "company": "company"},
+    "project": {"user": "user", "company": "company"},
+    "queue": {"user": "user", "company": "company"},
+}
+"""Which fields of a kind name another document, for the `*_ex` endpoints; lists of models are handled beside them."""
+
+NAMES = ("id", "name")
+"""What a reference shows when no field of it was asked for."""
+
+
+async def find(ctx: Context, kind: str, request: Mapping[str, Any]) -> QueryResult:
+    """The page that a request asks for; raise 400 in the API's words for one that cannot be understood."""
+    return await ctx.store.query(kind, await _query(ctx, kind, request))
+
+
+async def ids(ctx: Context, kind: str, request: Mapping[str, Any]) -> list[str]:
+    """The ids of everything that a query finds."""
+    return await ctx.store.query_all(kind, await _query(ctx, kind, request))
+
+
+async def _query(ctx: Context, kind: str, request: Mapping[str, Any]) -> Query:
+    body = dict(request)
+    if kind == "project":
+        body = _levels(body)
+    elif kind in ("task", "model") and body.get("include_subprojects") and body.get("project"):
+        body["project"] = await _with_subprojects(ctx, body["project"])
+    try:
+        return Query.from_request(kind, body)
+    except InvalidQuery as error:
+        raise explained(error) from None
+
+
+def _levels(body: dict[str, Any]) -> dict[str, Any]:
+    """How deep a search among projects goes: `shallow_search` asks for one level, the top one without a parent."""
+    parent = body.get("parent")
+    if body.get("shallow_search"):
+        return body if parent else {**body, "parent": [None]}
+    if parent:
+        return {**{name: value for name, value in body.items() if name != "parent"}, "path": parent}
+    return body
+
+
+async def _with_subprojects(ctx: Context, value: Any) -> Any:
+    """Project ids, with those of the projects below them; operators and excluded ids stay as they are."""
+    named = [value] if isinstance(value, str) else list(value)
+    plain = [id for id in named if isinstance(id, str) and not id.startswith(("-", "__$"))]
+    if not plain:
+        return value
+    below = await ids(ctx, "project", {"path": plain, "search_hidden": True})
+    return [*named, *below]
+
+
+def explained(error: InvalidQuery) -> ApiError:
+    """The API's error for a query that cannot be understood."""
+    if error.reason == "regex":
+        return ApiError(400, Subcode.BAD_REGEX, "Malformed regular expression", error.extra, **error.data)
+    if error.reason == "validation":
+        return validation(error.extra, **error.data)
+    if error.reason == "lookup":
+        extra = "probably an invalid field name or unsupported nested field"
+        return ApiError(400, Subcode.LOOKUP, "Lookup error", extra, **error.data)
+    return bad_value(error.extra, **error.data)
+
+
+async def everything(
+    ctx: Context, kind: str, request: Mapping[str, Any], parts: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """The documents of everything that a query finds."""
+    found = await ctx.store.get_many(kind, await ids(ctx, kind, request), parts)
+    return [document for document in found if document is not None]
+
+
+async def distinct(ctx: Context, kind: str, field: str, **where: Any) -> set[str]:
+    """The values that a plain field has in the documents that a query finds."""
+    documents = await everything(ctx, kind, {**where, "search_hidden": True, "include_subprojects": True}, [field])
+    return {str(document[field]) for document in documents if document.get(field)}
+
+
+def only_fields(request: Mapping[str, Any]) -> list[str]:
+    """The paths asked for, by either of the field's names; empty means all."""
+    chosen = request.get("only_fields") or request.get("projection") or []
+    if isinstance(chosen, str):
+        chosen = [chosen]
+    if not isinstance(chosen, (list, tuple)) or not all(isinstance(path, str) for path in chosen):
+        raise validation("error for field 'only_fields': a list of names was expected")
+    return list(chosen)
+
+
+async def answer(
+    ctx: Context, kind: str, key: str, request: Mapping[str, Any], *, expand: bool = False
+) -> dict[str, Any]:
+    """The answer of a `get_all`: `{key: documents}`, and the scroll's id where one is used."""
+    fields = only_fields(request)
+    result = await find(ctx, kind, request)
+    documents = await load(ctx, kind, result.ids, fields, expand=expand)
+    answered: dict[str, Any] = {key: documents}
+    if result.scroll_id is not None:
+        answered["scroll_id"] = result.scroll_id
+    return answered
+
+
+async def load(
+    ctx: Context, kind: str, wanted: Sequence[str], fields: Sequence[str], *, expand: bool = False
+) -> list[dict[str, Any]]:
+    """The documents in order, cut to `fields`; those deleted since the query are left out."""
+    included = [path for path in fields if not path.startswith("-")]
+    # Sub-fields of references are read from the other document; here the reference itself is needed.
+    local = [_local(kind, path) if expand else path for path in included]
+    parts = [tuple(split_path(path)) for path in local] or None
+    found = [document for document in await ctx.store.get_many(kind, wanted, parts) if document is not None]
+    cut = [project(document, [*local, *(path for path in fields if path.startswith("-"))]) for document in found]
+    if expand:
+        await expand_references(ctx, kind, cut, included)
+    return cut
+
+
+def _local(kind: str, path: str) -> str:
+    for reference in REFERENCES.get(kind, {}):
+        if path == reference or path.startswith(reference + "."):
+            return reference
+    if kind == "task" and path.startswith(("models.input.", "models.output.")):
+        return ".".join(path.split(".")[:2])
+    return path
+
+
+async def expand_references(ctx: Context, kind: str, documents: list[dict[str, Any]], asked: Sequence[str]) -> None:
+    """Put `{id, name, ...}` in the place of each id that names another document, in place.
+
+    `asked`: the paths of the request; `project.name` asks for the name beside the id.
+    """
+    for path, target in REFERENCES.get(kind, {}).items():
+        holders = [(holder, path.rpartition(".")[2]) for document in documents if (holder := _holder(document, path))]
+        await _expand(ctx, target, holders, _sub_fields(path, asked))
+    if kind == "task":
+        for side in ("input", "output"):
+            items = [item for document in documents for item in (document.get("models") or {}).get(side) or ()]
+            sub_fields = _sub_fields(f"models.{side}.model", asked)
+            await _expand(ctx, "model", [(item, "model") for item in items], sub_fields)
+
+
+def _holder(document: dict[str, Any], path: str) -> dict[str, Any] | None:
+    parent, _, leaf = path.rpartition(".")
+    holder = document.get(parent) if parent else document
+    return holder if isinstance(holder, dict) and holder.get(leaf) else None
+
+
+def _sub_fields(path: str, asked: Iterable[str]) -> tuple[str, ...]:
+    below = tuple(field[len(path) + 1 :] for field in asked if field.startswith(path + "."))
+    return ("id", *below) if below else NAMES
+
+
+async def _expand(ctx: Context, kind: str, holders: list[tuple[dict[str, Any], str]], fields: tuple[str, ...]) -> None:
+    wanted = list(dict.fromkeys(str(holder[leaf]) for holder, leaf in holders))
+    if not wanted:
+        return
+    paths = [tuple(split_path(field)) for field in fields]
+    found = await ctx.store.get_many(kind, wanted, paths)
+    shown = {
+        id: project(document, fields) if document is not None else {"id": id}
+        for id, document in zip(wanted, found, strict=True)
+    }
+    for holder, leaf in holders:
+        holder[leaf] = shown[str(holder[leaf])]
