@@ -38,7 +38,7 @@ def upload(session: Session | None, path: str, url: str, *, progress: Progress |
 
 
 def download(session: Session | None, url: str, path: str, *, progress: Progress | None = None) -> str:
-    """Copy what is stored at `url` to `path`, whole or not at all, and return its sha256. Waits. Raises StorageError."""
+    """Copy what is stored at `url` to `path`, whole or not at all; its sha256. Waits. Raises StorageError."""
     scheme = urls.scheme_of(url)
     partial = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)

@@ -1,0 +1,71 @@
+"""From the file of an artifact to the object that was stored, by the recorded type."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PICKLES = (".pkl", ".pickle")
+
+
+def is_pickle(kind: str, content_type: str, path: str) -> bool:
+    """Whether reading it would run what a pickle says."""
+    return kind == "pickle" or content_type == "application/pickle" or (kind == "pandas" and path.endswith(PICKLES))
+
+
+def decode(name: str, kind: str, content_type: str, path: str) -> Any:
+    """The object in the file at `path`; the path itself for types that are files.
+
+    Raises ImportError when the library of the type is not installed, and what the library raises for a broken file.
+    """
+    if kind == "numpy":
+        return _numpy(name, content_type, path)
+    if kind in ("pandas", "data-audit-table"):
+        return _pandas(content_type, path)
+    if kind == "image":
+        from PIL import Image
+
+        return Image.open(path)
+    if kind in ("dict", "JSON"):
+        return _mapping(content_type, path)
+    if kind == "string":
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    if kind == "pickle":
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    return Path(path)
+
+
+def _numpy(name: str, content_type: str, path: str) -> Any:
+    import numpy as np
+
+    if content_type == "text/csv":
+        return np.genfromtxt(path, delimiter=",")
+    with np.load(path) as archive:
+        return archive[name] if name in archive else archive[archive.files[0]]
+
+
+def _pandas(content_type: str, path: str) -> Any:
+    import pandas as pd
+
+    if content_type == "application/parquet":
+        return pd.read_parquet(path)
+    if content_type == "application/feather":
+        return pd.read_feather(path)
+    if content_type == "application/pickle":
+        return pd.read_pickle(path)
+    return pd.read_csv(path, index_col=0)
+
+
+def _mapping(content_type: str, path: str) -> Any:
+    text = Path(path).read_text(encoding="utf-8")
+    if content_type == "application/yaml":
+        import yaml
+
+        return yaml.safe_load(text)
+    return json.loads(text)
