@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 SLOW_S = 1.0
 JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_TRANSACTION = re.compile(r"[\w.-]{1,64}", re.ASCII)
 LONG_CALLS = frozenset({"agents.wait"})
 """Endpoints whose answer hands something out: they are told when the caller hangs up."""
 
@@ -64,6 +66,7 @@ class Api:
         if request.method == "OPTIONS":
             return web.Response(status=200)
         request_id = new_request_id()
+        trx = transaction_name(request.headers)
         if path in ("/metrics", "/openapi.json"):
             return await self._facts(request, path, request_id)
         started = time.perf_counter()
@@ -79,11 +82,11 @@ class Api:
             raise
         except ApiError as error:
             code = error.code
-            body = failure(request_id, name, version, actual, error)
+            body = failure(request_id, name, version, actual, error, trx)
         except Exception as error:  # noqa: BLE001 - the user's border: it becomes an envelope and a log line
             translated = self._translate(error, name, request_id)
             code = translated.code
-            body = failure(request_id, name, version, actual, translated)
+            body = failure(request_id, name, version, actual, translated, trx)
         finally:
             self.metrics.observe(name, code, time.perf_counter() - started)
         headers = JSON_HEADERS if code == 200 else {**JSON_HEADERS, **_error_headers(code)}
@@ -114,7 +117,9 @@ class Api:
         if row.name in LONG_CALLS:
             return b"", await self._long_call(request, row, ctx, decoded)
         data = await row.handler(ctx, decoded)
-        answer = self._envelopes.success(request_id, row.name, version, row.min_version, data)
+        answer = self._envelopes.success(
+            request_id, row.name, version, row.min_version, data, transaction_name(headers)
+        )
         if row.name in ("auth.login", "auth.logout"):
             return b"", self._with_cookie(request, answer, data)
         return answer, None
@@ -218,6 +223,12 @@ class Api:
         return ApiError(
             500, Subcode.MALFORMED, "Internal server error", f"the server's log has it under request id {request_id}"
         )
+
+
+def transaction_name(headers: Mapping[str, str]) -> str:
+    """The caller's own name for the call, which is echoed; empty unless it is fit to be."""
+    name = headers.get("X-Clearml-Trx", "")
+    return name if _TRANSACTION.fullmatch(name) else ""
 
 
 def _error_headers(code: int) -> dict[str, str]:

@@ -29,8 +29,13 @@ class Envelopes:
     def __init__(self) -> None:
         self._heads: dict[tuple[str, tuple[int, int]], bytes] = {}
 
-    def success(self, request_id: str, name: str, requested: tuple[int, int], actual: str, data: Any) -> bytes:
-        """The answer of a call that worked; `data` is a mapping, a Struct or None."""
+    def success(
+        self, request_id: str, name: str, requested: tuple[int, int], actual: str, data: Any, trx: str = ""
+    ) -> bytes:
+        """The answer of a call that worked; `data` is a mapping, a Struct or None.
+
+        `trx`: the caller's own name for the call, shown beside the id; must be fit for JSON.
+        """
         head = self._heads.get((name, requested))
         if head is None:
             facts = orjson.dumps(endpoint_facts(name, requested, actual))
@@ -38,14 +43,16 @@ class Envelopes:
             if len(self._heads) < 4096:  # a caller may invent versions; names come from the table
                 self._heads[(name, requested)] = head
         identity = request_id.encode()
-        return b'{"meta":{"id":"%b","trx":"%b%b%b}' % (identity, identity, head, encode(data))
+        return b'{"meta":{"id":"%b","trx":"%b%b%b}' % (identity, trx.encode() or identity, head, encode(data))
 
 
-def failure(request_id: str, name: str, requested: tuple[int, int], actual: str, error: ApiError) -> bytes:
+def failure(
+    request_id: str, name: str, requested: tuple[int, int], actual: str, error: ApiError, trx: str = ""
+) -> bytes:
     """The answer of a call that failed; HTTP's status is `error.code` too."""
     meta = {
         "id": request_id,
-        "trx": request_id,
+        "trx": trx or request_id,
         "endpoint": endpoint_facts(name, requested, actual),
         "result_code": error.code,
         "result_subcode": error.subcode,

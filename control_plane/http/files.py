@@ -175,9 +175,9 @@ class Files:
                 await asyncio.to_thread(self._delete, decoded(name))
                 deleted[name] = decoded(name).lstrip("/")
             except FileNotFoundError:
-                errors.setdefault("not found", []).append(name)
+                errors.setdefault("Not found", []).append(name)
             except BadName:
-                errors.setdefault("refused", []).append(name)
+                errors.setdefault("Refused", []).append(name)
             except OSError as error:
                 errors.setdefault(error.strerror or "failed", []).append(name)
         return web.json_response({"deleted": deleted, "errors": errors})

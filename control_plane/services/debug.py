@@ -10,7 +10,7 @@ from control_plane.services.registry import endpoint
 @endpoint("debug.ping", Empty, authorize=False)
 async def ping(ctx: Context, request: Empty) -> dict[str, Any]:
     """Answer."""
-    return {"msg": "pong"}
+    return {"msg": "ClearML server"}
 
 
 @endpoint("debug.ping_auth", Empty)

@@ -64,9 +64,11 @@ async def enqueue_many(ctx: Context, request: EnqueueManyRequest) -> dict[str, A
     if request.queue and request.queue_name:
         raise validation("Either queue id or queue name should be provided")
     queue = await queue_choice.resolve(ctx, request.queue, request.queue_name)
-    answer = await each(
-        request.ids, lambda id: enqueue_one(ctx, id, queue, request.status_reason, request.status_message)
-    )
+
+    async def act(id: str) -> dict[str, Any]:
+        return {**await enqueue_one(ctx, id, queue, request.status_reason, request.status_message), "queued": True}
+
+    answer = await each(request.ids, act)
     if request.verify_watched_queue:
         answer["queue_watched"] = await queue_choice.is_watched(ctx, queue)
     return answer

@@ -108,7 +108,7 @@ def _update_fields(request: UpdateRequest) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if request.name is not None:
         fields["name"] = sections.clean_name(request.name)
-    for name in ("comment", "project", "created"):
+    for name in ("comment", "project"):
         if getattr(request, name) is not None:
             fields[name] = getattr(request, name)
     for name in ("tags", "system_tags"):
