@@ -10,12 +10,13 @@ from pathlib import Path
 import msgspec
 
 from clearml_agent.errors import CheckoutFailed
+from clearml_agent.files import remove_tree
 from clearml_agent.process import Log
 from clearml_agent.vcs import git as gits
 from clearml_agent.vcs import working_copy
 from clearml_agent.vcs.addresses import Address, read_address, relative_to
 from clearml_agent.vcs.entry_point import EntryPoint, inside, read_entry_point, words
-from clearml_agent.vcs.git import Failure, Git, GitError, remove_tree
+from clearml_agent.vcs.git import Failure, Git, GitError
 from clearml_agent.vcs.mirror import Mirror, Wish
 from clearml_agent.vcs.patches import is_diff, read_patch
 from clearml_agent.vcs.settings import GitSettings
@@ -51,7 +52,7 @@ async def checkout(
     directory: Path,
     *,
     cache: Path,
-    settings: GitSettings | None = None,
+    credentials: GitSettings | None = None,
     environ: Mapping[str, str] | None = None,
     log: Log,
 ) -> Checkout:
@@ -61,12 +62,13 @@ async def checkout(
         script: the task's script section as the API answers it (repository, branch, tag, version_num, entry_point,
             working_dir, binary, diff).
         cache: directory of the mirrors, shared by every agent of this user.
+        credentials: what git may answer, and how addresses are rewritten; nothing when None.
         environ: the environment of git and of `$NAME` in the entry point; the agent's own when None.
         log: receives lines for the task's console, without secrets.
 
     Raises CheckoutFailed with a message that says what to do. Never prompts. Cancelling it kills git.
     """
-    settings = settings or GitSettings()
+    settings = credentials or GitSettings()
     environ = os.environ if environ is None else environ
     entry = read_entry_point(script)
     diff, repository = str(script.get("diff") or ""), str(script.get("repository") or "").strip()

@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import shlex
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
@@ -233,21 +232,3 @@ def _add_settings(environment: dict[str, str], settings: Mapping[str, str]) -> N
 def _write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a directory, also one whose sub-directories may not be written; no error when there is none."""
-
-    def make_writable(_function: object, name: str, _error: object) -> None:
-        parent = os.path.dirname(name)  # noqa: PTH120 - shutil gives a text
-        os.chmod(parent, 0o700)  # noqa: PTH101
-        if os.path.isdir(name) and not os.path.islink(name):  # noqa: PTH112, PTH114
-            os.chmod(name, 0o700)  # noqa: PTH101
-            shutil.rmtree(name)
-        elif os.path.lexists(name):
-            os.unlink(name)  # noqa: PTH108
-
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path, onerror=make_writable)

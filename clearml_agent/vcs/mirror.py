@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 
 from clearml_agent.errors import CheckoutFailed
+from clearml_agent.files import remove_tree
 from clearml_agent.locks import LockTimeout, file_lock
 from clearml_agent.vcs.addresses import Address, without_secrets
-from clearml_agent.vcs.git import Failure, Git, GitError, explain, remove_tree
+from clearml_agent.vcs.git import Failure, Git, GitError, explain
 from clearml_agent.vcs.settings import GitSettings
 
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
