@@ -113,7 +113,7 @@ class ExitHooks:
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         """Finish within a limit, then die of the signal as the sender expects."""
         if os.getpid() == self._pid and self._is_installed:
-            # In a thread: the handler interrupts the main thread anywhere, also while it holds a lock that finishing needs.
+            # In a thread: the handler may have interrupted the main thread while it held a lock that finishing needs.
             ending = decide_ending(None, signum, None)
             thread = threading.Thread(target=self._finish, args=(ending, SIGNAL_LIMIT_S), daemon=True)
             thread.start()

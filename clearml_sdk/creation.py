@@ -1,0 +1,201 @@
+"""`Task.create`: a task made of explicit facts, for code that this process does not run."""
+
+from __future__ import annotations
+
+import os
+
+from clearml_sdk.errors import UsageError
+from clearml_sdk.facade.properties import container
+from clearml_sdk.parameters import ARGUMENTS, item
+from clearml_sdk.projects import project_id
+from clearml_sdk.record import TaskRecord
+from clearml_sdk.script.capture import binary_name, capture_script
+from clearml_sdk.script.entry_point import EntryPoint
+from clearml_sdk.script.packages import read_requirements, record_requirements
+from clearml_sdk.session import Session
+from clearml_sdk.starting import auto_comment
+from clearml_sdk.task_types import type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+INIT_CALL = 'from clearml import Task\n\nif __name__ == "__main__":\n    Task.init()\n'
+
+
+class CodeWish:
+    """What `Task.create` was told about the code, see there."""
+
+    def __init__(
+        self,
+        *,
+        repo: str | None = None,
+        branch: str | None = None,
+        commit: str | None = None,
+        script: str | None = None,
+        working_directory: str | None = None,
+        packages: bool | Sequence[str] | None = None,
+        requirements_file: str | None = None,
+        add_task_init_call: bool = True,
+        force_single_script_file: bool = False,
+        binary: str | None = None,
+        module: str | None = None,
+        detect_repository: bool = True,
+    ) -> None:
+        self.repo, self.branch, self.commit, self.script = repo, branch, commit, script
+        self.working_directory, self.packages = working_directory, packages
+        self.requirements_file, self.add_task_init_call = requirements_file, add_task_init_call
+        self.force_single_script_file, self.binary, self.module = force_single_script_file, binary, module
+        self.detect_repository = detect_repository
+
+
+def script_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | None]:
+    """(`script` section, `script.requirements` or None for "what the repository says"). Runs git. Raises ValueError."""
+    if wish.repo and not _is_local(wish.repo):
+        section, requirements = _remote_section(wish), None
+    else:
+        section, requirements = _local_section(wish)
+    if wish.module:
+        section["entry_point"] = f"-m {wish.module}"
+    if wish.binary:
+        section["binary"] = wish.binary
+    if wish.requirements_file:
+        requirements = read_requirements(str(wish.requirements_file))
+    elif isinstance(wish.packages, list | tuple):
+        requirements = {"pip": "".join(f"{line}\n" for line in wish.packages)}
+    if wish.add_task_init_call and requirements is not None and "clearml" not in requirements["pip"]:
+        requirements["pip"] += "clearml\n"
+    return section, requirements
+
+
+def create_task(
+    session: Session,
+    *,
+    project_name: str | None,
+    task_name: str | None,
+    task_type: object,
+    code: CodeWish,
+    docker: tuple[str | None, Any, Any] = (None, None, None),
+    arguments: Sequence[tuple[str, str]] = (),
+    base_task_id: str | None = None,
+) -> TaskRecord:
+    """Create the task; from `base_task_id`, as its clone with the given facts in place of its own."""
+    if base_task_id is None and not (project_name and task_name):
+        raise UsageError("a new task needs project_name and task_name (or base_task_id, the task to start from)")
+    if base_task_id is not None:
+        record = _from_base(session, base_task_id, project_name, task_name)
+    else:
+        body = {
+            "name": task_name,
+            "type": type_name(task_type or "training"),
+            "project": project_id(session, str(project_name)),
+            "system_tags": ["development"],
+            "comment": auto_comment(),
+        }
+        record = TaskRecord(session, str(session.call("tasks.create", body)["id"]))
+    fields: dict[str, Any] = {}
+    if base_task_id is None or code.repo or code.script or code.module:
+        section, requirements = script_section(code)
+        fields["script"] = {**section, **({"requirements": requirements} if requirements is not None else {})}
+    elif isinstance(code.packages, list | tuple):
+        fields["script"] = {"requirements": {"pip": "".join(f"{line}\n" for line in code.packages)}}
+    if any(docker):
+        fields["container"] = container(*docker)
+    if fields:
+        record.edit(**fields)
+    if arguments:
+        items = [item(ARGUMENTS, name.lstrip("-"), value) for name, value in arguments]
+        record.call("tasks.edit_hyper_params", {"hyperparams": items, "replace_hyperparams": "none", "force": True})
+    record.forget()
+    return record
+
+
+def _from_base(session: Session, base: str, project_name: str | None, task_name: str | None) -> TaskRecord:
+    body: dict[str, Any] = {"task": base, "new_task_parent": base}
+    if task_name:
+        body["new_task_name"] = task_name
+    if project_name:
+        body["new_task_project"] = project_id(session, project_name)
+    return TaskRecord(session, str(session.call("tasks.clone", body)["id"]))
+
+
+def _is_local(repo: str) -> bool:
+    return os.path.isdir(os.path.expanduser(repo))
+
+
+def _remote_section(wish: CodeWish) -> dict[str, str]:
+    return {
+        "binary": wish.binary or binary_name(),
+        "repository": str(wish.repo),
+        "branch": "" if wish.commit and not wish.branch else wish.branch or "",
+        "version_num": wish.commit or "",
+        "entry_point": (wish.script or "").removeprefix("./"),
+        "working_dir": wish.working_directory or ".",
+        "diff": "",
+    }
+
+
+def _local_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | None]:
+    root = os.path.abspath(os.path.expanduser(wish.repo)) if wish.repo else None
+    path = _find_script(wish.script, root)
+    if path is None and not wish.module:
+        if root is None:
+            return {"binary": wish.binary or binary_name(), "working_dir": ".", "diff": ""}, None
+        raise ValueError(f"which script of {root} is to run? Give script= (or module=)")
+    base = root or os.path.dirname(str(path)) or os.getcwd()
+    directory = os.path.join(base, wish.working_directory) if wish.working_directory else base
+    captured = capture_script(
+        EntryPoint(path, None, directory),
+        detect_repository=wish.detect_repository,
+        standalone=wish.force_single_script_file,
+    )
+    section = captured.section
+    if wish.add_task_init_call and path and not section["repository"] and not _calls_init(section["diff"]):
+        section["diff"] = insert_init_call(section["diff"])
+    if wish.branch:
+        section["branch"] = wish.branch
+    if wish.commit:
+        section["version_num"] = wish.commit
+    if (wish.branch or wish.commit) and section["repository"]:
+        section["diff"] = ""  # the uncommitted changes are against another commit
+    if wish.packages is True or (wish.packages is None and not section["repository"]):
+        return section, record_requirements(path, captured.root)
+    return section, None
+
+
+def _find_script(script: str | None, root: str | None) -> str | None:
+    if not script:
+        return None
+    given = os.path.expanduser(script)
+    for path in [os.path.join(root, given)] if root else []:
+        if os.path.isfile(path):
+            return path
+    if os.path.isfile(given):
+        return os.path.abspath(given)
+    raise ValueError(f"there is no script {script!r}{f' in {root}' if root else ''}")
+
+
+def _calls_init(text: str) -> bool:
+    return "Task.init(" in text
+
+
+def insert_init_call(text: str) -> str:
+    """The script with a call of `Task.init` where its own code begins: after docstring and `__future__` imports."""
+    import ast
+
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return INIT_CALL + text
+    line = 0
+    for node in body:
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if is_docstring or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            line = node.end_lineno or line
+        else:
+            break
+    lines = text.splitlines(keepends=True)
+    if line and not lines[line - 1].endswith("\n"):
+        lines[line - 1] += "\n"
+    return "".join([*lines[:line], INIT_CALL, *lines[line:]])

@@ -1,0 +1,95 @@
+"""What every part of `Task` stands on: the record of its task, and whether this process runs it."""
+
+from __future__ import annotations
+
+from clearml_sdk import run as runs
+from clearml_sdk.notices import warn_once
+from clearml_sdk.record import TaskRecord
+from clearml_sdk.session import Session
+from clearml_sdk.task_types import TaskStatusEnum, TaskTypes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+
+class TaskBase:
+    """A task by its record. Constructed by the SDK only."""
+
+    TaskTypes = TaskTypes
+    TaskStatusEnum = TaskStatusEnum
+    archived_tag = "archived"
+
+    _record: TaskRecord
+    _closed: bool = False
+
+    @classmethod
+    def _from_record(cls, record: TaskRecord) -> Self:
+        task = cls.__new__(cls)
+        task._record = record
+        return task
+
+    @property
+    def _run(self) -> runs.Run | None:
+        """The run of this process, when it is this task's."""
+        run = runs.current()
+        return run if run is not None and run.record.id == self._record.id else None
+
+    @classmethod
+    def _session(cls) -> Session:
+        return Session.default()
+
+    def _settle(self) -> None:
+        """Before reading back: have what this process changed arrive first."""
+        run = self._run
+        if run is not None:
+            run.outbox.flush(30)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(f"task {self._record.id} was closed; Task.get_task(task_id=...) gives a usable object")
+
+    def _quietly(self, endpoint: str, body: dict[str, Any], ignore_errors: bool) -> dict[str, Any] | None:
+        """Call an endpoint about this task; with `ignore_errors` a refusal is a warning, and the answer None."""
+        from clearml_sdk.errors import ClearmlError
+
+        try:
+            answer = self._record.call(endpoint, {key: value for key, value in body.items() if value is not None})
+        except ClearmlError as error:
+            if not ignore_errors:
+                raise
+            warn_once(f"{endpoint} {self._record.id}", str(error))
+            return None
+        self._record.forget()
+        return answer
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        return self._record.id
+
+    @property
+    def task_id(self) -> str:
+        """The task's id."""
+        return self._record.id
+
+    @property
+    def data(self) -> Any:
+        """The task's document, fields as attributes; read once, see `reload`."""
+        from clearml_sdk.documents import Document
+
+        return Document(self._record.document)
+
+    def reload(self) -> None:
+        """Read the task from the server again."""
+        self._settle()
+        self._record.reload()
+
+    def __repr__(self) -> str:
+        return f"<Task id={self._record.id}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TaskBase) and other._record.id == self._record.id
+
+    def __hash__(self) -> int:
+        return hash(self._record.id)

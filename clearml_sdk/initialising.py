@@ -1,0 +1,269 @@
+"""`Task.init`: begin the run of this process and connect everything that records it.
+
+The caller waits for the few calls that make the task; code, packages and machine are recorded by a thread meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+
+from clearml_sdk import process_role, reporters
+from clearml_sdk import run as runs
+from clearml_sdk.bindings import arguments
+from clearml_sdk.config import environment
+from clearml_sdk.errors import UsageError
+from clearml_sdk.reading import destination
+from clearml_sdk.record import TaskRecord
+from clearml_sdk.run import CaptureWishes, Run
+from clearml_sdk.session import Session
+from clearml_sdk.starting import MIN_NAME, Start, Wish, attach, start_task
+from clearml_sdk.task_types import type_name
+from clearml_sdk.web_pages import task_page
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from clearml_sdk.config import Config
+    from clearml_sdk.script.entry_point import EntryPoint
+    from clearml_sdk.task import Task
+
+DEFAULT_PROJECT = "Untitled"
+
+
+class InitOptions:
+    """The arguments of `Task.init`, see there."""
+
+    def __init__(
+        self,
+        *,
+        project_name: str | None,
+        task_name: str | None,
+        task_type: object,
+        tags: Any,
+        reuse_last_task_id: bool | str,
+        continue_last_task: bool | str | int,
+        output_uri: str | bool | None,
+        auto_connect_arg_parser: bool | Mapping[str, bool],
+        auto_connect_frameworks: bool | Mapping[str, Any],
+        auto_resource_monitoring: Any,
+        auto_connect_streams: bool | Mapping[str, bool],
+    ) -> None:
+        self.project_name, self.task_name, self.kind = project_name, task_name, type_name(task_type)
+        self.tags = [tags] if isinstance(tags, str) else list(tags or [])
+        self.reuse, self.proceed, self.output_uri = reuse_last_task_id, continue_last_task, output_uri
+        self.arguments, self.frameworks = auto_connect_arg_parser, auto_connect_frameworks
+        self.monitoring, self.streams = auto_resource_monitoring, auto_connect_streams
+
+
+def begin(task_class: type[Task], options: InitOptions, wishes: CaptureWishes) -> Task:
+    """Begin this process's run and return its task; the one that is open already, if any.
+
+    Raises UsageError when another task is open in this process, NotConfigured without a server.
+    """
+    with runs.exclusively():
+        run = runs.current()
+        if run is not None and (open_task := getattr(run, "task", None)) is not None:
+            _check_same(open_task, options)
+            return open_task  # type: ignore[no-any-return]
+        session = Session.default()
+        config = session.config
+        assert config is not None  # the default session is made of one
+        parent = process_role.master()
+        remote = process_role.remote_task_id()
+        if parent is not None and remote in (None, parent[1]):
+            return _as_child(task_class, session, config, parent[1], options)
+        if remote is not None:
+            return _as_remote(task_class, session, config, remote, options)
+        return _as_local(task_class, session, config, options, wishes)
+
+
+def join(task_class: type[Task]) -> Task | None:
+    """The task of the process that started this one, for a child process that asks for the current task."""
+    parent = process_role.master()
+    if parent is None:
+        return None
+    with runs.exclusively():
+        run = runs.current()
+        if run is not None:
+            return getattr(run, "task", None)
+        session = Session.default()
+        assert session.config is not None
+        return _as_child(task_class, session, session.config, parent[1], None)
+
+
+def _as_local(
+    task_class: type[Task], session: Session, config: Config, options: InitOptions, wishes: CaptureWishes
+) -> Task:
+    from clearml_sdk.script.entry_point import find_entry_point
+
+    entry = find_entry_point()
+    wish = Wish(
+        project=options.project_name or _default_project(entry),
+        name=options.task_name or _default_name(entry),
+        kind=options.kind,
+        tags=options.tags,
+        reuse=options.reuse,
+        proceed=options.proceed,
+        output_uri=_output_destination(session, config, options.output_uri),
+    )
+    start = start_task(session, config, wish)
+    task = _open_run(task_class, session, config, start, "local", options)
+    run = task._record_run
+    run.start_capture(wishes, detect_repository=_detects_repository(options))
+    _connect_arguments(task, options, takes=False)
+    run.start_watching()
+    verb = {"created": "created new", "reused": "overwriting (reusing)", "continued": "continuing"}[start.kind]
+    _announce(task, f"ClearML Task: {verb} task id={task.id}")
+    return task
+
+
+def _as_remote(task_class: type[Task], session: Session, config: Config, task_id: str, options: InitOptions) -> Task:
+    start = attach(session, task_id)
+    wished = _output_destination(session, config, options.output_uri)
+    if wished and not start.record.get("output.destination"):
+        start.record.edit(output_dest=wished)
+    task = _open_run(task_class, session, config, start, "remote", options)
+    task._record_run.start_runtime_note()
+    _connect_arguments(task, options, takes=True)
+    _announce(task, None)
+    return task
+
+
+def _as_child(
+    task_class: type[Task], session: Session, config: Config, task_id: str, options: InitOptions | None
+) -> Task:
+    """A process that the run's process started reports to the same task and leaves its status alone."""
+    record = TaskRecord(session, task_id)
+    run = Run(session, config, record, "child")
+    task = task_class._from_record(record)
+    _adopt(task, run)
+    run.install_hooks()
+    if options is not None and process_role.running_remotely():
+        _connect_arguments(task, options, takes=True)
+    return task
+
+
+def _open_run(
+    task_class: type[Task], session: Session, config: Config, start: Start, role: str, options: InitOptions
+) -> Task:
+    run = Run(session, config, start.record, role)
+    task = task_class._from_record(start.record)
+    _adopt(task, run)
+    process_role.become_master(task.id)
+    reporter = reporters.reporter_of(session, task.id)
+    if start.iteration_offset:
+        reporter.iteration_offset = start.iteration_offset
+    _connect_streams(run, reporter, options)
+    _connect_monitor(run, reporter, options)
+    run.parts.append(("storing the artifacts", task._wait_for_uploads))
+    run.parts.append(("sending the last reports", lambda limit_s: reporters.close(task.id, limit_s)))
+    run.install_hooks()
+    return task
+
+
+def _adopt(task: Task, run: Run) -> None:
+    run.task = task
+    task._record_run = run
+    runs.set_current(run)
+
+
+def _connect_streams(run: Run, reporter: Any, options: InitOptions) -> None:
+    """Record the console, unless an agent does (`CLEARML_LOG_TASK_TO_BACKEND=0`) or the script does not want it."""
+    wanted = options.streams
+    streams = {"stdout": True, "stderr": True, "logging": True} if wanted is True else dict(wanted or {})
+    if not any(streams.values()) or not process_role.sends_console():
+        return
+    if not run.config.flag("sdk.development.worker.log_stdout", True):
+        return
+    from clearml_sdk.reporting.console import Console
+
+    console = Console(reporter, stdout=bool(streams.get("stdout")), stderr=bool(streams.get("stderr")))
+    console.start()
+    run.parts.append(("recording the console", lambda limit_s: console.stop()))
+
+
+def _connect_monitor(run: Run, reporter: Any, options: InitOptions) -> None:
+    if not options.monitoring:
+        return
+    from clearml_sdk.reporting.resources import ResourceMonitor
+
+    kind = options.monitoring if isinstance(options.monitoring, type) else ResourceMonitor
+    monitor = kind(reporter)
+    monitor.start()
+    run.parts.append(("watching the machine", lambda limit_s: monitor.stop()))
+
+
+def _connect_arguments(task: Task, options: InitOptions, *, takes: bool) -> None:
+    wanted = _argument_filter(options.arguments)
+    if wanted is not None:
+        arguments.bind(task._argument_binding(wanted, takes))
+
+
+def _argument_filter(choice: bool | Mapping[str, bool]) -> Callable[[str], bool] | None:
+    """Which arguments to record; None for none. Missing names follow `*`, which is true unless given."""
+    if choice is True:
+        return lambda name: True
+    if not choice:
+        return None
+    others = bool(choice.get("*", True))
+    return lambda name: bool(choice.get(name, others))
+
+
+def _detects_repository(options: InitOptions) -> bool:
+    choice = options.frameworks
+    return choice if isinstance(choice, bool) else bool(choice.get("detect_repository", True))
+
+
+def _output_destination(session: Session, config: Config, given: str | bool | None) -> str | None:
+    """Where outputs go: the argument, else the configured default; None: neither says anything, "": nowhere."""
+    if given is not None:
+        return destination(session, given)
+    configured = config.get("sdk.development.default_output_uri")
+    if not configured:
+        return None
+    return destination(session, True if str(configured).lower() == "true" else str(configured))
+
+
+def _default_name(entry: EntryPoint) -> str:
+    name = entry.name
+    return name if len(name) >= MIN_NAME or not entry.path else os.path.basename(entry.path)
+
+
+def _default_project(entry: EntryPoint) -> str:
+    """The repository's name, where the script is in one."""
+    from clearml_sdk.script.repository import GitFailed, git
+
+    folder = os.path.dirname(entry.path) if entry.path else entry.directory
+    try:
+        root = git(folder, "rev-parse", "--show-toplevel").strip()
+    except (GitFailed, FileNotFoundError, NotADirectoryError):
+        return DEFAULT_PROJECT
+    name = os.path.basename(root)
+    return name if len(name) >= MIN_NAME else DEFAULT_PROJECT
+
+
+def _check_same(task: Task, options: InitOptions) -> None:
+    if process_role.running_remotely() or task._record_run.role == "child":
+        return
+    for what, wanted, actual in (
+        ("task", options.task_name, task.name),
+        ("project", options.project_name, task.get_project_name() if options.project_name else None),
+    ):
+        if wanted and wanted != actual:
+            raise UsageError(
+                f"this process already runs the task {task.name!r} ({task.id}), but another {what} was asked for "
+                f"({wanted!r}): call task.close() first, or Task.create() for a task that does not run here"
+            )
+
+
+def _announce(task: Task, line: str | None) -> None:
+    if line:
+        print(line)
+    print(f"ClearML results page: {task_page(task._record.session, task.id, task.project)}")
+
+
+def is_deferred(asked: bool) -> bool:
+    """Whether `Task.init` is to return before it is done: asked for here or by the environment; never remotely."""
+    return (asked or environment.read_flag("DEFERRED_TASK_INIT", False)) and not process_role.running_remotely()
