@@ -31,7 +31,7 @@ DELETED = "__DELETED__"
 class Left:
     """What became of the models of a task, and where its files are."""
 
-    deleted: int = 0
+    deleted_models: list[str] = field(default_factory=list)
     detached: int = 0
     model_urls: list[str] = field(default_factory=list)
     artifact_urls: list[str] = field(default_factory=list)
@@ -59,7 +59,8 @@ async def plan_models(
         in_use = any(user != task["id"] for user in users)
         if options.delete_output_models and not model.get("ready") and not in_use:
             transaction.delete("model", model["id"])
-            left.deleted += 1
+            forget_events(transaction, model["id"])
+            left.deleted_models.append(model["id"])
             if model.get("uri"):
                 left.model_urls.append(model["uri"])
         else:
@@ -79,19 +80,42 @@ async def delete_task(ctx: Context, task: dict[str, Any], options: DeletionOptio
     for child in children:
         transaction.set("task", child, {"parent": f"{DELETED}{id}", "last_change": ctx.now_iso})
     transaction.delete("task", id)
+    forget_events(transaction, id)
     await commit(ctx, transaction)
-    await drop_events(ctx, id)
+    for owner in (id, *left.deleted_models):
+        await drop_events(ctx, owner)
     return {
         "deleted": True,
         "updated_children": len(children),
         "updated_models": left.detached,
-        "deleted_models": left.deleted,
+        "deleted_models": len(left.deleted_models),
         "urls": left.urls if options.return_file_urls else None,
     }
 
 
-async def drop_events(ctx: Context, task: str) -> None:
-    """Forget the events of a task that was reset or deleted; late writes of the old run are dropped."""
+FORGET = "forget-events:"
+"""Prefix of the settings that say whose events are still to be removed."""
+
+
+def forget_events(transaction: Transaction, owner: str) -> None:
+    """Note in a deletion's transaction that the events go too: they cannot be part of it (another hash tag)."""
+    transaction.create("setting", f"{FORGET}{owner}", {"owner": owner})
+
+
+async def drop_events(ctx: Context, owner: str) -> None:
+    """Remove the events of a deleted task or model, and the note about it; a watchdog does what was left undone."""
+    await ctx.store.events.delete(owner)
+    transaction = ctx.store.transaction()
+    transaction.delete("setting", f"{FORGET}{owner}")
+    await transaction.commit()
+
+
+async def drop_forgotten(ctx: Context) -> int:
+    """Remove the events of everything whose deletion was cut short; return how many there were."""
+    owners = [id.removeprefix(FORGET) for id in await ctx.store.ids("setting") if id.startswith(FORGET)]
+    for owner in owners:
+        await drop_events(ctx, owner)
+    return len(owners)
 
 
 async def delete_contents(ctx: Context, projects: list[str]) -> tuple[int, int, dict[str, Any]]:
@@ -108,7 +132,9 @@ async def delete_contents(ctx: Context, projects: list[str]) -> tuple[int, int, 
     for model in await listing.everything(ctx, "model", {"project": projects, "search_hidden": True}, ["uri"]):
         transaction = ctx.store.transaction()
         transaction.delete("model", model["id"])
+        forget_events(transaction, model["id"])
         await transaction.commit()
+        await drop_events(ctx, model["id"])
         models += 1
         if model.get("uri"):
             urls["model_urls"].append(model["uri"])

@@ -20,6 +20,7 @@ from control_plane.services.registry import endpoint
 from control_plane.services.status import Status, is_legal
 from control_plane.services.tasks_common import begin, commit, load
 from control_plane.store import Transaction
+from control_plane.store.events import SEQUENCE
 
 LIVE_WORKER_S = 600.0
 """A running task whose worker has not reported for so long has nobody who could stop it."""
@@ -320,14 +321,20 @@ async def reset_one(ctx: Context, task_id: str, options: ResetOptions) -> dict[s
     if ctx.identity.claim_for(task_id) is None:
         transaction.fence(task_id)
     left = await deletion.plan_models(ctx, task, options, transaction)
+    check = begin(ctx, task_id)
+    check.expect("task", task_id, {"status": status})
+    await commit(ctx, check)  # who may not reset must not cost the task its events
+    # Events first: dying in between leaves a task that is reset again, never old events on a new run.
+    transaction.set("task", task_id, {SEQUENCE: await ctx.store.events.reset(task_id)})
     done = await commit(ctx, transaction)
-    await deletion.drop_events(ctx, task_id)
+    for model in left.deleted_models:
+        await deletion.drop_events(ctx, model)
     removed = 1 if done.dequeued.get(task_id) else 0
     return {
         "updated": 1,
         "fields": fields,
         "dequeued": {"removed": removed} if removed else {},
-        "deleted_models": left.deleted,
+        "deleted_models": len(left.deleted_models),
         "updated_models": left.detached,
         "updated_children": 0,
         "events": {},
