@@ -21,7 +21,7 @@ from control_plane.schema.tasks import MoveRequest, UpdateTagsRequest
 from control_plane.services import listing, sections
 from control_plane.services.batch import each
 from control_plane.services.context import Context
-from control_plane.services.deletion import DELETED
+from control_plane.services.deletion import DELETED, drop_events, forget_events
 from control_plane.services.errors import (
     ApiError,
     Subcode,
@@ -190,7 +190,7 @@ def _gone(instead: str) -> ApiError:
 @endpoint("models.edit", EditModelRequest, min_version="2.13")
 async def edit(ctx: Context, request: EditModelRequest) -> dict[str, Any]:
     """Change a model; one that is ready keeps what was published of it."""
-    await require(ctx, request.model, ["ready"])
+    stored = await require(ctx, request.model, ["task"])
     fields = await _fields(ctx, request)
     if request.name is not None:
         fields["name"] = sections.clean_name(request.name)
@@ -203,8 +203,8 @@ async def edit(ctx: Context, request: EditModelRequest) -> dict[str, Any]:
     marks = changed(ctx)
     transaction = ctx.store.transaction()
     transaction.set("model", request.model, {**fields, **marks})
-    if request.task and request.iteration is not None:
-        await _raise_iteration(ctx, transaction, request.task, request.iteration)
+    if request.iteration is not None:
+        await _raise_iteration(ctx, transaction, request.task or str(stored.get("task")), request.iteration)
     await write(ctx, transaction, request.model)
     return {"updated": 1, "fields": {**fields, **marks}}
 
@@ -212,7 +212,7 @@ async def edit(ctx: Context, request: EditModelRequest) -> dict[str, Any]:
 @endpoint("models.update", UpdateModelRequest, min_version="2.13")
 async def update(ctx: Context, request: UpdateModelRequest) -> dict[str, Any]:
     """Change what people write about a model."""
-    await require(ctx, request.model, ["id"])
+    stored = await require(ctx, request.model, ["task"])
     fields: dict[str, Any] = {}
     if request.name is not None:
         fields["name"] = sections.clean_name(request.name)
@@ -222,11 +222,13 @@ async def update(ctx: Context, request: UpdateModelRequest) -> dict[str, Any]:
     for name in ("tags", "system_tags"):
         if getattr(request, name) is not None:
             fields[name] = sections.clean_tags(getattr(request, name), name)
-    if not fields:
+    if not fields and request.iteration is None:
         return {"updated": 0, "fields": {}}
     marks = changed(ctx)
     transaction = ctx.store.transaction()
     transaction.set("model", request.model, {**fields, **marks})
+    if request.iteration is not None:
+        await _raise_iteration(ctx, transaction, request.task or str(stored.get("task")), request.iteration)
     await write(ctx, transaction, request.model)
     return {"updated": 1, "fields": {**fields, **marks}}
 
@@ -242,7 +244,7 @@ async def ready_one(ctx: Context, model: str, *, publish_task_too: bool, force: 
     document = await require(ctx, model, ["ready", "task"])
     if document.get("ready"):
         raise ApiError(400, Subcode.MODEL_READY, "Model is ready", company=ctx.company, model=model)
-    answer: dict[str, Any] = {"updated": 1}
+    answer: dict[str, Any] = {"updated": 1, "fields": {}}
     task = document.get("task")
     if publish_task_too and task and not str(task).startswith(DELETED):
         state = await ctx.store.get("task", task, ["status"])
@@ -258,10 +260,12 @@ async def ready_one(ctx: Context, model: str, *, publish_task_too: bool, force: 
 @endpoint("models.publish_many", PublishModelsRequest, min_version="2.13")
 async def publish_many(ctx: Context, request: PublishModelsRequest) -> dict[str, Any]:
     """Lock several models."""
-    return await each(
-        request.ids,
-        lambda id: ready_one(ctx, id, publish_task_too=request.publish_tasks, force=request.force_publish_task),
-    )
+
+    async def act(id: str) -> dict[str, Any]:
+        answer = await ready_one(ctx, id, publish_task_too=request.publish_tasks, force=request.force_publish_task)
+        return {**answer, "updated": True}
+
+    return await each(request.ids, act)
 
 
 @endpoint("models.delete", DeleteModelRequest, min_version="2.13")
@@ -298,7 +302,9 @@ async def delete_one(ctx: Context, model: str, *, force: bool) -> dict[str, Any]
         if user is not None:
             transaction.set("task", user["id"], {"models.input": _without(user, model)})
     transaction.delete("model", model)
+    forget_events(transaction, model)
     await write(ctx, transaction, model)
+    await drop_events(ctx, model)
     return {"deleted": True, "url": document.get("uri") or ""}
 
 
