@@ -5,6 +5,15 @@
 
 from clearml_agent.environments.build import Environment, EnvironmentRequest, build, byte_compile
 from clearml_agent.environments.settings import PackageSettings
+from clearml_agent.environments.sources import recorded_lines
 from clearml_agent.errors import EnvironmentFailed
 
-__all__ = ["Environment", "EnvironmentFailed", "EnvironmentRequest", "PackageSettings", "build", "byte_compile"]
+__all__ = [
+    "Environment",
+    "EnvironmentFailed",
+    "EnvironmentRequest",
+    "PackageSettings",
+    "build",
+    "byte_compile",
+    "recorded_lines",
+]

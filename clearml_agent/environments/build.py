@@ -112,7 +112,7 @@ async def build(
         python=python,
         variables={
             "VIRTUAL_ENV": str(directory),
-            "PATH": f"{python.parent}{os.pathsep}{environ.get('PATH', os.defpath)}",
+            "PATH": os.pathsep.join([str(python.parent), *_path_of_others(environ)]),
         },
         reused=reused and not plan.own,
         frozen=_frozen(shared, plan, directory / interpreter.site_packages, lines),
@@ -138,7 +138,7 @@ async def byte_compile(environment: Environment) -> None:
                 )
                 await asyncio.to_thread(_close_to_writing, path / "site")
                 (path / "compiled").touch()
-        except (LockTimeout, HelperTimeout, FileNotFoundError):
+        except (LockTimeout, HelperTimeout, OSError):
             continue  # the modules are compiled when they are imported, then
 
 
@@ -207,6 +207,12 @@ def _frozen(shared: Sequence[str], plan: Plan, site: Path, recorded: Sequence[st
             elif name not in LEFT_OUT:
                 found[name] = line
     return [found[name] for name in sorted(found)] + list(plan.own)
+
+
+def _path_of_others(environ: Mapping[str, str]) -> list[str]:
+    """The agent's PATH without the virtual environment that the agent itself was started from."""
+    own = Path(environ["VIRTUAL_ENV"]) / "bin" if environ.get("VIRTUAL_ENV") else None
+    return [part for part in environ.get("PATH", os.defpath).split(os.pathsep) if part and Path(part) != own]
 
 
 def _close_to_writing(tree: Path) -> None:

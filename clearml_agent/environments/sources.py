@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clearml_agent.environments.requirements import logical_lines
 from clearml_agent.process import Log
+
+ORIGINALS = ("org_pip", "orig_pip")
+"""Where the packages are kept that a task was recorded with; two names are in use."""
 
 FILE = "requirements.txt"
 
@@ -28,6 +31,20 @@ def chosen_lines(
     if not found:
         log("WARNING: no packages are recorded and the code has no requirements.txt: none are installed")
     return found
+
+
+def recorded_lines(requirements: object, *, original: bool = False) -> list[str]:
+    """The packages in a task's `script.requirements`: a text or a list, or a mapping with one of these under `pip`.
+
+    original: those that were recorded first, before an agent wrote back what it installed, where they are kept.
+    """
+    found = requirements
+    if isinstance(requirements, Mapping):
+        names = (*ORIGINALS, "pip") if original else ("pip",)
+        found = next((requirements[name] for name in names if requirements.get(name)), None)
+    if isinstance(found, str):
+        return logical_lines(found)
+    return logical_lines([str(line) for line in found]) if isinstance(found, list | tuple) else []
 
 
 def requirement_files(root: Path | None, folder: Path | None) -> list[Path]:

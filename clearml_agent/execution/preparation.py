@@ -17,7 +17,7 @@ from typing import Any
 
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
-from clearml_agent.environments import Environment, EnvironmentRequest, IndexSettings, build
+from clearml_agent.environments import Environment, EnvironmentRequest, PackageSettings, build, recorded_lines
 from clearml_agent.execution import variables
 from clearml_agent.execution.process import Launch
 from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
@@ -32,10 +32,12 @@ PYTHON_BINARY = re.compile(r"python(?:(\d+)(?:\.(\d+))?)?(?:\.exe)?$")
 class Prepared:
     """What a run starts with, and what is to be told to the server about it.
 
+    environment: for what can be done to it beside the task.
     write_back: (endpoint, body without the task) of the calls that record it; stages: seconds by name.
     """
 
     launch: Launch
+    environment: Environment
     write_back: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
 
@@ -79,7 +81,7 @@ async def prepare(
     say("\n".join(f"- {line}" for line in environment.frozen) or "- none")
     say("Environment setup completed successfully")
     say("Starting Task Execution:")
-    return Prepared(launch, write_back(script, code, environment), stages)
+    return Prepared(launch, environment, write_back(script, code, environment), stages)
 
 
 async def build_environment(
@@ -92,15 +94,16 @@ async def build_environment(
         wheel = await find_wheel(api)
         if wheel is None:
             say(f"{api.settings.api_server} hands out no SDK: the official package is installed in its place")
+    settings = PackageSettings.from_config(config.config.get, config.environ)
     request = EnvironmentRequest(
-        requirements=requirement_lines(requirements),
+        requirements=recorded_lines(requirements, original=settings.force_original),
         python_wish=python_wish(str(script.get("binary") or "")),
         root=code.root,
-        working_dir=code.working_dir,
+        folder=Path(next(iter(entry_point_folder(code)), code.working_dir)),
         sdk_wheel_url=wheel,
-        index=IndexSettings.from_config(config.config.get, config.environ),
+        settings=settings,
     )
-    return await build(request, directory.path / "env", cache=config.environments, log=say)
+    return await build(request, directory.path / "env", cache=config.environments, environ=config.environ, log=say)
 
 
 def surroundings_of(
@@ -138,13 +141,6 @@ def entry_point_folder(code: Checkout) -> list[str]:
     if first.startswith("-"):
         return []
     return [str((Path(code.working_dir) / first).parent)]
-
-
-def requirement_lines(requirements: Mapping[str, Any]) -> list[str]:
-    """The recorded packages, a text or a list in `pip`."""
-    recorded = requirements.get("pip") or ""
-    lines = recorded.splitlines() if isinstance(recorded, str) else [str(line) for line in recorded]
-    return [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
 
 
 def python_wish(binary: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
 from clearml_agent.console import AGENT, ERROR, FINAL, TASK, Console, ConsoleRefused
+from clearml_agent.environments import byte_compile
 from clearml_agent.errors import RunFailed
 from clearml_agent.execution import outcome as outcomes
 from clearml_agent.execution import process
@@ -148,7 +149,9 @@ class TaskRun:
                     process.stop(self.directory)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._write_back(prepared), name=f"write-back of {self.task}")
+                    compiling = group.create_task(byte_compile(prepared.environment), name=f"compiling for {self.task}")
                     result = await process.ended(self.directory)
+                    compiling.cancel()
             elif phase is Phase.RUNNING:
                 self.console.write("The agent was restarted; the task went on meanwhile.")
                 self.is_announced = True

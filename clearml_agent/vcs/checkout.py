@@ -52,7 +52,7 @@ async def checkout(
     directory: Path,
     *,
     cache: Path,
-    credentials: GitSettings | None = None,
+    settings: GitSettings | None = None,
     environ: Mapping[str, str] | None = None,
     log: Log,
 ) -> Checkout:
@@ -62,13 +62,13 @@ async def checkout(
         script: the task's script section as the API answers it (repository, branch, tag, version_num, entry_point,
             working_dir, binary, diff).
         cache: directory of the mirrors, shared by every agent of this user.
-        credentials: what git may answer, and how addresses are rewritten; nothing when None.
+        settings: what git may answer, and how addresses are rewritten.
         environ: the environment of git and of `$NAME` in the entry point; the agent's own when None.
         log: receives lines for the task's console, without secrets.
 
     Raises CheckoutFailed with a message that says what to do. Never prompts. Cancelling it kills git.
     """
-    settings = credentials or GitSettings()
+    settings = settings or GitSettings()
     environ = os.environ if environ is None else environ
     entry = read_entry_point(script)
     diff, repository = str(script.get("diff") or ""), str(script.get("repository") or "").strip()
