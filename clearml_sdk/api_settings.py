@@ -18,8 +18,7 @@ NOT_CONFIGURED = """\
 no ClearML server is configured. One of these will do:
   clearml-server         start a server on this machine; programs of the same user find it by themselves
   clearml-init           write ~/clearml.conf with the address and the credentials of a server
-  CLEARML_API_HOST, CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY in the environment
-  CLEARML_OFFLINE_MODE=1 record into a local folder, without any server"""
+  CLEARML_API_HOST, CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY in the environment"""
 
 
 class ApiSettings:
