@@ -27,6 +27,18 @@ Writing is one transaction: conditions, then writes, all or nothing (`Transactio
     done = await tx.commit()                                       # GuardFailed(guard, found), StoreUnavailable
     done.dequeued[task]                                            # the queue it waited in, or None
 
+Queries run on a read model in this process; `Query.from_request` raises InvalidQuery(reason, extra, data).
+
+    result = await store.query("task", Query.from_request("task", body))    # .ids of the page, .total, .scroll_id
+    documents = await store.get_many("task", result.ids, only_fields or None)
+
+Queues and waiting (`queues`, `changes`):
+
+    await store.queues.claim([q1, q2], worker=w, now_ms=now, lease_ms=30_000, order="priority", limit=1)   # -> [Claim]
+    await store.queues.release(claim); store.queues.return_expired(now); .entries([q]); .counts([q]); .move(q, t, to=0)
+    await store.leases.renew(worker, {task: claim}, now_ms=now, lease_ms=30_000); .until_ms(tasks); .held(worker)
+    with store.changes.waiting([("queue", q), ("task", t)]) as waiter: ...look...; await waiter.wait()
+
 `set` replaces what is at a path: {"script": {...}} replaces the section, {"script.diff": ...} one value of it. It
 fails (as a guard "exists") where the document is gone. None removes. Values are written whole: no paths inside a list.
 """
@@ -43,11 +55,14 @@ from control_plane.store.errors import (
     StoreUnavailable,
     UnsafeServer,
 )
-from control_plane.store.store import Store
+from control_plane.store.query import Query
+from control_plane.store.queues import Claim, Returned
+from control_plane.store.store import QueryResult, Store
 from control_plane.store.transaction import AnyOf, Committed, Transaction
 
 __all__ = [
     "AnyOf",
+    "Claim",
     "Committed",
     "DataDirInUse",
     "EmbeddedStore",
@@ -55,6 +70,9 @@ __all__ = [
     "Guard",
     "GuardFailed",
     "InvalidQuery",
+    "Query",
+    "QueryResult",
+    "Returned",
     "Store",
     "StoreError",
     "StoreUnavailable",

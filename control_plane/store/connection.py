@@ -28,7 +28,9 @@ AWAY = (
 """The server is gone, still loading its file, or not the primary any more: waiting may help."""
 
 MAX_CONNECTIONS = 128
-SOCKET_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 20.0
+"""A server that takes longer for one operation is treated as gone."""
+CONNECT_TIMEOUT_S = 5.0
 
 
 class Connection:
@@ -44,8 +46,11 @@ class Connection:
         pool = aioredis.BlockingConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            timeout=SOCKET_TIMEOUT_S,
-            socket_timeout=SOCKET_TIMEOUT_S,
+            timeout=ANSWER_TIMEOUT_S,
+            # Not redis-py's own timeout: it is an `asyncio.wait_for`, which before Python 3.12 may swallow a
+            # cancellation (seen here: `Store.close` waited for ever). `run` has one that does not.
+            socket_timeout=None,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
             # Retrying is ours: only `run` knows which commands may be repeated.
             retry=Retry(NoBackoff(), 0),
         )
@@ -65,7 +70,8 @@ class Connection:
         attempt = 0
         while True:
             try:
-                return await operation(self.client, attempt)
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    return await operation(self.client, attempt)
             except AWAY as error:
                 pause_s = min(0.5, 0.02 * 2 ** min(attempt, 6)) * random.uniform(0.5, 1.0)
                 if time.monotonic() + pause_s > deadline:
@@ -84,8 +90,14 @@ class Connection:
         return await script(keys=keys, args=args)
 
     def blocking_client(self) -> aioredis.Redis:
-        """A client for one long blocking read, on a connection of its own, without read timeout. The caller closes it."""
-        return aioredis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), max_connections=1)
+        """A client for one long blocking read, on its own connection, without read timeout. The caller closes it."""
+        return aioredis.Redis.from_url(
+            self.url,
+            retry=Retry(NoBackoff(), 0),
+            max_connections=1,
+            socket_timeout=None,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+        )
 
     async def check_safe(self) -> dict[str, str]:
         """What the server's persistence can lose, from its own settings ({} where it does not tell).

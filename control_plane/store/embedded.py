@@ -29,8 +29,8 @@ from control_plane.store.errors import DataDirInUse, EmbeddedStoreError
 
 log = logging.getLogger(__name__)
 
-Durability = Literal["power", "process"]
-"""What an acknowledged write survives: a power cut (fsync before the answer), or only `kill -9` of a process."""
+Durability = Literal["always", "process"]
+"""What an acknowledged write survives: always (fsync before the answer), or only `kill -9` of a process."""
 
 SOCKET_PATH_LIMIT = 100
 """sun_path holds 104 bytes on macOS, 108 on Linux."""
@@ -49,7 +49,7 @@ class EmbeddedStore:
         store = await Store.open(embedded.url)
     """
 
-    def __init__(self, directory: Path, *, durability: Durability = "power") -> None:
+    def __init__(self, directory: Path, *, durability: Durability = "always") -> None:
         self.directory = directory.absolute()
         self.durability = durability
         self.restarts = 0
@@ -107,7 +107,7 @@ class EmbeddedStore:
             "pidfile": str(self.directory / "pid"),
             "daemonize": "no",
             "appendonly": "yes",
-            "appendfsync": "always" if self.durability == "power" else "no",
+            "appendfsync": "always" if self.durability == "always" else "no",
             # A file cut off by a crash ends in a write that was never acknowledged.
             "aof-load-truncated": "yes",
             "save": "",
@@ -195,8 +195,8 @@ class EmbeddedStore:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
             deadline = time.monotonic() + patience_s
-            while _alive(pid) and time.monotonic() < deadline:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 - not our child: there is nothing to wait on
+            while _alive(pid) and time.monotonic() < deadline:  # noqa: ASYNC110 - not our child: nothing to wait on
+                await asyncio.sleep(0.01)
             if not _alive(pid):
                 return
         raise EmbeddedStoreError(f"process {pid} holds {self.directory} and cannot be stopped")
@@ -204,7 +204,7 @@ class EmbeddedStore:
 
 @contextlib.asynccontextmanager
 async def store_url(
-    directory: Path, url: str | None, durability: Durability = "power"
+    directory: Path, url: str | None, durability: Durability = "always"
 ) -> AsyncIterator[tuple[str, EmbeddedStore | None]]:
     """The URL of a given Redis, or of an embedded one that runs as long as the context."""
     if url:
@@ -260,7 +260,7 @@ def _lock(path: Path) -> IO[str]:
 
 
 def _socket_path(directory: Path) -> Path:
-    """In the data directory; where that path is too long for a socket, in a private temporary one (noted in `socket`)."""
+    """In the data directory; where that path is too long for a socket, in a private temporary one."""
     path = directory / "valkey.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
         return path

@@ -36,13 +36,15 @@ class UnsafeServer(StoreError):
 
 
 class InvalidQuery(StoreError):
-    """A query that cannot be understood. `field` is the request's field, `reason` one of `REASONS`."""
+    """A query that cannot be understood.
 
-    REASONS = ("regex", "value", "validation")
+    `reason` is "regex", "value", "validation" or "lookup" (an unknown field to order by); `extra` and `data` are the
+    words and values of the answer.
+    """
 
-    def __init__(self, field: str, message: str, reason: str = "value") -> None:
-        super().__init__(f"{field}: {message}")
-        self.field, self.message, self.reason = field, message, reason
+    def __init__(self, reason: str, extra: str = "", **data: Any) -> None:
+        super().__init__(f"{reason}: {extra} {data or ''}")
+        self.reason, self.extra, self.data = reason, extra, data
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,14 +69,19 @@ def cursor(worker: str) -> str:
     return f"{{m}}:cursor:{worker}"
 
 
+def leases() -> str:
+    """ZSET: task id -> until when its agent answers for it, ms since the epoch. Kept by our agents' renewals."""
+    return "{m}:leases"
+
+
+def held(worker: str) -> str:
+    """HASH with expiry: task id -> `claim SP claimed-ms`: what one of our agents took and may still be running."""
+    return f"{{m}}:held:{worker}"
+
+
 def worker_deadlines() -> str:
     """ZSET: worker key -> when its registration ends, ms since the epoch."""
     return "{m}:workers"
-
-
-def activity(day: str) -> str:
-    """HASH with expiry: packed statistics of one day, see `activity`."""
-    return f"{{m}}:activity:{day}"
 
 
 def event_meta(owner: str) -> str:
@@ -107,3 +112,13 @@ def event_part_results(owner: str) -> str:
 def scroll(id: str) -> str:
     """STRING with expiry: the state of one paged read, a leaf."""
     return f"{{m}}:scroll:{id}"
+
+
+def leader() -> str:
+    """STRING with expiry: id of the replica that runs the watchdogs."""
+    return "{m}:leader"
+
+
+def watch() -> str:
+    """HASH: at, since: when a watchdog last finished a round and since when somebody watches, ms since the epoch."""
+    return "{m}:watch"

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from control_plane.store import documents, keys
+from control_plane.store import documents, keys, layout
+from control_plane.store.changes import Changes
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
+from control_plane.store.events import Events
 from control_plane.store.layout import Path
+from control_plane.store.model import Model
+from control_plane.store.query import Query
+from control_plane.store.queues import Leases, Queues
 from control_plane.store.transaction import Transaction
+
+SCROLL_KEPT_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """One page of what a query found: `ids` of the page, `total` of all that match."""
+
+    ids: list[str]
+    total: int
+    scroll_id: str | None = None
 
 
 class Store:
@@ -19,6 +38,13 @@ class Store:
         self.connection = connection
         self.persistence: dict[str, str] = {}
         """The server's own settings of what it may lose; {} where it does not tell."""
+        self.queues = Queues(connection)
+        self.leases = Leases(connection)
+        self.events = Events(connection)
+        self.changes = Changes(connection)
+        self._model = Model(connection)
+        self.changes.listen(self._model.apply, self._model.forget)
+        self._following: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, url: str, *, retry_s: float = 15.0) -> Store:
@@ -34,6 +60,7 @@ class Store:
         try:
             store.persistence = await store.connection.check_safe()
             await store._check_schema()
+            store._following = asyncio.create_task(store.changes.follow(), name="change-stream")
         except BaseException:
             await store.close()
             raise
@@ -41,6 +68,9 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection; waiting calls end."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         await self.connection.close()
 
     async def ping(self) -> None:
@@ -70,14 +100,56 @@ class Store:
         found = await self.connection.run(lambda client: client.smismember(keys.ids(kind), list(ids)))
         return [bool(answer) for answer in found]
 
+    async def ids(self, kind: str) -> list[str]:
+        """The ids of every document of a kind, unordered; for kinds that are few (users, credentials)."""
+        found: Any = await self.connection.run(lambda client: client.smembers(keys.ids(kind)))
+        return [id.decode() for id in found]
+
     async def id_by_name(self, kind: str, scope: str, name: str) -> str | None:
         """Who holds a unique name (see `Transaction.claim_name`)."""
-        found = await self.connection.run(lambda client: client.hget(keys.names(kind, scope), name))
-        return found.decode() if isinstance(found, bytes) else found
+        found: Any = await self.connection.run(lambda client: client.hget(keys.names(kind, scope), name))
+        return None if found is None else found.decode()
 
     def transaction(self) -> Transaction:
         """Conditions and writes that will happen together, at `commit`."""
         return Transaction(self.connection)
+
+    # ---- queries
+
+    async def query(self, kind: str, query: Query) -> QueryResult:
+        """The page of ids that a query asks for; sees every write acknowledged before the call."""
+        if query.kind != kind:
+            raise ValueError(f"a query of {query.kind} asked of {kind}")
+        found = await self._model.query(query)
+        if query.scroll_id is None:
+            return QueryResult(found[query.start : query.start + query.size], len(found))
+        return await self._scroll(query, found)
+
+    async def query_all(self, kind: str, query: Query) -> list[str]:
+        """Every id that matches, whatever page was asked for."""
+        return await self._model.query(query)
+
+    async def _scroll(self, query: Query, found: list[str]) -> QueryResult:
+        """Go on where the scroll was left; an unknown or expired one starts anew under another id."""
+        state = await self.get_scroll(query.scroll_id) if query.scroll_id else None
+        scroll_id = query.scroll_id if state and query.scroll_id else secrets.token_hex(16)
+        position = int(state["position"]) if state else 0
+        if query.refresh_scroll and state:
+            page = found[:position]
+        else:
+            page = found[position : position + query.size]
+            position += len(page)
+        await self.put_scroll(scroll_id, {"position": position}, SCROLL_KEPT_S)
+        return QueryResult(page, len(found), scroll_id)
+
+    async def get_scroll(self, id: str) -> dict[str, Any] | None:
+        """The state of a paged read, None when it is unknown or expired."""
+        raw: Any = await self.connection.run(lambda client: client.get(keys.scroll(id)))
+        return None if raw is None else layout.decode(raw)
+
+    async def put_scroll(self, id: str, state: dict[str, Any], kept_s: int) -> None:
+        """Keep the state of a paged read for a while."""
+        await self.connection.run(lambda client: client.set(keys.scroll(id), layout.encode(state), ex=kept_s))
 
     async def _check_schema(self) -> None:
         async def claim(client: Any) -> bytes | None:

@@ -1,0 +1,145 @@
+"""The change stream: what was changed, in order, for whoever waits and for the read model.
+
+Every transaction appends one entry, numbered without gaps. One blocking read per process follows it and wakes, inside
+the process, those who wait for a document or a queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis.asyncio as aioredis
+from redis import exceptions as redis_errors
+
+from control_plane.store import keys
+from control_plane.store.connection import ANSWER_TIMEOUT_S, AWAY, Connection
+
+log = logging.getLogger(__name__)
+
+Change = tuple[str, str]
+"""(kind, id) of a document; ("queue", id) also when something entered the queue."""
+
+BLOCK_MS = 10_000
+ENTRIES_A_READ = 2_000
+
+
+class Waiter:
+    """Somebody who waits for any of some changes; made by `Changes.waiting`."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        """Note that something may have changed."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Until something may have changed since the last `wait` (or since waiting began). May wake for nothing."""
+        await self._event.wait()
+        self._event.clear()
+
+
+class Changes:
+    """Follows the change stream of one store."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiters: dict[Change, set[Waiter]] = {}
+        self._listeners: list[Callable[[int, list[Change]], None]] = []
+        self._on_gap: list[Callable[[], None]] = []
+
+    def listen(self, on_changes: Callable[[int, list[Change]], None], on_gap: Callable[[], None]) -> None:
+        """Call `on_changes(number, changes)` for each entry in order, `on_gap()` where entries were missed."""
+        self._listeners.append(on_changes)
+        self._on_gap.append(on_gap)
+
+    @contextmanager
+    def waiting(self, changes: Iterable[Change]) -> Iterator[Waiter]:
+        """A waiter for these changes. Begin waiting, then look, then `wait`: nothing is missed in between."""
+        waiter = Waiter()
+        wanted = list(changes)
+        for change in wanted:
+            self._waiters.setdefault(change, set()).add(waiter)
+        try:
+            yield waiter
+        finally:
+            for change in wanted:
+                waiters = self._waiters.get(change)
+                if waiters is not None:
+                    waiters.discard(waiter)
+                    if not waiters:
+                        del self._waiters[change]
+
+    async def follow(self) -> None:
+        """Read for ever. A lost connection is taken up where it was left."""
+        position: int | None = None
+        failures = 0
+        while True:
+            client = self._connection.blocking_client()
+            try:
+                if position is None:
+                    position = await last_change(client)
+                    self._gap()
+                while True:
+                    async with asyncio.timeout(BLOCK_MS / 1000 + ANSWER_TIMEOUT_S):
+                        answer = await client.xread(
+                            {keys.changes(): f"{position}-0"}, count=ENTRIES_A_READ, block=BLOCK_MS
+                        )
+                    if failures:
+                        # Another server, or the same with fewer entries, may have come back.
+                        failures, known = 0, await last_change(client)
+                        if known < position:
+                            position = known
+                            self._gap()
+                            continue
+                    for number, changes in parse(answer):
+                        if number != position + 1:
+                            self._gap()
+                        position = number
+                        self._tell(number, changes)
+            except AWAY as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("lost the change stream: %s", error)
+                await asyncio.sleep(min(1.0, 0.02 * 2 ** min(failures, 6)) * random.uniform(0.5, 1.0))
+            except redis_errors.RedisError:
+                failures += 1
+                log.exception("cannot read the change stream")
+                await asyncio.sleep(1.0)
+            finally:
+                await client.aclose()
+
+    def _tell(self, number: int, changes: list[Change]) -> None:
+        for listener in self._listeners:
+            listener(number, changes)
+        for change in changes:
+            for waiter in self._waiters.get(change, ()):
+                waiter.wake()
+
+    def _gap(self) -> None:
+        for listener in self._on_gap:
+            listener()
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.wake()
+
+
+async def last_change(client: aioredis.Redis) -> int:
+    """The number of the newest change, 0 before the first."""
+    return int(await client.get(keys.change_counter()) or 0)
+
+
+def parse(answer: Any) -> Iterator[tuple[int, list[Change]]]:
+    """(number, changes) of what XREAD answered."""
+    streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer or ()]
+    for entries in streams:
+        if entries and entries[0] and isinstance(entries[0][0], (list, tuple)):
+            entries = [entry for nested in entries for entry in nested]  # RESP3 nests one level deeper
+        for id, fields in entries:
+            words = fields[b"c"].decode().split("\0")
+            yield int(id.partition(b"-")[0]), list(zip(words[::2], words[1::2], strict=True))

@@ -1,0 +1,37 @@
+-- Move a task to another place in its queue.
+--   KEYS[1] queue ZSET
+--   ARGV[1] task    ARGV[2] "by" or "to"    ARGV[3] places towards the end (negative: the front), or the place from 0
+-- Returns the place it then has, from 0, or -1 when it is not in this queue.
+
+local rank = redis.call("ZRANK", KEYS[1], ARGV[1])
+if not rank then return -1 end
+local last = redis.call("ZCARD", KEYS[1]) - 1
+local target = tonumber(ARGV[3]) + (ARGV[2] == "by" and rank or 0)
+target = math.max(0, math.min(last, target))
+if target == rank then return rank end
+
+local function score_at(place)
+  if place < 0 or place > last then return nil end
+  return tonumber(redis.call("ZRANGE", KEYS[1], place, place, "WITHSCORES")[2])
+end
+
+local function between()
+  -- The neighbours it will have, in the ranks before the move.
+  local before = score_at(target < rank and target - 1 or target)
+  local after = score_at(target < rank and target or target + 1)
+  if not before then return after - 1 end
+  if not after then return before + 1 end
+  local middle = (before + after) / 2
+  if middle > before and middle < after then return middle end
+end
+
+local score = between()
+if not score then
+  -- No number fits between the neighbours any more (fifty moves to one place): number the queue afresh, in its order.
+  for place, task in ipairs(redis.call("ZRANGE", KEYS[1], 0, -1)) do
+    redis.call("ZADD", KEYS[1], place, task)
+  end
+  score = between()
+end
+redis.call("ZADD", KEYS[1], string.format("%.17g", score), ARGV[1])
+return redis.call("ZRANK", KEYS[1], ARGV[1])

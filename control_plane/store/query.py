@@ -1,0 +1,460 @@
+"""The query language of `*.get_all`: from a request's body to a predicate over columns. Pure. Source: wire.md 7."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from control_plane.store import fields
+from control_plane.store.errors import InvalidQuery
+from control_plane.store.fields import FieldRef, Operators
+
+Test = Callable[[Any], bool]
+"""Of one value; None stands for a missing one."""
+
+PAGE_SIZE = 500
+TEXT_SCORE = "@text_score"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One or several fields' values must pass a test: all of them, or any."""
+
+    fields: tuple[FieldRef, ...]
+    test: Test
+    any: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One field to sort by; `natural` sorts texts by the numbers in them."""
+
+    field: FieldRef | None
+    """None: the score of the text search."""
+    descending: bool
+    natural: bool = False
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one request asks, ready to be evaluated on a read model."""
+
+    kind: str
+    conditions: tuple[Condition, ...] = ()
+    ids: tuple[str, ...] | None = None
+    """Only these; None = any."""
+    order: tuple[SortKey, ...] = ()
+    start: int = 0
+    size: int = PAGE_SIZE
+    scroll_id: str | None = None
+    """A scroll to go on with; "" asks for a new one, None for none."""
+    refresh_scroll: bool = False
+    words: tuple[str, ...] = ()
+    """Lower-case words of a text search; one of them must be found."""
+
+    @classmethod
+    def from_request(cls, kind: str, body: Mapping[str, Any]) -> Query:
+        """Read a request's body; keys that are no query of this kind are ignored. Raises InvalidQuery."""
+        operators = fields.OPERATORS[kind]
+        words = tuple(re.findall(r"[\w.-]+", str(body.get("search_text") or "").lower()))
+        start, size, scroll_id = _paging(body)
+        conditions = [*_conditions(kind, operators, body)]
+        if not _shows_hidden(kind, body):
+            tags = _ref(kind, "system_tags")
+            hidden = operators.hidden_tag
+            conditions.append(Condition((tags,), lambda value: hidden not in (value or ())))
+        return cls(
+            kind,
+            tuple(conditions),
+            ids=_ids(body.get("id")),
+            order=tuple(_order(kind, operators, body.get("order_by"), bool(words))),
+            start=start,
+            size=size,
+            scroll_id=scroll_id,
+            refresh_scroll=bool(body.get("refresh_scroll")),
+            words=words,
+        )
+
+    def refs(self) -> set[FieldRef]:
+        """Every field that has to be known to evaluate it."""
+        found = {ref for condition in self.conditions for ref in condition.fields}
+        found |= {key.field for key in self.order if key.field is not None}
+        if self.words:
+            found |= set(self.text_refs())
+        return found
+
+    def text_refs(self) -> list[FieldRef]:
+        """What its text search looks at."""
+        return [_ref(self.kind, path) for path in fields.OPERATORS[self.kind].text]
+
+
+Columns = Mapping[FieldRef, Mapping[str, Any]]
+"""Field -> id -> value; ids without the value are absent."""
+
+
+def evaluate(query: Query, ids: Sequence[str], columns: Columns) -> list[str]:
+    """All ids that match, in the order asked for.
+
+    Args:
+        ids: every id there is, sorted; `columns`: what `query.refs()` names.
+    """
+    found: Iterable[str] = ids
+    if query.ids is not None:
+        wanted = set(query.ids)
+        found = [id for id in ids if id in wanted]
+    for condition in query.conditions:
+        found = _passing(condition, found, columns)
+    scores: dict[str, int] = {}
+    if query.words:
+        scores = _scores(query, found, columns)
+        found = scores
+    result = list(found)
+    for key in reversed(query.order):
+        values = scores if key.field is None else columns[key.field]
+        _sort(result, key, values)
+    return result
+
+
+def _passing(condition: Condition, ids: Iterable[str], columns: Columns) -> list[str]:
+    test = condition.test
+    if len(condition.fields) == 1:
+        get = columns[condition.fields[0]].get
+        return [id for id in ids if test(get(id))]
+    gets = [columns[ref].get for ref in condition.fields]
+    if condition.any:
+        return [id for id in ids if any(test(get(id)) for get in gets)]
+    return [id for id in ids if all(test(get(id)) for get in gets)]
+
+
+def _scores(query: Query, ids: Iterable[str], columns: Columns) -> dict[str, int]:
+    gets = [columns[ref].get for ref in query.text_refs()]
+    scores = {}
+    for id in ids:
+        text = " ".join(str(value).lower() for get in gets if (value := get(id)) is not None)
+        if score := sum(text.count(word) for word in query.words):
+            scores[id] = score
+    return scores
+
+
+def _sort(ids: list[str], key: SortKey, values: Mapping[str, Any]) -> None:
+    """Stable; ids without the value come last whatever the direction."""
+    present = [id for id in ids if values.get(id) is not None]
+    missing = [id for id in ids if values.get(id) is None]
+    if key.natural:
+        present.sort(key=lambda id: natural(values[id]), reverse=key.descending)
+    else:
+        try:
+            present.sort(key=values.__getitem__, reverse=key.descending)
+        except TypeError:  # values of several types, or objects
+            present.sort(key=lambda id: _comparable(values[id]), reverse=key.descending)
+    ids[:] = present + missing
+
+
+def _comparable(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, (int, float)):
+        return (0, value, "")
+    return (1, 0, str(value))
+
+
+def natural(value: Any) -> tuple[Any, ...]:
+    """A sort key by which "9" comes before "10": numbers first, then texts by their words and numbers."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return (0, float(value))
+    text = str(value)
+    try:
+        return (0, float(text))
+    except ValueError:
+        parts = re.split(r"(\d+)", text)
+        return (1, tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part))
+
+
+# ---- reading a request
+
+
+def _ref(kind: str, path: str) -> FieldRef:
+    ref = fields.resolve(kind, path)
+    if ref is None:
+        raise InvalidQuery("lookup", err=f'Cannot resolve field "{path}"')
+    return ref
+
+
+def _ids(value: Any) -> tuple[str, ...] | None:
+    if not value:
+        return None
+    ids = [value] if isinstance(value, str) else value
+    if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
+        raise InvalidQuery("value", "invalid value type, string expected", field="id", value=value)
+    return tuple(ids)
+
+
+def _shows_hidden(kind: str, body: Mapping[str, Any]) -> bool:
+    return bool(body.get("search_hidden") or body.get("id") or (kind == "queue" and body.get("name")))
+
+
+def _paging(body: Mapping[str, Any]) -> tuple[int, int, str | None]:
+    page, page_size, size = body.get("page"), body.get("page_size"), body.get("size")
+    if "scroll_id" in body or ("size" in body and "page" not in body and "page_size" not in body):
+        if not isinstance(size, int) or size < 1:
+            message = "Integer size parameter greater than 1 should be provided when working with scroll"
+            raise InvalidQuery("validation", message)
+        if "scroll_id" in body:
+            return 0, size, str(body["scroll_id"] or "")
+        start = body.get("start") or 0
+        if not isinstance(start, int) or start < 0:
+            raise InvalidQuery("validation", "start must be >=0", field="start")
+        return start, size, None
+    for name, value, least in (("page", page, 0), ("page_size", page_size, 1)):
+        if value is not None and not isinstance(value, int):
+            raise InvalidQuery("validation", f"{name} must be an integer", field=name)
+        if value is not None and value < least:
+            sign = ">=0" if least == 0 else ">0"
+            raise InvalidQuery("validation", f"{name} must be {sign}", field=name)
+    page_size = min(page_size or PAGE_SIZE, PAGE_SIZE)
+    return (page or 0) * page_size, page_size, None
+
+
+def _order(kind: str, operators: Operators, value: Any, has_text: bool) -> Iterable[SortKey]:
+    names = [value] if isinstance(value, str) else value or ()
+    if not names:
+        # Whoever names no order gets the order of creation, as from the official server's database.
+        yield SortKey(_ref(kind, "created"), descending=False)
+    for name in names:
+        descending = name.startswith("-")
+        path = name.lstrip("+-")
+        if path == TEXT_SCORE:
+            if not has_text:
+                message = "text score cannot be used in order_by when search text is not used"
+                raise InvalidQuery("value", message)
+            yield SortKey(None, descending=True)
+            continue
+        head = path.partition(".")[0]
+        if head not in operators.sortable:
+            raise InvalidQuery("lookup", err=f'Cannot resolve field "{head}"')
+        yield SortKey(_ref(kind, path), descending, natural=head in fields.NATURAL)
+
+
+def _conditions(kind: str, operators: Operators, body: Mapping[str, Any]) -> Iterable[Condition]:
+    for path, value in body.items():
+        if path in ("_any_", "_or_", "_all_", "_and_"):
+            yield from _several(kind, path, value)
+        elif path == "filters":
+            yield from _filters(kind, value)
+        elif value is None or value == "" or value == [] or path == "id":
+            continue
+        elif path in operators.pattern and isinstance(value, str):
+            yield Condition((_ref(kind, path),), _matches(value))
+        elif fields.known(operators.lists, path):
+            yield Condition((_ref(kind, path),), ListFilter.parse(path, value).test)
+        elif fields.known(operators.ranges, path):
+            yield Condition((_ref(kind, path),), _range(path, value))
+        elif fields.known(operators.exact, path):
+            yield Condition((_ref(kind, path),), lambda found, wanted=value: found == wanted)  # type: ignore[misc]
+        elif path in operators.dates and (test := _dates(value)) is not None:
+            yield Condition((_ref(kind, path),), test)
+
+
+def _several(kind: str, name: str, value: Any) -> Iterable[Condition]:
+    """`_any_` and `_all_`: one pattern or date over several fields."""
+    wrong = InvalidQuery(
+        "value", "failed parsing query field", error=f"incorrect field format: field={name}", field=name
+    )
+    if not isinstance(value, Mapping) or ("pattern" in value) == ("datetime" in value):
+        raise wrong
+    names = value.get("fields")
+    if not isinstance(names, list):
+        raise wrong
+    test = _matches(value["pattern"], re.IGNORECASE) if "pattern" in value else _dates(value["datetime"])
+    refs = tuple(ref for path in names if (ref := fields.resolve(kind, path)) is not None)
+    if refs and test is not None:
+        yield Condition(refs, test, any=name in ("_any_", "_or_"))
+    elif names and not refs:
+        yield Condition((_ref(kind, "id"),), lambda _value: False)
+
+
+def _filters(kind: str, value: Any) -> Iterable[Condition]:
+    """`filters`: {field: {any|all: {include, exclude}, op}}."""
+    for path, groups in (value or {}).items():
+        unknown = set(groups) - {"any", "all", "op"}
+        if unknown:
+            raise InvalidQuery("validation", field=path, value=f"unexpected key {sorted(unknown)[0]!r}")
+        some, every = groups.get("any") or {}, groups.get("all") or {}
+        wanted = ListFilter(
+            some=_members(some.get("include")),
+            every=_members(every.get("include")),
+            none=_members(every.get("exclude")),
+            not_every=_members(some.get("exclude")),
+            any_group=groups.get("op") == "or",
+        )
+        yield Condition((_ref(kind, path),), wanted.test)
+
+
+def _members(values: Any) -> frozenset[str | None] | None:
+    return frozenset(values) if values else None
+
+
+def _matches(pattern: Any, flags: int = 0) -> Test:
+    try:
+        search = re.compile(str(pattern), flags).search
+    except re.error as error:
+        raise InvalidQuery("regex", err=str(error), extra_info=None) from None
+
+    def test(value: Any) -> bool:
+        if isinstance(value, str):
+            return search(value) is not None
+        if isinstance(value, list):
+            return any(isinstance(item, str) and search(item) is not None for item in value)
+        return value is not None and not isinstance(value, dict) and search(str(value)) is not None
+
+    return test
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Groups of values that a field (one value, or a list) is held against; None among them = the field is empty."""
+
+    some: frozenset[str | None] | None = None
+    every: frozenset[str | None] | None = None
+    none: frozenset[str | None] | None = None
+    not_every: frozenset[str | None] | None = None
+    any_group: bool = False
+    """One group that holds is enough; else all must hold."""
+
+    @classmethod
+    def parse(cls, path: str, value: Any) -> ListFilter:
+        """Read the positional operators of a list field."""
+        groups: dict[str, set[str | None]] = {"some": set(), "every": set(), "none": set()}
+        mode, negate, legacy = "some", False, True
+        first: str | None = None
+        for item in value if isinstance(value, list) else [value]:
+            if item is not None and not isinstance(item, str):
+                raise InvalidQuery("value", "invalid value type, string expected", field=path, value=item)
+            if item is not None and item.startswith("__$"):
+                name = {"and": "all", "or": "any"}.get(item[3:], item[3:])
+                if name not in ("all", "any", "not", "nop"):
+                    raise InvalidQuery("value", "Unsupported operator", field=path, operator=item)
+                if name == "not":
+                    negate, legacy = True, False
+                elif name == "nop":
+                    mode, negate, legacy = "some", False, True
+                else:
+                    mode, legacy, first = "every" if name == "all" else "some", False, first or name
+                continue
+            if negate:
+                groups["none"].add(item)
+            elif legacy and item is not None and item.startswith("-"):
+                groups["none"].add(item[1:])
+            else:
+                groups[mode].add(item)
+            negate = False
+        return cls(**{name: frozenset(found) for name, found in groups.items() if found}, any_group=first == "any")
+
+    def test(self, value: Any) -> bool:
+        """Whether a field's value passes."""
+        found = frozenset(value if isinstance(value, list) else (value,)) if value not in (None, "", []) else _EMPTY
+        results = []
+        if self.some is not None:
+            results.append(not found.isdisjoint(self.some))
+        if self.every is not None:
+            results.append(found >= self.every)
+        if self.none is not None:
+            results.append(found.isdisjoint(self.none))
+        if self.not_every is not None:
+            results.append(not found >= self.not_every)
+        return any(results) if self.any_group and results else all(results)
+
+
+_EMPTY: frozenset[Any] = frozenset({None})
+
+
+def _range(path: str, value: Any) -> Test:
+    if not isinstance(value, list) or len(value) != 2:
+        raise InvalidQuery("validation", f"Min and max values should be specified for range field {path}")
+    low, high = (_bound(path, item) for item in value)
+    if low is None and high is None:
+        raise InvalidQuery("validation", f"At least one of min or max values should be provided for field {path}")
+
+    def test(found: Any) -> bool:
+        if found is None:
+            return low is None
+        try:
+            return (low is None or found >= low) and (high is None or found <= high)
+        except TypeError:
+            return False
+
+    return test
+
+
+def _bound(path: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if path in ("created", "started", "last_update"):
+        date = parse_date(value)
+        return value if date is None else date
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _dates(value: Any) -> Test | None:
+    """Comparisons with dates; None where none of them can be read."""
+    items = value if isinstance(value, list) else [value]
+    bounds = []
+    for position, item in enumerate(items):
+        match = re.match(r"\s*(>=|>|<=|<)?\s*(.*)", str(item), re.DOTALL) if item is not None else None
+        date = parse_date(match[2]) if match else None
+        if match is None or date is None:
+            continue
+        operator = match[1] or ((">=", "<=")[position] if len(items) == 2 else "==")
+        bounds.append((operator, date))
+    if not bounds:
+        return None
+
+    def test(found: Any) -> bool:
+        return isinstance(found, str) and all(_COMPARE[operator](found, date) for operator, date in bounds)
+
+    return test
+
+
+_COMPARE: dict[str, Callable[[str, str], bool]] = {
+    ">=": lambda a, b: a >= b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    "<": lambda a, b: a < b,
+    "==": lambda a, b: a == b,
+}
+
+_DATE_FORMATS = (
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d",
+    "%Y/%m/%d %H:%M:%S",
+    "%d %b %Y",
+    "%b %d %Y",
+    "%B %d, %Y",
+    "%a, %d %b %Y %H:%M:%S %Z",
+)
+
+
+def parse_date(text: str) -> str | None:
+    """A date as the store writes it (UTC, microseconds, so that texts compare as times); None if it is none."""
+    text = text.strip()
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        for form in _DATE_FORMATS:
+            try:
+                date = datetime.strptime(text, form)
+                break
+            except ValueError:
+                continue
+        else:
+            return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    try:
+        return date.astimezone(UTC).isoformat(timespec="microseconds")
+    except OverflowError:
+        return None
