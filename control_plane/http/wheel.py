@@ -60,7 +60,7 @@ def index_page(wheel: Path, *, prefix: str = "") -> str:
 
     prefix: put before the link, "" for one relative to the page.
     """
-    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    digest = digest_of(wheel)
     name = html.escape(wheel.name)
     needs = html.escape(_requires_python())
     return (
@@ -72,8 +72,12 @@ def index_page(wheel: Path, *, prefix: str = "") -> str:
 
 
 def _requires_python() -> str:
-    metadata = _distribution().metadata
-    return metadata["Requires-Python"] if "Requires-Python" in metadata else ""
+    return next(iter(_distribution().metadata.get_all("Requires-Python") or []), "")
+
+
+def digest_of(wheel: Path) -> str:
+    """The sha256 of a file, hexadecimal."""
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 def root_page() -> str:
