@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"clearml-server: {error}", file=sys.stderr)
         return 2
     # Imported late: a wrong command line is told at once.
-    from control_plane.http import logs
+    from control_plane import logs
     from control_plane.http.command import Children, serve
     from control_plane.store.errors import StoreError
 

@@ -14,15 +14,17 @@ from aiohttp import web
 
 from control_plane.http import authentication, openapi
 from control_plane.http.envelope import Envelopes, failure
-from control_plane.http.logs import exception_facts
 from control_plane.http.metrics import Metrics
 from control_plane.http.protocol import Server, new_request_id
 from control_plane.http.routing import NEWEST, Decoder, find
+from control_plane.http.simple_index import PREFIX, SimpleIndex
+from control_plane.logs import exception_facts
 from control_plane.services import impersonation
 from control_plane.services.access import Access
 from control_plane.services.context import ANONYMOUS, Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode, forbidden
 from control_plane.services.registry import Endpoint, Table
+from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
 from control_plane.store.errors import GuardFailed, StoreError, StoreUnavailable
 
@@ -48,6 +50,7 @@ class Api:
     access: Access
     origins: Collection[str]
     metrics: Metrics
+    index: SimpleIndex
     counters: Counter[str] = field(default_factory=Counter)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -55,6 +58,19 @@ class Api:
         self._decoder = Decoder(self.table)
         self._envelopes = Envelopes()
         self._openapi = openapi.document(self.table)
+
+    def system_context(self) -> Context:
+        """A context of the server itself, for what it does unasked."""
+        user = administrator_id(self.settings.company)
+        identity = Identity(user=user, company=self.settings.company, role="system", user_name="server")
+        return Context(
+            store=self.store,
+            settings=self.settings,
+            identity=identity,
+            access=self.access,
+            counters=self.counters,
+            clock=self.clock,
+        )
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; every failure is an envelope."""
@@ -67,6 +83,8 @@ class Api:
             return web.Response(status=200)
         request_id = new_request_id()
         trx = transaction_name(request.headers)
+        if path == PREFIX or path.startswith(f"{PREFIX}/"):
+            return await self.index.answer(request, path)
         if path in ("/metrics", "/openapi.json"):
             return await self._facts(request, path, request_id)
         started = time.perf_counter()

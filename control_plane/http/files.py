@@ -21,9 +21,9 @@ import orjson
 from aiohttp import BodyPartReader, MultipartReader, web
 
 from control_plane.http import authentication
-from control_plane.http.logs import exception_facts
 from control_plane.http.paths import BadName, inside
 from control_plane.http.protocol import new_request_id
+from control_plane.logs import exception_facts
 from control_plane.services.access import Access
 from control_plane.services.errors import ApiError
 

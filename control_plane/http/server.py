@@ -16,6 +16,7 @@ from control_plane.http.api import Api
 from control_plane.http.files import Files
 from control_plane.http.metrics import Metrics
 from control_plane.http.protocol import Handler, Server
+from control_plane.http.simple_index import SimpleIndex
 from control_plane.http.web import Web, load_page
 from control_plane.services import setup, watchdog
 from control_plane.services.access import Access
@@ -74,6 +75,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             access=access,
             origins=frozenset((*web_origins(settings.host, port), *settings.web_origins)),
             metrics=Metrics(),
+            index=SimpleIndex(settings.data_dir / "wheel"),
         )
         files = Files(settings.files_dir.resolve(), access)
         page = Web(api, files, load_page())
