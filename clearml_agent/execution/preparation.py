@@ -5,12 +5,13 @@ Source: contract/agent_behaviour.md 4 to 6.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
 from clearml_agent.environments import Environment, EnvironmentRequest, PackageSettings, build, recorded_lines
+from clearml_agent.environments.requirements import is_own
 from clearml_agent.execution import variables
 from clearml_agent.execution.process import Launch
 from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
@@ -52,18 +54,10 @@ async def prepare(
     script = dict(task.get("script") or {})
     describe(task, script, say)
     begun_at = time.monotonic()
-    code = await checkout(
-        script,
-        directory.path / "code",
-        cache=config.repositories,
-        settings=GitSettings.from_config(config.config.get, config.environ),
-        environ=config.environ,
-        log=say,
-    )
-    stages = {"code": time.monotonic() - begun_at}
-    begun_at = time.monotonic()
-    environment = await build_environment(script, code, directory=directory, config=config, api=api, say=say)
-    stages["environment"] = time.monotonic() - begun_at
+    code, environment = await code_and_environment(script, directory=directory, config=config, api=api, say=say)
+    stages = {"preparation": time.monotonic() - begun_at}
+    stages |= {f"code: {name}": seconds for name, seconds in code.stages.items()}
+    stages |= {f"environment: {name}": seconds for name, seconds in environment.stages.items()}
     interpreter = [code.shell] if code.shell else [str(environment.python), "-u", *["-O"] * config.optimization]
     argv = [*interpreter, *code.entry_point_argv]
     surroundings = surroundings_of(task, directory=directory, config=config, api=api, code=code)
@@ -84,26 +78,52 @@ async def prepare(
     return Prepared(launch, environment, write_back(script, code, environment), stages)
 
 
-async def build_environment(
-    script: Mapping[str, Any], code: Checkout, *, directory: RunDirectory, config: AgentConfig, api: Api, say: Say
-) -> Environment:
-    """The environment that the task's recorded packages ask for."""
+async def code_and_environment(
+    script: Mapping[str, Any], *, directory: RunDirectory, config: AgentConfig, api: Api, say: Say
+) -> tuple[Checkout, Environment]:
+    """The task's code and its packages; side by side where the packages do not need the code."""
     requirements = script.get("requirements") or {}
-    wheel = None
-    if wants_our_sdk(requirements, str(config.config.get("agent.sdk", "") or "")):
-        wheel = await find_wheel(api)
-        if wheel is None:
-            say(f"{api.settings.api_server} hands out no SDK: the official package is installed in its place")
     settings = PackageSettings.from_config(config.config.get, config.environ)
-    request = EnvironmentRequest(
-        requirements=recorded_lines(requirements, original=settings.force_original),
-        python_wish=python_wish(str(script.get("binary") or "")),
-        root=code.root,
-        folder=Path(next(iter(entry_point_folder(code)), code.working_dir)),
-        sdk_wheel_url=wheel,
-        settings=settings,
-    )
-    return await build(request, directory.path / "env", cache=config.environments, environ=config.environ, log=say)
+    lines = recorded_lines(requirements, original=settings.force_original)
+
+    async def get_code() -> Checkout:
+        return await checkout(
+            script,
+            directory.path / "code",
+            cache=config.repositories,
+            settings=GitSettings.from_config(config.config.get, config.environ),
+            environ=config.environ,
+            log=say,
+        )
+
+    async def get_environment(code: Checkout | None) -> Environment:
+        wheel = None
+        if wants_our_sdk(requirements, str(config.config.get("agent.sdk", "") or "")):
+            wheel = await find_wheel(api)
+            if wheel is None:
+                say(f"{api.settings.api_server} hands out no SDK: the official package is installed in its place")
+        request = EnvironmentRequest(
+            requirements=lines,
+            python_wish=python_wish(str(script.get("binary") or "")),
+            root=code.root if code else None,
+            folder=folder_of(code) if code else None,
+            sdk_wheel_url=wheel,
+            settings=settings,
+        )
+        return await build(request, directory.path / "env", cache=config.environments, log=say, environ=config.environ)
+
+    if needs_code(lines) or settings.force_repository_file:
+        code = await get_code()
+        return code, await get_environment(code)
+    async with asyncio.TaskGroup() as group:
+        code_task = group.create_task(get_code(), name="code")
+        environment_task = group.create_task(get_environment(None), name="environment")
+    return code_task.result(), environment_task.result()
+
+
+def needs_code(lines: Sequence[str]) -> bool:
+    """Whether the packages cannot be told without the task's code: none recorded, files named, local folders. Pure."""
+    return not lines or any(line.lstrip().startswith("-") or is_own(line) for line in lines)
 
 
 def surroundings_of(
@@ -113,7 +133,7 @@ def surroundings_of(
     if config.config.flag("agent.force_git_root_python_path"):
         path = [str(code.root)]
     else:
-        path = [str(code.working_dir), *entry_point_folder(code)]
+        path = [str(code.working_dir), str(folder_of(code))]
     if extra := config.environ.get("CLEARML_AGENT_EXTRA_PYTHON_PATH"):
         path.append(extra)
     allowed = config.config.flag("agent.enable_task_env")
@@ -135,12 +155,10 @@ def surroundings_of(
     )
 
 
-def entry_point_folder(code: Checkout) -> list[str]:
-    """The folder of the script, which Python itself would put on its path; nothing for `-m module`."""
+def folder_of(code: Checkout) -> Path:
+    """The folder of the script, which Python itself would put on its path; for `-m module` the working directory."""
     first = code.entry_point_argv[0] if code.entry_point_argv else "-"
-    if first.startswith("-"):
-        return []
-    return [str((Path(code.working_dir) / first).parent)]
+    return code.working_dir if first.startswith("-") else (code.working_dir / first).parent
 
 
 def python_wish(binary: str) -> str:

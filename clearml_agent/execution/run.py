@@ -16,6 +16,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 from clearml_agent.api import Api
@@ -262,8 +263,11 @@ class TaskRun:
     async def _deliver_journal(self) -> None:
         """Send what the task's own SDK recorded and could not send before its end."""
         folder = self.directory.path / "journal"
-        if folder.is_dir() and any(folder.iterdir()):
-            await asyncio.to_thread(deliver_journal, folder, self.api)
+        while folder.is_dir() and any(folder.iterdir()):
+            if await asyncio.to_thread(deliver_journal, folder, self.api):
+                return
+            log.warning("the reports of task %s wait for the server", self.task)
+            await asyncio.sleep(3.0)  # the delivery has waited for the server itself
 
     async def _set_status(self, outcome: Outcome) -> None:
         if not outcome.endpoint:
@@ -354,10 +358,13 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return found
 
 
-def deliver_journal(folder: Any, api: Api) -> None:
-    """Blocking: the journal of the dead process, under the claim's token."""
+def deliver_journal(folder: Path, api: Api) -> bool:
+    """Blocking: send the journals of the dead process, under the claim's token. False when the server took not all."""
     from clearml_sdk.journal import deliver
     from clearml_sdk.session import Session
 
-    settings = api.for_claim(api.core.token or "").settings
-    deliver(folder, Session(settings))
+    session = Session(api.for_claim(api.core.token or "").settings)
+    try:
+        return not deliver(folder, session).left
+    finally:
+        session.close()
