@@ -31,7 +31,7 @@ class TaskResults(TaskBase):
 
         found = self.__dict__.get("_logger")
         if found is None:
-            found = self.__dict__["_logger"] = Logger(reporters.reporter_of(self._record.session, self.id), self)
+            found = self.__dict__["_logger"] = Logger(self)
         return found  # type: ignore[no-any-return]
 
     def flush(self, wait_for_uploads: bool = False) -> bool:

@@ -68,6 +68,11 @@ class LiveJournal:
         lane.append(record)
         sender.wake()
 
+    def set_period(self, period_s: float) -> None:
+        """Send at least so often from now on."""
+        self._period_s = self._sender.period_s = period_s
+        self._sender.wake()
+
     def files_folder(self) -> str:
         if self._folder is not None:
             return self._folder.files_folder()

@@ -155,6 +155,17 @@ class Reporter:
         record = upload_record(path, url, self._complete(event), is_spooled=is_spooled, delete=delete)
         self._open_journal().append_upload(record)
 
+    @property
+    def period_s(self) -> float:
+        """Reports are sent at least this often."""
+        return self._period_s
+
+    def set_period(self, period_s: float) -> None:
+        """Send reports at least every `period_s` seconds."""
+        self._period_s = period_s
+        if self._journal is not None:
+            self._journal.set_period(period_s)
+
     def spool_folder(self) -> str:
         """A folder for files that wait for their upload; it lives as long as the journal."""
         return self._open_journal().files_folder()

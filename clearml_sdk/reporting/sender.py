@@ -27,7 +27,7 @@ class Sender:
     def __init__(
         self, lane: Lane, courier: Courier, *, name: str, period_s: float, delay_s: Callable[[int], float]
     ) -> None:
-        self._lane, self._courier, self._period_s, self._delay_s = lane, courier, period_s, delay_s
+        self._lane, self._courier, self.period_s, self._delay_s = lane, courier, period_s, delay_s
         self._wake = threading.Event()
         self._changed = threading.Condition()
         self._is_stopping = False
@@ -90,7 +90,7 @@ class Sender:
             if segment is None:
                 attempt = 0
                 self._notify()
-                self._wake.wait(self._period_s)
+                self._wake.wait(self.period_s)
                 self._wake.clear()
                 continue
             outcome = self._courier.deliver(segment)
