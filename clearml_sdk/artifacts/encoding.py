@@ -149,13 +149,18 @@ def _pandas(value: Any, stem: str, extension: str | None) -> Encoded:
 def _image(value: Any, stem: str, extension: str | None) -> Encoded:
     path = stem + (extension or ".png")
     value.save(path)
-    return Encoded("image", path, content_type_of(path), f"{value.size[0]}x{value.size[1]} {value.mode}")
+    return Encoded(
+        "image",
+        path,
+        content_type_of(path),
+        f"PIL.Image.Image image mode={value.mode} size={value.size[0]}x{value.size[1]}",
+    )
 
 
 def _mapping(value: Mapping[Any, Any], stem: str, extension: str | None, *, sort_keys: bool) -> Encoded:
     if extension in (".yaml", ".yml"):
         try:
-            import yaml  # type: ignore[import-untyped,unused-ignore]
+            import yaml
         except ImportError as error:
             raise UsageError("storing a dictionary as YAML needs PyYAML: pip install pyyaml") from error
         text, content_type = yaml.safe_dump(dict(value), sort_keys=sort_keys), "application/yaml"
@@ -174,7 +179,8 @@ def _text_or_path(value: str | Path, stem: str, extension: str | None) -> Encode
     if _is_path(value):
         path = os.path.expanduser(text)
         if os.path.isdir(path):
-            return _archive(_files_of([path]), stem, path)
+            folder, name = os.path.split(os.path.abspath(path))
+            return _archive(_files_of([path]), os.path.join(os.path.dirname(stem), name or "root"), f"{path}/*")
         if os.path.isfile(path):
             return Encoded("custom", path, content_type_of(path), previews.of_file(path), is_temporary=False)
         return _archive(_files_of(sorted(glob.glob(path, recursive=True))), stem, path)

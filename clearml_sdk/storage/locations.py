@@ -52,6 +52,6 @@ def join(destination: str, *names: str) -> str:
 
 
 def file_stem(name: str) -> str:
-    """`name` as (part of) a file's name."""
-    cleaned = _UNSAFE.sub("_", name).strip() or "_"
+    """`name` as (part of) a file's name; a slash is spelled, as the official clients do."""
+    cleaned = _UNSAFE.sub("_", name.replace("/", ".slash.")).strip() or "_"
     return "_" if cleaned in (".", "..") else cleaned[:180]

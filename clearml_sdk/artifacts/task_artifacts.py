@@ -1,4 +1,4 @@
-"""Storing artifacts of a running task: written to a file at once, uploaded and registered in the background."""
+"""The artifacts of a task: stored in the background, read by name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 import shutil
 import tempfile
 import time
+from types import MappingProxyType
 
 from clearml_sdk.artifacts import previews
+from clearml_sdk.artifacts.artifact import Artifact, artifacts_of
 from clearml_sdk.artifacts.encoding import Encoded, encode
 from clearml_sdk.background import Background
 from clearml_sdk.errors import ClearmlError, UsageError
@@ -22,19 +24,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from clearml_sdk.facade.base import TaskBase
+
 THREADS = 2
 
 
-class ArtifactUploads:
-    """Uploads artifacts of one task.
+class Artifacts:
+    """The artifacts of one task: `upload` stores, `view` reads.
 
     What `upload` was given may change once the call returns: objects are written to a file before it does, files are
-    read in the background. The artifact appears in the task when its file is there.
+    read in the background. An artifact appears in the task when its file is at its place.
     """
 
-    def __init__(self, record: TaskRecord, *, folder: TaskFolder | None = None, auto_pickle: bool = True) -> None:
-        self._record, self._folder = record, folder or TaskFolder(record)
-        self._auto_pickle = auto_pickle
+    max_preview_size_bytes = previews.MAX_BYTES
+
+    def __init__(self, task: TaskBase) -> None:
+        self._record = task._record
+        self._folder = TaskFolder(self._record)
+        config = self._record.session.config
+        self._auto_pickle = config is None or config.flag("sdk.development.artifacts.auto_pickle", True)
         self._background = Background("clearml-artifacts", THREADS)
 
     def upload(
@@ -46,9 +54,9 @@ class ArtifactUploads:
         preview: Any = None,
         delete_after_upload: bool = False,
         auto_pickle: bool | None = None,
-        wait: bool = False,
-        extension: str | None = None,
-        serialize: Callable[[Any], bytes | bytearray] | None = None,
+        wait_on_upload: bool = False,
+        extension_name: str | None = None,
+        serialization_function: Callable[[Any], bytes | bytearray] | None = None,
         sort_keys: bool = True,
         retries: int = 0,
     ) -> bool:
@@ -58,7 +66,7 @@ class ArtifactUploads:
             metadata: shown beside the artifact, as text.
             preview: shown instead of ours; False for none.
             delete_after_upload: remove the user's file once it is uploaded.
-            wait: return when it is uploaded and registered; then an upload that fails is False.
+            wait_on_upload: return when it is uploaded and registered; an upload that fails is then False.
             retries: how many times more a failed upload is tried.
 
         Raises UsageError when the name or the object cannot be an artifact.
@@ -74,9 +82,9 @@ class ArtifactUploads:
                 name,
                 value,
                 temporary,
-                extension=extension,
+                extension=extension_name,
                 auto_pickle=self._auto_pickle if auto_pickle is None else auto_pickle,
-                serialize=serialize,
+                serialize=serialization_function,
                 sort_keys=sort_keys,
             )
         except BaseException:
@@ -92,7 +100,44 @@ class ArtifactUploads:
                 shutil.rmtree(temporary, ignore_errors=True)
 
         job = self._background.run(run, key=name)
-        return job.wait() if wait else True
+        return job.wait() if wait_on_upload else True
+
+    def upload_artifact(
+        self,
+        name: str,
+        artifact_object: Any = None,
+        metadata: Mapping[Any, Any] | None = None,
+        preview: Any = None,
+        delete_after_upload: bool = False,
+        auto_pickle: bool | None = None,
+        wait_on_upload: bool = False,
+        extension_name: str | None = None,
+        serialization_function: Callable[[Any], bytes | bytearray] | None = None,
+        sort_keys: bool = True,
+    ) -> bool:
+        """`upload` under its public name."""
+        return self.upload(
+            name,
+            artifact_object,
+            metadata=metadata,
+            preview=preview,
+            delete_after_upload=delete_after_upload,
+            auto_pickle=auto_pickle,
+            wait_on_upload=wait_on_upload,
+            extension_name=extension_name,
+            serialization_function=serialization_function,
+            sort_keys=sort_keys,
+        )
+
+    def view(self) -> Mapping[str, Artifact]:
+        """The task's artifacts by name, as they are on the server once what `upload` was given has arrived."""
+        self.flush()
+        return MappingProxyType(artifacts_of(self._record.session, self._record.reload()))
+
+    def stop(self, wait: bool = True) -> None:
+        """End the uploads; with `wait`, once they are done."""
+        if wait:
+            self.flush()
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Wait for everything that was given to `upload`; False when that takes longer than `timeout_s`."""
@@ -114,7 +159,7 @@ class ArtifactUploads:
             if metadata:
                 entry["display_data"] = [[str(key), str(value)] for key, value in metadata.items()]
             if encoded.path is not None:
-                url = self._folder.url("artifacts", name, file_stem(encoded.name))
+                url = self._folder.url("artifacts", file_stem(name), encoded.name)
                 entry["uri"] = url
                 entry["content_size"] = os.stat(encoded.path).st_size
                 entry["hash"] = transfer.sha256(encoded.path)

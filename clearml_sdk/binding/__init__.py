@@ -1,0 +1,1 @@
+"""Public names of things that other modules define, where scripts expect them."""
