@@ -213,9 +213,15 @@ def _cannot_write(error: GitError, url: str, commit: str) -> CheckoutFailed:
 
 
 def _write_script(root: Path, entry: EntryPoint, text: str) -> None:
-    """Write the literal script under the entry point's name; a name that leads out of the root keeps its last part."""
+    """Write the literal script under the entry point's name, which may not lead out of the root."""
     folder = inside(root, entry.working_dir) or root
-    path = inside(root, str((folder / entry.script.lstrip("/")).relative_to(root))) or folder / Path(entry.script).name
+    path = inside(root, f"{folder.relative_to(root)}/{entry.script}")
+    if path is None or path == root or entry.script.startswith("/"):
+        raise CheckoutFailed(
+            f"the recorded script cannot be written under the name {entry.script!r}. Set the task's script path to a "
+            "plain file name such as `train.py`",
+            reason="no such entry point",
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8", errors="surrogateescape")

@@ -37,8 +37,7 @@ class EntryPoint(msgspec.Struct, frozen=True):
         """The file that a literal script is written to, relative to the working directory."""
         if not self.text or self.is_module:
             return "untitled.sh" if self.shell else "untitled.py"
-        split = _split(self.text)
-        name = next((" ".join(split[: n + 1]) for n, word in enumerate(split) if PurePosixPath(word).suffix), split[0])
+        name = self.text if re.fullmatch(r"[^-'\"]+\.(py|ipynb|sh)", self.text) else _split(self.text)[0]
         return name.replace("\\", "/")
 
 

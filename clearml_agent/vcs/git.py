@@ -58,7 +58,7 @@ _PATTERNS: tuple[tuple[Failure, str], ...] = (
     (Failure.HOST_KEY, r"host key verification failed"),
     (
         Failure.REFUSED,
-        r"transport '\w+' not allowed|is not allowed to be used|unable to find remote helper|is unsupported",
+        r"transport '\w+' not allowed|is not allowed to be used|unable to find remote helper|is unsupported|is not a git command",
     ),
     (
         Failure.ACCESS,
@@ -68,7 +68,7 @@ _PATTERNS: tuple[tuple[Failure, str], ...] = (
     (
         Failure.MISSING,
         r"repository .*not found|returned error: 404|does not appear to be a git repository|no such file or directory"
-        r"|repository .*does not exist|not a git repository|couldn't find remote ref",
+        r"|repository .*does not exist|couldn't find remote ref",
     ),
     (
         Failure.NETWORK,
@@ -103,15 +103,16 @@ class Git:
     ) -> bytes:
         """Run `git <arguments>` in `cwd` and return its output; raises GitError."""
         log = None if quiet else self._say
+        environment = {**self.environment, "GIT_CEILING_DIRECTORIES": str(cwd.parent)}  # never a repository above
         try:
             done: Finished = await run_process(
-                ["git", *arguments], cwd=cwd, env=self.environment, stdin=stdin, timeout_s=timeout_s, log=log
+                ["git", *arguments], cwd=cwd, env=environment, stdin=stdin, timeout_s=timeout_s, log=log
             )
         except HelperTimeout as error:
             raise GitError(arguments[0], -1, f"operation timed out: {error}") from None
         except FileNotFoundError:
             if not cwd.is_dir():
-                raise GitError(arguments[0], -1, f"not a git repository: {cwd}") from None
+                raise GitError(arguments[0], -1, f"{cwd} is gone") from None
             raise CheckoutFailed(
                 "git was not found on this machine: install git (for example `apt install git`)"
             ) from None
