@@ -179,8 +179,8 @@ def _text_or_path(value: str | Path, stem: str, extension: str | None) -> Encode
     if _is_path(value):
         path = os.path.expanduser(text)
         if os.path.isdir(path):
-            folder, name = os.path.split(os.path.abspath(path))
-            return _archive(_files_of([path]), os.path.join(os.path.dirname(stem), name or "root"), f"{path}/*")
+            name = os.path.basename(os.path.abspath(path)) or "root"
+            return _archive(_files_of([path]), os.path.join(os.path.dirname(stem), name), f"{path}/*")
         if os.path.isfile(path):
             return Encoded("custom", path, content_type_of(path), previews.of_file(path), is_temporary=False)
         return _archive(_files_of(sorted(glob.glob(path, recursive=True))), stem, path)

@@ -1,8 +1,17 @@
 """Artifacts, under the path that scripts import them from."""
 
+from __future__ import annotations
+
+from clearml_sdk.artifacts import previews
 from clearml_sdk.artifacts.artifact import Artifact
 from clearml_sdk.artifacts.errors import ArtifactIntegrityError, BlockedArtifactTypeError, BlockedPickledArtifactError
-from clearml_sdk.artifacts.task_artifacts import Artifacts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from clearml_sdk.task import Task
 
 __all__ = [
     "Artifact",
@@ -11,3 +20,48 @@ __all__ = [
     "BlockedArtifactTypeError",
     "BlockedPickledArtifactError",
 ]
+
+
+class Artifacts:
+    """The artifacts of a task by a manager of their own; `task.upload_artifact` and `task.artifacts` do the same."""
+
+    max_preview_size_bytes = previews.MAX_BYTES
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def upload_artifact(
+        self,
+        name: str,
+        artifact_object: Any = None,
+        metadata: Mapping[Any, Any] | None = None,
+        preview: Any = None,
+        delete_after_upload: bool = False,
+        auto_pickle: bool | None = None,
+        wait_on_upload: bool = False,
+        extension_name: str | None = None,
+        serialization_function: Callable[[Any], bytes | bytearray] | None = None,
+        sort_keys: bool = True,
+    ) -> bool:
+        """Store an artifact, as `Task.upload_artifact`."""
+        return self._task.upload_artifact(
+            name,
+            artifact_object,
+            metadata=metadata,
+            preview=preview,
+            delete_after_upload=delete_after_upload,
+            auto_pickle=auto_pickle,
+            wait_on_upload=wait_on_upload,
+            extension_name=extension_name,
+            serialization_function=serialization_function,
+            sort_keys=sort_keys,
+        )
+
+    def flush(self) -> None:
+        """Wait for the uploads."""
+        self._task.flush(wait_for_uploads=True)
+
+    def stop(self, wait: bool = True) -> None:
+        """Wait for the uploads, if `wait`."""
+        if wait:
+            self.flush()

@@ -1,4 +1,4 @@
-"""The artifacts of a task: stored in the background, read by name."""
+"""Storing artifacts of a running task: written to a file at once, uploaded and registered in the background."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import os
 import shutil
 import tempfile
 import time
-from types import MappingProxyType
 
 from clearml_sdk.artifacts import previews
-from clearml_sdk.artifacts.artifact import Artifact, artifacts_of
 from clearml_sdk.artifacts.encoding import Encoded, encode
 from clearml_sdk.background import Background
 from clearml_sdk.errors import ClearmlError, UsageError
@@ -24,25 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from clearml_sdk.facade.base import TaskBase
-
 THREADS = 2
 
 
-class Artifacts:
-    """The artifacts of one task: `upload` stores, `view` reads.
+class ArtifactUploads:
+    """Uploads artifacts of one task.
 
     What `upload` was given may change once the call returns: objects are written to a file before it does, files are
-    read in the background. An artifact appears in the task when its file is at its place.
+    read in the background. The artifact appears in the task when its file is there.
     """
 
-    max_preview_size_bytes = previews.MAX_BYTES
-
-    def __init__(self, task: TaskBase) -> None:
-        self._record = task._record
-        self._folder = TaskFolder(self._record)
-        config = self._record.session.config
-        self._auto_pickle = config is None or config.flag("sdk.development.artifacts.auto_pickle", True)
+    def __init__(self, record: TaskRecord, *, folder: TaskFolder | None = None, auto_pickle: bool = True) -> None:
+        self._record, self._folder = record, folder or TaskFolder(record)
+        self._auto_pickle = auto_pickle
         self._background = Background("clearml-artifacts", THREADS)
 
     def upload(
@@ -54,9 +46,9 @@ class Artifacts:
         preview: Any = None,
         delete_after_upload: bool = False,
         auto_pickle: bool | None = None,
-        wait_on_upload: bool = False,
-        extension_name: str | None = None,
-        serialization_function: Callable[[Any], bytes | bytearray] | None = None,
+        wait: bool = False,
+        extension: str | None = None,
+        serialize: Callable[[Any], bytes | bytearray] | None = None,
         sort_keys: bool = True,
         retries: int = 0,
     ) -> bool:
@@ -66,7 +58,7 @@ class Artifacts:
             metadata: shown beside the artifact, as text.
             preview: shown instead of ours; False for none.
             delete_after_upload: remove the user's file once it is uploaded.
-            wait_on_upload: return when it is uploaded and registered; an upload that fails is then False.
+            wait: return when it is uploaded and registered; then an upload that fails is False.
             retries: how many times more a failed upload is tried.
 
         Raises UsageError when the name or the object cannot be an artifact.
@@ -82,9 +74,9 @@ class Artifacts:
                 name,
                 value,
                 temporary,
-                extension=extension_name,
+                extension=extension,
                 auto_pickle=self._auto_pickle if auto_pickle is None else auto_pickle,
-                serialize=serialization_function,
+                serialize=serialize,
                 sort_keys=sort_keys,
             )
         except BaseException:
@@ -100,44 +92,7 @@ class Artifacts:
                 shutil.rmtree(temporary, ignore_errors=True)
 
         job = self._background.run(run, key=name)
-        return job.wait() if wait_on_upload else True
-
-    def upload_artifact(
-        self,
-        name: str,
-        artifact_object: Any = None,
-        metadata: Mapping[Any, Any] | None = None,
-        preview: Any = None,
-        delete_after_upload: bool = False,
-        auto_pickle: bool | None = None,
-        wait_on_upload: bool = False,
-        extension_name: str | None = None,
-        serialization_function: Callable[[Any], bytes | bytearray] | None = None,
-        sort_keys: bool = True,
-    ) -> bool:
-        """`upload` under its public name."""
-        return self.upload(
-            name,
-            artifact_object,
-            metadata=metadata,
-            preview=preview,
-            delete_after_upload=delete_after_upload,
-            auto_pickle=auto_pickle,
-            wait_on_upload=wait_on_upload,
-            extension_name=extension_name,
-            serialization_function=serialization_function,
-            sort_keys=sort_keys,
-        )
-
-    def view(self) -> Mapping[str, Artifact]:
-        """The task's artifacts by name, as they are on the server once what `upload` was given has arrived."""
-        self.flush()
-        return MappingProxyType(artifacts_of(self._record.session, self._record.reload()))
-
-    def stop(self, wait: bool = True) -> None:
-        """End the uploads; with `wait`, once they are done."""
-        if wait:
-            self.flush()
+        return job.wait() if wait else True
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Wait for everything that was given to `upload`; False when that takes longer than `timeout_s`."""
