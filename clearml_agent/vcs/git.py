@@ -58,7 +58,8 @@ _PATTERNS: tuple[tuple[Failure, str], ...] = (
     (Failure.HOST_KEY, r"host key verification failed"),
     (
         Failure.REFUSED,
-        r"transport '\w+' not allowed|is not allowed to be used|unable to find remote helper|is unsupported|is not a git command",
+        r"transport '\w+' not allowed|is not allowed to be used|unable to find remote helper|is unsupported"
+        r"|is not a git command",
     ),
     (
         Failure.ACCESS,
