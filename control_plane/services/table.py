@@ -16,6 +16,7 @@ MODULES = (
     "models_metadata",
     "projects",
     "queues",
+    "queues_entries",
     "server",
     "tasks",
     "tasks_artifacts",

@@ -51,7 +51,7 @@ class InvalidQuery(StoreError):
 class Guard:
     """One condition of a transaction.
 
-    `kind` is "equals", "exists", "absent", "claim", "name" or "queued"; `entity` and `id` say what it looks at
+    `kind` is "equals", "exists", "absent", "claim", "name", "empty" or "queued"; `entity` and `id` say what it looks at
     ("task" and its id, say), `path` which value of it, `expected` what it had to be.
     """
 

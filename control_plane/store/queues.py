@@ -21,6 +21,8 @@ Order = Literal["priority", "fair"]
 
 CURSOR_EXPIRY_MS = 24 * 3600 * 1000
 HELD_EXPIRY_MS = 24 * 3600 * 1000
+LEASES_KEPT_MS = 7 * 24 * 3600 * 1000
+"""How long an ended lease is remembered; a task that ended keeps its last one that long."""
 EXPIRED_A_ROUND = 200
 
 
@@ -97,6 +99,7 @@ class Queues:
                     keys.claims(),
                     keys.cursor(worker),
                     keys.held(worker),
+                    keys.leases(),
                     *map(keys.queue, queues),
                 ],
                 [
@@ -261,7 +264,7 @@ class Leases:
             lambda _client: self._connection.script(
                 "renew",
                 [keys.claims(), keys.leases(), keys.in_flight(), keys.held(worker)],
-                [now_ms + lease_ms, now_ms, HELD_EXPIRY_MS, *words],
+                [now_ms + lease_ms, now_ms, HELD_EXPIRY_MS, now_ms - LEASES_KEPT_MS, *words],
             )
         )
         return {flat[i].decode(): int(flat[i + 1]) if flat[i + 1] else None for i in range(0, len(flat), 2)}

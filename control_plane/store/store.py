@@ -18,6 +18,7 @@ from control_plane.store.model import Model
 from control_plane.store.query import Query
 from control_plane.store.queues import Leases, Queues
 from control_plane.store.transaction import Transaction
+from control_plane.store.workers import Workers
 
 SCROLL_KEPT_S = 600
 
@@ -41,6 +42,7 @@ class Store:
         self.queues = Queues(connection)
         self.leases = Leases(connection)
         self.events = Events(connection)
+        self.workers = Workers(connection)
         self.changes = Changes(connection)
         self._model = Model(connection)
         self.changes.listen(self._model.apply, self._model.forget)

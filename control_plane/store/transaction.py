@@ -77,6 +77,7 @@ class Transaction:
         self._created: set[tuple[str, str]] = set()
         self._required: set[tuple[str, str]] = set()
         self._leaving: dict[str, None] = {}
+        self._waiting_in: dict[str, str] = {}
         self._joining: dict[str, tuple[str, str, int | None]] = {}
 
     # ---- conditions
@@ -108,6 +109,15 @@ class Transaction:
         """Only if this is the task's newest claim: nobody took, queued or fenced the task since."""
         guard = Guard("claim", "task", task, expected=claim)
         self._guards.append((guard, "?equals", keys.claims(), (task, str(claim))))
+
+    def expect_queued(self, task: str, queue: str) -> None:
+        """Only if the task waits in this queue when the transaction commits; goes with `dequeue`."""
+        self._leaving[task] = None
+        self._waiting_in[task] = queue
+
+    def expect_empty(self, queue: str) -> None:
+        """Only if nobody waits in this queue."""
+        self._guards.append((Guard("empty", "queue", queue), "?absent", keys.queue(queue), ()))
 
     # ---- documents
 
@@ -169,13 +179,14 @@ class Transaction:
         if kind == "task":
             self.dequeue(id)
             self._writes.append(("HDEL", keys.claims(), (id,)))
+            self._writes.append(("ZREM", keys.leases(), (id,)))
         elif kind == "queue":
             self._writes.append(("DEL", keys.queue(id), ()))
         self._mark(kind, id)
 
     def touch(self, kind: str, id: str) -> None:
         """Announce a change without making one: wakes who waits for this document or queue."""
-        self._mark(kind, id)
+        self._changed[kind, id] = None
 
     # ---- unique names
 
@@ -208,6 +219,7 @@ class Transaction:
     def fence(self, task: str) -> None:
         """End every claim on a task: writes under them fail from now on."""
         self._writes.append(("HINCRBY", keys.claims(), (task, 1)))
+        self._writes.append(("ZREM", keys.leases(), (task,)))
 
     # ---- the end
 
@@ -220,6 +232,9 @@ class Transaction:
         transaction_id = secrets.token_hex(8)
         for _ in range(QUEUE_RACES):
             entries = await self._entries()
+            for task, queue in self._waiting_in.items():
+                if _queue_of(entries[task]) != queue:
+                    raise GuardFailed(Guard("queued", "task", task, expected=queue), _queue_of(entries[task]))
             operations, guards = self._script(entries)
             changed = "\0".join(word for pair in self._announced(entries) for word in pair)
 
@@ -277,6 +292,7 @@ class Transaction:
             entry = f"{target} {self._now_ms if added_ms is None else added_ms}"
             operations.add("enqueue", keys.queue(target), task, position, operations.key(keys.entries()), entry)
             operations.add("HINCRBY", keys.claims(), task, 1)
+            operations.add("ZREM", keys.leases(), task)
 
     def _announced(self, entries: Mapping[str, bytes | None]) -> Iterable[tuple[str, str]]:
         changed = dict(self._changed)
@@ -316,7 +332,7 @@ def _queue_of(entry: bytes | None) -> str | None:
 
 
 def _found(guard: Guard, raw: bytes | None) -> Any:
-    if raw is None or guard.kind == "exists":
+    if raw is None or guard.kind in ("exists", "empty"):
         return None
     if guard.kind == "equals":
         return layout.decode(raw)

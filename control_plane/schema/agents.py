@@ -1,0 +1,96 @@
+"""Requests and answers of `agents.*`: our extension, by which agents wait for work instead of polling."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from control_plane.schema.base import Request
+
+
+class WaitRequest(Request, kw_only=True):
+    """Wait for tasks and commands.
+
+    `queues`: ids, most important first. `slots`: how many tasks can be taken now; 0: only commands are waited for.
+    `known_stops`: tasks whose stop the agent has been told already.
+    """
+
+    worker: str
+    queues: list[str]
+    order_fairness: bool = False
+    slots: Annotated[int, Meta(ge=0, le=256)] = 1
+    known_stops: list[str] = field(default_factory=list)
+    timeout_s: Annotated[float, Meta(ge=0, le=25)] = 25.0
+
+
+class Entry(Struct, kw_only=True):
+    """A task that is now this worker's, if it starts it within `lease_s` or renews.
+
+    `token`: for everything that is written about this run, and for the run itself.
+    """
+
+    task: str
+    queue: str
+    claim: int
+    token: str
+    lease_s: float
+    added: str
+
+
+class Stop(Struct, kw_only=True):
+    """A task of this worker that has to end. `reason`: "stopping", "status changed: X", "fenced" or "deleted"."""
+
+    task: str
+    claim: int
+    reason: str
+
+
+class WaitResponse(Struct, kw_only=True):
+    """What there is to do. `drain`: finish what runs and take nothing new."""
+
+    entries: list[Entry]
+    stops: list[Stop]
+    drain: bool
+
+
+class HeldClaim(Request, kw_only=True):
+    """A task that the agent has under a claim."""
+
+    task: str
+    claim: int
+
+
+class RenewRequest(Request, kw_only=True):
+    """The agent lives, serves these queues and answers for these tasks."""
+
+    worker: str
+    queues: list[str] = field(default_factory=list)
+    claims: list[HeldClaim] = field(default_factory=list)
+
+
+class RenewResponse(Struct, kw_only=True):
+    """`lease_s`: for so long the server believes it. `lost`: claims that are over."""
+
+    lease_s: float
+    lost: list[Stop]
+
+
+class ReleaseRequest(Request, kw_only=True):
+    """The agent cannot run this task: somebody else should. `reason` is shown on the task."""
+
+    worker: str
+    task: str
+    claim: int
+    reason: str = ""
+
+
+class ReleaseResponse(Struct, kw_only=True):
+    """`released`: 0 when the claim was over already."""
+
+    released: int
+
+
+class DrainRequest(Request, kw_only=True):
+    """Tell a worker to finish what it runs and take nothing new, or (`drain` false) to go on."""
+
+    worker: str
+    drain: bool = True

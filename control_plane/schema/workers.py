@@ -1,0 +1,45 @@
+"""Requests of `workers.*`. Field lists: contract/endpoints.json."""
+
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from control_plane.schema.base import Request
+
+
+class RegisterRequest(Request, kw_only=True):
+    """`timeout`: the worker is gone after so many seconds without a report; None: the server's usual time."""
+
+    worker: str
+    timeout: int | None = None
+    queues: list[str] | None = None
+    tags: list[str] | None = None
+    system_tags: list[str] | None = None
+
+
+class UnregisterRequest(Request, kw_only=True):
+    """The worker that ends."""
+
+    worker: str
+
+
+class StatusReportRequest(Request, kw_only=True):
+    """What a worker does now. `timestamp`: ms since the epoch by its clock. No `task`: it runs none."""
+
+    worker: str
+    timestamp: int
+    task: str | None = None
+    queue: str | None = None
+    queues: list[str] | None = None
+    tags: list[str] | UnsetType | None = UNSET
+    system_tags: list[str] | UnsetType | None = UNSET
+    machine_stats: dict[str, Any] | None = None
+
+
+class GetAllRequest(Request, kw_only=True):
+    """`last_seen`: only workers active in the last so many seconds; 0: all. `worker_pattern`: a glob of worker ids."""
+
+    last_seen: int | None = 3600
+    worker_pattern: str | None = None
+    tags: list[str | None] | None = None
+    system_tags: list[str | None] | None = None

@@ -1,0 +1,217 @@
+"""`agents.*`: our agents' own calls. They wait for work instead of polling, and hold leases on what they took."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from control_plane.schema.agents import (
+    DrainRequest,
+    Entry,
+    ReleaseRequest,
+    ReleaseResponse,
+    RenewRequest,
+    RenewResponse,
+    Stop,
+    WaitRequest,
+    WaitResponse,
+)
+from control_plane.services import workers
+from control_plane.services.context import Claim, Context
+from control_plane.services.errors import unknown_queue
+from control_plane.services.queues_entries import added_iso, take
+from control_plane.services.registry import endpoint
+from control_plane.services.status import Status
+from control_plane.services.tasks_status import status_fields
+from control_plane.store import Claim as Taken
+from control_plane.store import GuardFailed
+from control_plane.store.changes import Waiter
+
+FORGOTTEN_AFTER_MS = 60_000
+"""An agent that no longer names a task it took longer ago than this no longer runs it."""
+
+LOOK_AGAIN_S = 10.0
+"""A waiter looks again after this time even if nothing woke it: a change without a notice must not be for ever."""
+
+
+@endpoint("agents.wait", WaitRequest, WaitResponse, claim_allowed=False)
+async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
+    """Wait until there is a task to take, a run to end or a wish to drain; empty after `timeout_s`.
+
+    Tasks are taken only for a caller that is still there; if the answer cannot be written they return at once.
+    """
+    existing = await ctx.store.exists("queue", request.queues)
+    missing = [id for id, found in zip(request.queues, existing, strict=True) if not found]
+    if missing:
+        raise unknown_queue(ids=missing)
+    held = await ctx.store.leases.held(request.worker)
+    worker_key = workers.key(ctx, request.worker)
+    wakes = [("worker", worker_key), *(("task", task) for task in held)]
+    if request.slots:
+        wakes += [("queue", queue) for queue in request.queues]
+    deadline = time.monotonic() + request.timeout_s
+    with ctx.store.changes.waiting(wakes) as waiter:
+        while True:
+            answer = await _look(ctx, request, worker_key)
+            remaining_s = deadline - time.monotonic()
+            is_over = remaining_s <= 0 or not ctx.connection.is_alive
+            if is_over or answer.entries or answer.stops or answer.drain:
+                return answer
+            await _wake(ctx, waiter, min(remaining_s, LOOK_AGAIN_S))
+
+
+async def _look(ctx: Context, request: WaitRequest, worker_key: str) -> WaitResponse:
+    """What there is for this worker now."""
+    worker = await ctx.store.workers.get(worker_key, ctx.now_ms)
+    drain = bool(worker and worker.get("drain"))
+    stops = await _stops(ctx, request.worker, request.known_stops)
+    entries: list[Entry] = []
+    if request.slots and request.queues and not drain and ctx.connection.is_alive:
+        entries = await _take(ctx, request)
+    return WaitResponse(entries=entries, stops=stops, drain=drain)
+
+
+async def _take(ctx: Context, request: WaitRequest) -> list[Entry]:
+    lease_s = ctx.settings.lease_s
+    taken = await take(
+        ctx,
+        request.queues,
+        worker=request.worker,
+        lease_s=lease_s,
+        order="fair" if request.order_fairness else "priority",
+        limit=request.slots,
+        holds_leases=True,
+    )
+    if taken:
+        ctx.connection.if_unanswered(lambda: _give_back(ctx, request.worker, taken))
+    return [
+        Entry(
+            task=claim.task,
+            queue=claim.queue,
+            claim=claim.number,
+            token=ctx.access.mint_claim(ctx.identity, Claim(claim.task, claim.number, request.worker)),
+            lease_s=lease_s,
+            added=added_iso(claim),
+        )
+        for claim in taken
+    ]
+
+
+async def _give_back(ctx: Context, worker: str, taken: Sequence[Taken]) -> None:
+    """The answer did not reach the agent: the entries return, the first taken to the very front."""
+    for claim in reversed(taken):
+        await ctx.store.queues.release(claim)
+    await ctx.store.leases.forget(worker, [claim.task for claim in taken])
+    ctx.counters["unanswered_entries"] += len(taken)
+
+
+async def _stops(ctx: Context, worker: str, known: Sequence[str]) -> list[Stop]:
+    """The tasks that this worker took and has to end."""
+    held = {task: claim for task, (claim, _) in (await ctx.store.leases.held(worker)).items() if task not in known}
+    if not held:
+        return []
+    tasks = list(held)
+    documents = await ctx.store.get_many("task", tasks, ["status", "status_message"])
+    numbers = await ctx.store.queues.claim_numbers(tasks)
+    stops = []
+    for task, document in zip(tasks, documents, strict=True):
+        reason = _stop_reason(document, is_current=numbers.get(task) == held[task])
+        if reason is not None:
+            stops.append(Stop(task=task, claim=held[task], reason=reason))
+    return stops
+
+
+def _stop_reason(task: dict[str, Any] | None, *, is_current: bool) -> str | None:
+    if task is None:
+        return "deleted"
+    if not is_current:
+        return "fenced"
+    status = task.get("status")
+    if status not in (Status.IN_PROGRESS, Status.QUEUED, Status.CREATED):
+        return f"status changed: {status}"
+    return "stopping" if "stopping" in str(task.get("status_message") or "") else None
+
+
+async def _wake(ctx: Context, waiter: Waiter, timeout_s: float) -> None:
+    """Until something may have changed, the caller hung up, or the time is over."""
+    waits = [
+        asyncio.ensure_future(waiter.wait()),
+        asyncio.ensure_future(ctx.connection.lost()),
+    ]
+    try:
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for pending in waits:
+            pending.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+@endpoint("agents.renew", RenewRequest, RenewResponse, claim_allowed=False)
+async def renew(ctx: Context, request: RenewRequest) -> RenewResponse:
+    """The agent lives: prolong its registration and its leases, and learn which claims are over."""
+    lease_s = ctx.settings.lease_s
+    claims = {held.task: held.claim for held in request.claims}
+    over = await ctx.store.leases.renew(request.worker, claims, now_ms=ctx.now_ms, lease_ms=int(lease_s * 1000))
+    await _forget_ended(ctx, request.worker, claims)
+    running = next(iter(claims), None)
+    said: dict[str, Any] = {"queues": request.queues, "task": running, "last_report_time": ctx.now_iso}
+    await workers.put(ctx, request.worker, lease_s, said)
+    lost = [
+        Stop(task=task, claim=claims[task], reason="fenced" if current is not None else "deleted")
+        for task, current in over.items()
+    ]
+    return RenewResponse(lease_s=lease_s, lost=lost)
+
+
+async def _forget_ended(ctx: Context, worker: str, claims: dict[str, int]) -> None:
+    """Forget what the worker took once and does not name any more."""
+    held = await ctx.store.leases.held(worker)
+    old_ms = ctx.now_ms - FORGOTTEN_AFTER_MS
+    ended = [task for task, (_, at_ms) in held.items() if task not in claims and at_ms < old_ms]
+    in_flight = await ctx.store.queues.flights(ended)
+    await ctx.store.leases.forget(worker, [task for task in ended if task not in in_flight])
+
+
+@endpoint("agents.release", ReleaseRequest, ReleaseResponse)
+async def release(ctx: Context, request: ReleaseRequest) -> ReleaseResponse:
+    """Give a task back that cannot be run here: it is the next of its queue again, also when it was started."""
+    returned = await ctx.store.queues.release_claim(request.task, request.claim)
+    released = returned is not None and returned.outcome == "returned"
+    if not released:
+        released = await _requeue_started(ctx, request)
+    await ctx.store.leases.forget(request.worker, [request.task])
+    return ReleaseResponse(released=int(released))
+
+
+async def _requeue_started(ctx: Context, request: ReleaseRequest) -> bool:
+    task = await ctx.store.get("task", request.task, ["status", "execution.queue"])
+    queue = ((task or {}).get("execution") or {}).get("queue")
+    if task is None or task.get("status") != Status.IN_PROGRESS or not queue:
+        return False
+    transaction = ctx.store.transaction()
+    transaction.expect_claim(request.task, request.claim)
+    transaction.expect("task", request.task, {"status": Status.IN_PROGRESS})
+    transaction.expect_exists("queue", queue)
+    fields = status_fields(ctx, Status.QUEUED, request.reason or "released by its agent", None)
+    transaction.set("task", request.task, {**fields, "started": None})
+    transaction.enqueue(queue, request.task, "head")
+    try:
+        await transaction.commit()
+    except GuardFailed:
+        return False  # the claim is over, or the queue is gone
+    return True
+
+
+@endpoint("agents.drain", DrainRequest, claim_allowed=False)
+async def drain(ctx: Context, request: DrainRequest) -> dict[str, Any]:
+    """Tell a worker to finish what it runs and take nothing new, or to go on."""
+    worker_key = workers.key(ctx, request.worker)
+    known = await ctx.store.workers.get(worker_key, ctx.now_ms)
+    if known is None:
+        return {"updated": 0}
+    deadline_ms = ctx.now_ms + int(known.get("register_timeout", ctx.settings.worker_timeout_s) * 1000)
+    await ctx.store.workers.put(worker_key, {"drain": request.drain or None}, deadline_ms=deadline_ms)
+    transaction = ctx.store.transaction()
+    transaction.touch("worker", worker_key)
+    await transaction.commit()
+    return {"updated": 1}
