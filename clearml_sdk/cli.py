@@ -44,7 +44,7 @@ def run(name: str, arguments: list[str]) -> int:
 
     module, extra, _ = COMMANDS[name]
     try:
-        command = import_module(module)
+        return int(import_module(module).main(arguments) or 0)
     except ModuleNotFoundError as error:
         if not extra or (error.name or "").split(".")[0] in ("clearml_sdk", "clearml_agent", "control_plane"):
             raise  # ours: a defect, not a missing package
@@ -52,7 +52,6 @@ def run(name: str, arguments: list[str]) -> int:
             f"{name} needs {error.name}, which is not installed: pip install 'clearml-lean[{extra}]'", file=sys.stderr
         )
         return 1
-    return int(command.main(arguments) or 0)
 
 
 def usage() -> str:

@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BARE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_PLAIN_TEXT = re.compile(r'[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z')
 
 
 def write(value: Any) -> str:
-    """`value` (a dictionary or a list) as HOCON that people can edit: `key = value` lines, JSON values."""
-    if isinstance(value, dict):
+    """`value` (a dictionary or a list) as HOCON that people can edit: `key = value` lines, JSON values.
+
+    As JSON, which is HOCON too, where a key or a text needs quoting: HOCON parsers differ about that.
+    """
+    if isinstance(value, dict) and _is_simple(value):
         return "\n".join(_lines(value, ""))
     return _json(value, indent=4)
 
@@ -35,14 +39,23 @@ def read(text: str) -> Any:
     return parse("the configuration", stripped)
 
 
+def _is_simple(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_BARE_KEY.match(str(key)) and _is_simple(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(_is_simple(item) for item in value)
+    if isinstance(value, str):
+        return bool(_PLAIN_TEXT.match(value)) and "${" not in value
+    return value is None or isinstance(value, bool | int) or (isinstance(value, float) and value - value == 0)
+
+
 def _lines(tree: dict[Any, Any], indent: str) -> list[str]:
     lines = []
     for key, value in tree.items():
-        name = str(key) if _BARE_KEY.match(str(key)) else json.dumps(str(key), ensure_ascii=False)
         if isinstance(value, dict) and value:
-            lines += [f"{indent}{name} {{", *_lines(value, indent + "    "), f"{indent}}}"]
+            lines += [f"{indent}{key} {{", *_lines(value, indent + "    "), f"{indent}}}"]
         else:
-            lines.append(f"{indent}{name} = {_json(value)}")
+            lines.append(f"{indent}{key} = {_json(value)}")
     return lines
 
 

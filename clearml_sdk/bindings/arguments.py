@@ -139,9 +139,8 @@ def convert(action: Action, text: str, parsed: Any) -> Any:
 
     A text that the parser's own type function refuses is left as the command line gave it.
     """
-    many = (
-        action.nargs in ("*", "+", "...", "A...") or isinstance(action.nargs, int) or "Append" in type(action).__name__
-    )
+    counted = isinstance(action.nargs, int) and action.nargs > 0  # 0: a flag
+    many = counted or action.nargs in ("*", "+", "...") or "Append" in type(action).__name__
     if text == "" and parsed is None:
         return None
     if action.type is None or not callable(action.type):
