@@ -29,10 +29,10 @@ class TaskResults(TaskBase):
     def _get_logger(self) -> Logger:
         from clearml_sdk.logger import Logger
 
-        found = self.__dict__.get("_logger")
+        found: Logger | None = self.__dict__.get("_logger")
         if found is None:
             found = self.__dict__["_logger"] = Logger(self)
-        return found  # type: ignore[no-any-return]
+        return found
 
     def flush(self, wait_for_uploads: bool = False) -> bool:
         """Send what was reported so far; with `wait_for_uploads` wait until it and all files have arrived."""
