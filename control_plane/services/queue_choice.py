@@ -65,9 +65,8 @@ async def find_or_make(ctx: Context, name: str) -> str:
 
 
 async def is_watched(ctx: Context, queue: str) -> bool:
-    """True when a registered worker serves the queue."""
-    workers = await ctx.store.get_many("worker", await ctx.store.ids("worker"), ["queues"])
-    return any(worker is not None and queue in (worker.get("queues") or ()) for worker in workers)
+    """True when a living worker serves the queue."""
+    return any(queue in worker.get("queues", ()) for worker in await ctx.store.workers.alive(ctx.now_ms))
 
 
 def new_document(company: str, user: str, name: str, now_iso: str) -> dict[str, Any]:

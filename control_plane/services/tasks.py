@@ -51,7 +51,6 @@ def blank(ctx: Context) -> dict[str, Any]:
         "status": Status.CREATED.value,
         "status_reason": "",
         "status_message": "",
-        "status_changed": now,
         "created": now,
         "last_update": now,
         "last_change": now,

@@ -97,11 +97,6 @@ async def get_count(ctx: Context, request: GetAllRequest) -> dict[str, Any]:
     return {"count": len(await _matching(ctx, request))}
 
 
-async def is_watched(ctx: Context, queue: str) -> bool:
-    """Whether a living worker serves a queue."""
-    return any(queue in (worker.get("queues") or ()) for worker in await ctx.store.workers.alive(ctx.now_ms))
-
-
 async def _matching(ctx: Context, request: GetAllRequest) -> list[dict[str, Any]]:
     workers = await ctx.store.workers.alive(ctx.now_ms)
     if request.last_seen:
