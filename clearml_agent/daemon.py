@@ -28,7 +28,10 @@ from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
 log = logging.getLogger("clearml_agent")
 
 WAIT_S = 25.0
+MAX_SLOTS = 256
+"""As many entries as one call may bring."""
 RENEW_S = 10.0
+KINDS = {"stopping": StopKind.USER, "fenced": StopKind.FENCED, "deleted": StopKind.FENCED}
 REPORT_LIMIT_S = 15.0
 """How long, after the tasks are dead, a stopping daemon tries to report them."""
 
@@ -63,6 +66,7 @@ class Daemon:
         self._draining = asyncio.Event()
         self._freed = asyncio.Event()
         self._reports = StatusReports(config=config, api=api, working=self._working)
+        self._told: set[str] = set()
         self._drain_reason = ""
         self._kill = False
 
@@ -119,8 +123,8 @@ class Daemon:
                 "worker": self.worker,
                 "queues": self.queue_ids,
                 "order_fairness": self._order_fairness,
-                "slots": free,
-                "known_stops": [run.task for run in self._runs.values() if run.record.stop is not None],
+                "slots": min(free, MAX_SLOTS),
+                "known_stops": sorted(self._told),
                 "timeout_s": WAIT_S,
             }
             answer = await self._wait_call(body, interruptible=free == 0)
@@ -176,11 +180,11 @@ class Daemon:
         run = self._runs.get(str(stop.get("task")))
         if run is None or int(stop.get("claim") or run.record.claim) != run.record.claim:
             return
+        self._told.add(run.task)
         reason = str(stop.get("reason") or "stopping")
         if reason == "status changed: completed":
             return  # a script may complete its own task and go on (contract: agent_behaviour.md 13)
-        kind = {"stopping": StopKind.USER, "fenced": StopKind.FENCED}.get(reason, StopKind.STATUS)
-        run.request_stop(Stop(kind, reason))
+        run.request_stop(Stop(KINDS.get(reason, StopKind.STATUS), reason))
 
     async def _renew_loop(self) -> None:
         """Keep the leases of this worker and of every claim it looks after, also those of a worker it took over."""
@@ -275,5 +279,6 @@ class Slots:
         finally:
             if daemon._runs.get(run.task) is run:
                 del daemon._runs[run.task]
+                daemon._told.discard(run.task)
             daemon._freed.set()
             daemon._reports.changed()
