@@ -42,10 +42,10 @@ def find(table: Table, path: str) -> tuple[Endpoint[Any], tuple[int, int]]:
     return row, version
 
 
-def merge_query(body: dict[str, Any], query: str) -> dict[str, Any]:
+def merge_query(body: dict[str, Any], query: str, *, as_text: bool = False) -> dict[str, Any]:
     """Add a query string to a body: repeated keys are lists, dots nest, digits and true/false are values.
 
-    `key[]` is a list even when it stands alone.
+    `key[]` is a list even when it stands alone. `as_text`: leave values as text, for who knows the fields' types.
     """
     lists: dict[str, list[Any]] = {}
     marked: set[str] = set()
@@ -53,7 +53,7 @@ def merge_query(body: dict[str, Any], query: str) -> dict[str, Any]:
         name = key.removesuffix("[]")
         if name != key:
             marked.add(name)
-        lists.setdefault(name, []).append(_value(text))
+        lists.setdefault(name, []).append(text if as_text else _value(text))
     merged = dict(body)
     for name, values in lists.items():
         value = values if name in marked or len(values) > 1 else values[0]
@@ -95,11 +95,11 @@ class Decoder:
                 pass  # the slow path below finds the field and its value, or reads a body of `null`
         plain = as_object(body)
         if query:
-            plain = merge_query(plain, query)
+            plain = merge_query(plain, query, as_text=row.request is not dict)
         if row.request is dict:
             return plain
         try:
-            # A query string knows no types: "5" for a string field and 5 for an int field are both meant.
+            # A query string knows no types: "5" may be meant for a text and for a number.
             return msgspec.convert(plain, row.request, strict=not query)
         except msgspec.ValidationError as error:
             raise _explained(error, plain) from None

@@ -17,6 +17,7 @@ MODULES = (
     "projects",
     "queues",
     "queues_entries",
+    "queues_entries",
     "server",
     "tasks",
     "tasks_artifacts",
@@ -31,10 +32,4 @@ MODULES = (
 
 def handler_table() -> Table:
     """Import the services and collect their endpoints."""
-    from importlib.util import find_spec
-
-    return build_table(
-        import_module(f"control_plane.services.{name}")
-        for name in MODULES
-        if find_spec(f"control_plane.services.{name}")
-    )
+    return build_table(import_module(f"control_plane.services.{name}") for name in MODULES)

@@ -48,9 +48,9 @@ async def get_hyper_params(ctx: Context, request: TasksRequest) -> dict[str, Any
 
 
 def flat_params(task: dict[str, Any]) -> list[dict[str, Any]]:
-    """The hyperparameters of a task in the order of their names, then of their sections."""
+    """The hyperparameters of a task in the order of their sections, then of their names."""
     items = [item for section in (task.get("hyperparams") or {}).values() for item in section.values()]
-    return sorted(items, key=lambda item: (str(item.get("name")), str(item.get("section"))))
+    return sorted(items, key=lambda item: (str(item.get("section")), str(item.get("name"))))
 
 
 @endpoint("tasks.edit_hyper_params", EditParamsRequest, min_version="2.9")

@@ -82,7 +82,7 @@ STATUS_PARTS = ("status", "started", "system_tags")
 async def started(ctx: Context, request: StatusRequest) -> dict[str, Any]:
     """The run begins; repeated calls keep the first start. The task leaves its queue and whoever had popped it."""
     task = await load(ctx, request.task, STATUS_PARTS)
-    extra: dict[str, Any] = {} if task.get("started") else {"started": ctx.now_iso}
+    extra: dict[str, Any] = {"started": task.get("started") or ctx.now_iso}
     transaction, fields = step(
         ctx,
         task,
@@ -96,8 +96,6 @@ async def started(ctx: Context, request: StatusRequest) -> dict[str, Any]:
     claim = ctx.identity.claim_for(request.task)
     if claim is not None:
         transaction.set("task", request.task, {"last_worker": claim.worker, "last_worker_report": ctx.now_iso})
-    if task.get("status") != Status.IN_PROGRESS:
-        transaction.set("task", request.task, {"completed": None})
     await commit(ctx, transaction)
     return {"updated": 1, "fields": fields, "started": 1}
 
