@@ -1,0 +1,1 @@
+"""Models: weights with their description, registered with the server and stored like artifacts."""
