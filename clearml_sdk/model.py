@@ -248,10 +248,8 @@ class OutputModel(BaseModel):
             "framework": str(framework) if framework else None,
             "labels": dict(label_enumeration) if label_enumeration else None,
             "parent": base_model_id,
+            "design": {"design": _design(config_text, config_dict)},
         }
-        text = _design(config_text, config_dict)
-        if text:
-            self._fields["design"] = {"design": text}
 
     def _record(self) -> ModelRecord:
         """The model on the server, registered at the first use."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from clearml_sdk import reading, reporters
 from clearml_sdk.facade.base import TaskBase
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from clearml_sdk.artifacts.uploads import ArtifactUploads
     from clearml_sdk.logger import Logger
+    from clearml_sdk.models.task_models import TaskModels
 
 
 class TaskResults(TaskBase):
@@ -170,16 +173,16 @@ class TaskResults(TaskBase):
         reporters.flush(self.id, 30.0)
 
     @property
-    def models(self) -> Mapping[str, Sequence[Any]]:
+    def models(self) -> TaskModels:
         """The task's models: `models["output"]`, `models.output[-1]`, `models.input["name"]`."""
         return self.get_models()
 
-    def get_models(self) -> Mapping[str, Sequence[Any]]:
+    def get_models(self) -> TaskModels:
         """The task's input and output models, see `models`."""
         from clearml_sdk.model import task_models
 
         self._settle()
-        return task_models(self._record)  # type: ignore[no-any-return]
+        return task_models(self._record)
 
     @property
     def input_models_id(self) -> Mapping[str, str]:
@@ -225,3 +228,6 @@ class TaskResults(TaskBase):
         uploads: ArtifactUploads | None = self.__dict__.get("_uploads")
         if uploads is not None:
             uploads.flush(timeout_s)
+        weights = sys.modules.get("clearml_sdk.models.weights")
+        if weights is not None:
+            weights.uploads.flush(timeout_s)
