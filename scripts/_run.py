@@ -20,8 +20,8 @@ from rich.table import Table
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from clearml_sdk.api_settings import ApiSettings  # noqa: E402 - the project's folder must be on the path first
 from clearml_sdk.session import Session  # noqa: E402 - the project's folder must be on the path first
-
 from examples.repository import make_repository  # noqa: E402 - same
 
 STATE = PROJECT / ".run"
@@ -99,7 +99,7 @@ def client_environment(facts: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def record(env: dict[str, str]) -> str:
+def record(session: Session, env: dict[str, str]) -> str:
     """Run the example here, as a user does while developing, and return the id of its task."""
     clone = make_repository(STATE / "example")
     answer = subprocess.run(
@@ -108,7 +108,6 @@ def record(env: dict[str, str]) -> str:
     )  # fmt: skip
     if answer.returncode:
         raise Failed(f"the example failed on this machine (exit {answer.returncode}):\n{answer.stdout}{answer.stderr}")
-    session = Session.from_environment(env)
     found = session.call(
         "tasks.get_all", {"name": "^three classes$", "order_by": ["-created"], "page_size": 1, "page": 0}
     )["tasks"]
@@ -160,7 +159,7 @@ def summarise(session: Session, task: dict[str, Any], facts: dict[str, Any]) -> 
         for title, variants in scalars.items() if not title.startswith(":")
         for series, values in variants.items()
     }  # fmt: skip
-    stages = task["runtime"].get("_agent_stages") or {}
+    lines = [line for event in log for line in event["msg"].splitlines()]
 
     recorded = Table(title="what was recorded", show_header=False, title_justify="left")
     recorded.add_row("commit", f"{task['script']['version_num'][:10]} of {task['script']['repository']}, with a diff")
@@ -177,11 +176,14 @@ def summarise(session: Session, task: dict[str, Any], facts: dict[str, Any]) -> 
     recorded.add_row("console", f"{sum(event['msg'].count(chr(10)) or 1 for event in log)} lines")
     console.print(recorded)
 
-    if stages:
-        times = Table(title="how long each stage took", show_header=False, title_justify="left")
-        for name, seconds in stages.items():
-            times.add_row(str(name), f"{seconds:.3f} s" if isinstance(seconds, int | float) else str(seconds))
-        console.print(times)
+    times = Table(title="how long each stage took", show_header=False, title_justify="left")
+    for line in lines:
+        if line.startswith("Environment env-"):
+            times.add_row("environment", line.partition(": ")[2])
+        elif line.startswith("Stages: "):
+            for stage in line.removeprefix("Stages: ").replace("; ", ", ").split(", "):
+                times.add_row(*stage.rsplit(" ", 2)[0:1], " ".join(stage.rsplit(" ", 2)[1:]))
+    console.print(times)
     console.print(f"{facts['web_server']}/projects/{task['project']}/tasks/{task_id}/output/log")
 
     missing = [
@@ -215,9 +217,11 @@ def go(*, once: bool) -> None:
             )
         )
         said(f"agent on queue {QUEUE}")
-        recorded = record(env)
+        session = Session(
+            ApiSettings(api_server=facts["api_server"], access_key=facts["access_key"], secret_key=facts["secret_key"])
+        )
+        recorded = record(session, env)
         said("example recorded on this machine")
-        session = Session.from_environment(env)
         task = send(session, recorded)
         said(f"cloned and enqueued as {task}")
         document = follow(session, task)
