@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clearml_sdk.errors import ApiError
+from clearml_sdk.reading import events
 from clearml_sdk.record import TaskRecord
 
 TYPE_CHECKING = False
@@ -91,13 +92,5 @@ def _delete_file(record: TaskRecord, address: str) -> list[str]:
 
 def _event_files(record: TaskRecord) -> list[str]:
     """Addresses of the images that the task reported."""
-    found: list[str] = []
-    scroll: str | None = None
-    while True:
-        body = {"event_type": "training_debug_image", "order": "asc", "batch_size": PAGE, "scroll_id": scroll}
-        answer = record.call("events.get_task_events", {key: value for key, value in body.items() if value})
-        events = answer.get("events") or []
-        found += [event["url"] for event in events if event.get("url")]
-        scroll = answer.get("scroll_id")
-        if len(events) < PAGE or not scroll:
-            return found
+    samples = events(record, "training_debug_image", batch=PAGE)
+    return list(dict.fromkeys(str(event["url"]) for event in samples if event.get("url")))

@@ -109,6 +109,8 @@ class ExitHooks:
     def _at_exit(self) -> None:
         if self._is_installed and os.getpid() == self._pid:
             self._finish(decide_ending(self._exception, None, self._exit_code), None)
+            if isinstance(self._exception, KeyboardInterrupt):
+                _mark_interrupted()
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         """Finish within a limit, then die of the signal as the sender expects."""
@@ -120,3 +122,15 @@ class ExitHooks:
             thread.join(SIGNAL_LIMIT_S)
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
+
+
+def _mark_interrupted() -> None:
+    """Have the interpreter die of SIGINT, as it would have without us (a shell stops its loop by that).
+
+    It has a mark for that, which any evaluation of a text (the import of a module with a named tuple) takes away.
+    Evaluating a text that is interrupted sets it again.
+    """
+    try:
+        exec("raise KeyboardInterrupt")
+    except KeyboardInterrupt:
+        return

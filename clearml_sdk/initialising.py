@@ -139,9 +139,11 @@ def _as_child(
     run = Run(session, config, record, "child")
     task = task_class._from_record(record)
     _adopt(task, run)
-    run.install_hooks()
-    if options is not None and process_role.running_remotely():
-        _connect_arguments(task, options, takes=True)
+    if options is not None:
+        _connect_streams(run, reporters.reporter_of(session, task_id), options)
+        if process_role.running_remotely():
+            _connect_arguments(task, options, takes=True)
+    _close_with_run(run, task)
     return task
 
 
@@ -157,10 +159,15 @@ def _open_run(
         reporter.iteration_offset = start.iteration_offset
     _connect_streams(run, reporter, options)
     _connect_monitor(run, reporter, options)
+    _close_with_run(run, task)
+    return task
+
+
+def _close_with_run(run: Run, task: Task) -> None:
+    """What is to be closed last: stored files, and the reporter that tells of them."""
     run.parts.append(("storing the artifacts", task._wait_for_uploads))
     run.parts.append(("sending the last reports", lambda limit_s: reporters.close(task.id, limit_s)))
     run.install_hooks()
-    return task
 
 
 def _adopt(task: Task, run: Run) -> None:

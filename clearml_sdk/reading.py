@@ -7,11 +7,13 @@ from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 MAX_SAMPLES = 5000
 X_AXES = ("iter", "timestamp", "iso_time")
 BATCH = 10_000
+SINGLE_VALUE_ITERATION = -(1 << 31)
 
 
 def scalars(record: TaskRecord, *, max_samples: int, x_axis: str) -> dict[str, Any]:
@@ -24,15 +26,32 @@ def scalars(record: TaskRecord, *, max_samples: int, x_axis: str) -> dict[str, A
 def all_scalars(record: TaskRecord, *, x_axis: str) -> dict[str, Any]:
     """`{title: {series: {"name", "x", "y"}}}` with every point, in the order of the axis."""
     axis = _axis(x_axis)
+    key = "iter" if axis == "iter" else "timestamp"
     result: dict[str, Any] = {}
-    for title in sorted({str(entry.get("metric")) for entry in _last_metrics(record)}):
-        series = _all_points(record, title, "iter" if axis == "iter" else "timestamp")
-        if series:
-            result[title] = {
-                name: {"name": name, "x": [_x(x, axis) for x, _ in points], "y": [y for _, y in points]}
-                for name, points in series.items()
-            }
+    for event in events(record, "training_stats_scalar"):
+        if event.get("iter") == SINGLE_VALUE_ITERATION:
+            continue
+        name = str(event.get("variant"))
+        series = result.setdefault(str(event.get("metric")), {}).setdefault(name, {"name": name, "points": []})
+        series["points"].append((event.get(key, 0), event.get("value")))
+    for title in result.values():
+        for series in title.values():
+            points = sorted(series.pop("points"), key=lambda point: point[0])
+            series["x"], series["y"] = [_x(x, axis) for x, _ in points], [y for _, y in points]
     return result
+
+
+def events(record: TaskRecord, kind: str, *, batch: int = BATCH) -> Iterator[dict[str, Any]]:
+    """All events of one type, oldest iteration first, page by page."""
+    scroll: str | None = None
+    while True:
+        body = {"event_type": kind, "order": "asc", "batch_size": batch, "scroll_id": scroll}
+        answer = record.call("events.get_task_events", {k: v for k, v in body.items() if v is not None})
+        found = answer.get("events") or []
+        yield from found
+        scroll = answer.get("scroll_id")
+        if len(found) < batch or not scroll:
+            return
 
 
 def last_metrics(record: TaskRecord) -> dict[str, dict[str, dict[str, float]]]:
@@ -89,19 +108,6 @@ def destination(session: Session, value: str | bool | None) -> str:
     if value is True:
         return session.settings.files_server
     return str(value).rstrip("/") if value else ""
-
-
-def _all_points(record: TaskRecord, title: str, key: str) -> dict[str, list[tuple[float, float]]]:
-    series: dict[str, list[tuple[float, float]]] = {}
-    scroll: str | None = None
-    while True:
-        body = {"metric": {"metric": title}, "key": key, "batch_size": BATCH, "scroll_id": scroll}
-        answer = record.call("events.scalar_metrics_iter_raw", {k: v for k, v in body.items() if v is not None})
-        for name, columns in (answer.get("variants") or {}).items():
-            series.setdefault(name, []).extend(zip(columns.get(key) or [], columns.get("y") or [], strict=False))
-        scroll = answer.get("scroll_id")
-        if not answer.get("returned") or not scroll:
-            return {name: sorted(points, key=lambda point: point[0]) for name, points in series.items()}
 
 
 def _last_metrics(record: TaskRecord) -> list[dict[str, Any]]:

@@ -75,10 +75,10 @@ class TaskRecord:
             self.edit(**{field: merged})
             return merged
 
-    def read_fields(self, *fields: str) -> dict[str, Any]:
+    def read_fields(self, *fields: str, give_up_s: float | None = None) -> dict[str, Any]:
         """These fields as they are on the server now. Raises NotFound when the task is gone."""
         body = {"id": [self.id], "only_fields": list(fields), "search_hidden": True}
-        found = self.session.call("tasks.get_all", body).get("tasks") or []
+        found = self.session.call("tasks.get_all", body, give_up_s=give_up_s).get("tasks") or []
         if not found:
             self.call("tasks.get_by_id")  # says what is wrong
         task: dict[str, Any] = found[0] if found else {}

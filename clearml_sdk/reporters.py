@@ -49,7 +49,7 @@ def close_all() -> None:
             _open.pop(task_id, None)
 
 
-def close(task_id: str, timeout_s: float) -> bool:
+def close(task_id: str, timeout_s: float | None) -> bool:
     """Close the reporter of one task; whether everything was sent."""
     with _lock:
         found = _open.pop(task_id, None)

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from clearml_sdk.watching import Watcher
 
 CAPTURE_LIMIT_S = 120.0
-CLOSE_LIMIT_S = 120.0
-"""How long the end of a script waits for what is not sent yet; what is left stays in the journal."""
+CLOSE_LIMIT_S = 60.0
+"""How long the end of a script waits for changes of the task that are not sent yet."""
+STATUS_LIMIT_S = 15.0
+"""How long it tries to set the final status of the task, while the server cannot be reached."""
 
 
 class CaptureWishes:
@@ -56,8 +58,8 @@ class Run:
         self.task: Task | None = None
         self.hooks: ExitHooks | None = None
         self.watcher: Watcher | None = None
-        self.parts: list[tuple[str, Callable[[float], object]]] = []
-        """(what closing it does, close(timeout_s)) of what records this run, in the order in which it is closed."""
+        self.parts: list[tuple[str, Callable[[float | None], object]]] = []
+        """(what closing it does, close(limit_s)) of what records this run, in the order in which it is closed."""
         self.publish_when_completed = False
         self.aborted: str | None = None
         self.is_closed = False
@@ -135,24 +137,26 @@ class Run:
             self.watcher.stop()
         failed = ending is not None and ending.status == "failed"
         self.settle(max(0.1, min(10.0 if failed else CAPTURE_LIMIT_S, deadline - time.monotonic())))
-        self.close_parts(deadline)
+        self.close_parts(None if limit_s is None else deadline)
         if ending is not None and self.role == "local":
             with harmless("setting the task's final status"):
-                self._set_status(ending)
+                self._set_status(ending, give_up_s=STATUS_LIMIT_S if limit_s is None else deadline - time.monotonic())
         if self.hooks is not None:
             self.hooks.remove()
         process_role.resign(self.record.id)
 
     def close_parts(self, deadline: float | None = None) -> None:
-        """End the console, the resource monitor and the reporter, in this order; what they hold is sent."""
-        deadline = time.monotonic() + CLOSE_LIMIT_S if deadline is None else deadline
+        """End the console, the resource monitor and the reporter, in this order; what they hold is sent.
+
+        Without a deadline that takes as long as something still gets through.
+        """
         while self.parts:
             doing, part = self.parts.pop(0)
             with harmless(doing):
-                part(max(0.1, deadline - time.monotonic()))
+                part(None if deadline is None else max(0.1, deadline - time.monotonic()))
 
-    def _set_status(self, ending: Ending) -> None:
-        found = self.record.read_fields("status", "status_message")
+    def _set_status(self, ending: Ending, *, give_up_s: float) -> None:
+        found = self.record.read_fields("status", "status_message", give_up_s=max(1.0, give_up_s))
         if found.get("status") != "in_progress":
             return  # somebody decided already: stopped it, enqueued it, marked it
         if self.aborted:
@@ -163,7 +167,7 @@ class Run:
         if ending.status == "failed":
             body["status_message"] = ending.reason
         try:
-            self.record.call(f"tasks.{ending.status}", body)
+            self.record.call(f"tasks.{ending.status}", body, give_up_s=max(1.0, give_up_s))
         except ApiError as error:
             say(f"Task: the server did not accept the status {ending.status}: {error.message}")
 

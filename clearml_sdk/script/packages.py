@@ -57,6 +57,12 @@ def record_requirements(
     return {"pip": header + text, SDK_KEY: f"{OURS}=={__version__}"}
 
 
+def read_requirements(path: str) -> dict[str, str]:
+    """The `script.requirements` of a task whose requirements file is given. Raises OSError."""
+    with open(path, encoding="utf-8") as file:
+        return {"pip": file.read(), SDK_KEY: f"{OURS}=={__version__}"}
+
+
 def requirement_line(name: str, wish: str | None) -> str:
     """One line of a requirements file: `name == version`, `name >= version`, or `name` alone."""
     if wish is None:
