@@ -6,7 +6,7 @@ import os
 
 from clearml_sdk.errors import UsageError
 from clearml_sdk.facade.properties import container
-from clearml_sdk.parameters import ARGUMENTS, item
+from clearml_sdk.parameters import ARGUMENTS, write_flat
 from clearml_sdk.projects import project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.script.capture import binary_name, capture_script
@@ -105,8 +105,8 @@ def create_task(
     if fields:
         record.edit(**fields)
     if arguments:
-        items = [item(ARGUMENTS, name.lstrip("-"), value) for name, value in arguments]
-        record.call("tasks.edit_hyper_params", {"hyperparams": items, "replace_hyperparams": "none", "force": True})
+        values = {f"{ARGUMENTS}/{name.lstrip('-')}": value for name, value in arguments}
+        write_flat(record, values, replace_all=False)
     record.forget()
     return record
 

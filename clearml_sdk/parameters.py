@@ -91,9 +91,7 @@ def write(record: TaskRecord, items: Iterable[dict[str, Any]], *, replace: str =
         record.forget()
 
 
-def write_flat(
-    record: TaskRecord, values: Mapping[str, Any], *, replace_all: bool, descriptions: Mapping[str, str]
-) -> None:
+def write_flat(record: TaskRecord, values: Mapping[str, Any], *, replace_all: bool) -> None:
     """Write `{"Section/name": value}`; types and descriptions already recorded are kept where they still fit."""
     before = read(record)
     entries = []
@@ -102,8 +100,7 @@ def write_flat(
         known = (before.get(section) or {}).get(name) or {}
         # A text given for a typed parameter is that parameter's text: `set_parameters({"Args/lr": "0.1"})`.
         kind = known.get("type") if isinstance(value, str) else None
-        description = descriptions.get(full_name) or known.get("description")
-        entries.append(item(section, name, value, kind=kind, description=description))
+        entries.append(item(section, name, value, kind=kind, description=known.get("description")))
     if replace_all:
         entries.extend((before.get(PROPERTIES) or {}).values())
     write(record, entries, replace="all" if replace_all else "none")

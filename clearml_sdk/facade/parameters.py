@@ -263,7 +263,7 @@ class TaskParameters(TaskBase):
 
     def _write_parameters(self, values: Mapping[str, Any], *, replace_all: bool) -> None:
         self._settle()
-        parameters.write_flat(self._record, values, replace_all=replace_all, descriptions={})
+        parameters.write_flat(self._record, values, replace_all=replace_all)
 
     def _configuration_entry(self, name: str) -> dict[str, Any] | None:
         self._settle()
