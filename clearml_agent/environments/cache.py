@@ -52,7 +52,7 @@ class Want(msgspec.Struct, frozen=True):
         facts = (
             layout.FORMAT,
             self.interpreter.identity,
-            sorted(plan.shared),
+            sorted(content_of(line) for line in plan.shared),
             plan.options,
             plan.arguments,
             sorted(plan.constraints),
@@ -62,6 +62,13 @@ class Want(msgspec.Struct, frozen=True):
         )
         digest = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:24]
         return f"{self.kind}-{digest}"
+
+
+def content_of(line: str) -> str:
+    """A requirement as what it installs: of an address with a hash the hash counts, not the server's port of today."""
+    name, at, url = line.partition(" @ ")
+    _, _, digest = url.partition("#sha256=")
+    return f"{name} @ sha256={digest}" if at and digest else line
 
 
 class Cache:
@@ -133,7 +140,8 @@ class Cache:
                     plan=want.plan,
                     folder=building,
                     scratch=building,
-                    offline_first=want.plan.is_pinned and not self.settings.force_upgrade,
+                    # Any pip will do; of other unpinned requests uv's cache may hold old answers.
+                    offline_first=want.kind == SEEDS or (want.plan.is_pinned and not self.settings.force_upgrade),
                 )
             site.mkdir(exist_ok=True)
             record = await asyncio.to_thread(describe_site, site, want, self._expiry(want))
