@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from control_plane.settings import abouts
 
 PROJECT = Path(__file__).resolve().parents[2]
