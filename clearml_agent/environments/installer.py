@@ -31,7 +31,7 @@ class Installer:
 
     def __init__(self, settings: PackageSettings, environ: Mapping[str, str], log: Log) -> None:
         self.settings, self.log = settings, log
-        self._environment = _environment(settings, environ)
+        self.environment = _environment(settings, environ)
 
     @staticmethod
     def identity() -> str:
@@ -64,7 +64,7 @@ class Installer:
         argv = [uv_program(), "pip", "install", "--no-progress", "--color", "never", "--python", str(place.python)]
         if place.target is not None:
             argv += ["--target", str(place.target)]
-        argv += ["--requirements", "-", *self._arguments(), *plan.arguments]
+        argv += ["--requirements", "-", *self.arguments(), *plan.arguments]
         if plan.constraints:
             # uv reads one file from its standard input; constraints have no secrets and may lie on the disk.
             constraints = scratch / "constraints.txt"
@@ -89,7 +89,7 @@ class Installer:
             done = await run_process(
                 argv,
                 cwd=folder,
-                env=self._environment,
+                env=self.environment,
                 stdin=stdin,
                 timeout_s=self.settings.install_s,
                 log=say,
@@ -109,11 +109,14 @@ class Installer:
         if line.strip() and not line.startswith("Using "):
             self.log(without_secrets(line))
 
-    def _arguments(self) -> list[str]:
+    def arguments(self) -> list[str]:
+        """What the settings add to every installation."""
         arguments = list(self.settings.flags)
         if self.settings.force_upgrade:
             arguments.append("--upgrade")
-        if len(self.settings.indexes.extra) > 0:
+        if self.settings.indexes.no_index:
+            arguments.append("--no-index")
+        elif self.settings.indexes.extra:
             arguments += ["--index-strategy", "unsafe-best-match"]  # as pip does: the best version of all indexes
         for host in self.settings.indexes.trusted_hosts:
             arguments += ["--allow-insecure-host", host]
@@ -154,8 +157,6 @@ def _environment(settings: PackageSettings, environ: Mapping[str, str]) -> dict[
         found["UV_INDEX"] = " ".join(indexes.extra)
     if indexes.find_links:
         found["UV_FIND_LINKS"] = ",".join(indexes.find_links)
-    if indexes.no_index:
-        found["UV_NO_INDEX"] = "1"
     if indexes.certificates and not found.get("SSL_CERT_FILE"):
         found["SSL_CERT_FILE"] = indexes.certificates
     found["UV_PYTHON_DOWNLOADS"] = "never"

@@ -154,8 +154,9 @@ class GitHost:
                 for name, value in fields.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the caller was killed
+                    self.end_headers()
+                    self.wfile.write(answer)
 
             def log_message(self, format: str, *_: object) -> None:
                 pass

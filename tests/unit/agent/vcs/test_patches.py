@@ -1,0 +1,59 @@
+"""The recorded script text: a diff or a file, and what of a diff git can apply."""
+
+from __future__ import annotations
+
+import pytest
+
+from clearml_agent.vcs.patches import complete_last_hunk, is_diff, read_patch
+
+HUNK = "diff --git a/x.py b/x.py\nindex 1..2 100644\n--- a/x.py\n+++ b/x.py\n@@ -1,4 +1,4 @@\n-a\n+b\n \n \n \n"
+BINARY = "diff --git a/w.bin b/w.bin\nindex 1..2 100644\nBinary files a/w.bin and b/w.bin differ\n"
+POINTER = (
+    "diff --git a/lib b/lib\nindex 1..2 160000\n--- a/lib\n+++ b/lib\n@@ -1 +1 @@\n"
+    f"-Subproject commit {'1' * 40}\n+Subproject commit {'2' * 40}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HUNK, True),
+        ("\n" + HUNK, True),
+        ("Submodule lib contains modified content\n" + HUNK, True),
+        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n", True),
+        ("import os\nprint('diff --git')\n", False),
+        ("--- not a diff\n", False),
+        ("", False),
+        ("#!/bin/sh\n", False),
+    ],
+)
+def test_diff_or_whole_file(text: str, expected: bool) -> None:
+    assert is_diff(text) is expected
+
+
+def test_blank_lines_stripped_from_the_end_come_back() -> None:
+    assert complete_last_hunk(HUNK.strip()) == HUNK
+    assert complete_last_hunk(HUNK) == HUNK
+    two = HUNK + HUNK.replace("x.py", "y.py")
+    assert complete_last_hunk(two.strip()) == two
+
+
+def test_complete_hunks_get_nothing_added() -> None:
+    for body in (
+        "@@ -0,0 +1,2 @@\n+a\n+b\n",
+        "@@ -1,2 +0,0 @@\n-a\n-b\n",
+        "@@ -1 +1 @@\n-a\n+b\n\\ No newline at end of file\n",
+    ):
+        assert complete_last_hunk("diff --git a/x b/x\n" + body) == "diff --git a/x b/x\n" + body
+
+
+def test_sections_are_sorted_by_what_can_be_done() -> None:
+    found = read_patch(BINARY + HUNK + POINTER)
+    assert (found.text, found.submodules, found.left_out) == (HUNK, {"lib": "2" * 40}, ("w.bin",))
+
+
+def test_changes_without_lines_are_kept() -> None:
+    mode = "diff --git a/x b/x\nold mode 100644\nnew mode 100755\n"
+    assert read_patch(mode).text == mode
+    assert read_patch(BINARY).text == ""
+    assert read_patch("").text == ""
