@@ -36,7 +36,7 @@ LOOK_AGAIN_S = 10.0
 
 @endpoint("agents.wait", WaitRequest, WaitResponse, claim_allowed=False)
 async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
-    """Wait until there is a task to take, a run to end or a wish to drain; empty after `timeout_s`.
+    """Wait until there is a task to take, a run to end or (with free slots) a wish to drain; empty after `timeout_s`.
 
     Tasks are taken only for a caller that is still there; if the answer cannot be written they return at once.
     """
@@ -55,7 +55,7 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
             answer = await _look(ctx, request, worker_key)
             remaining_s = deadline - time.monotonic()
             is_over = remaining_s <= 0 or not ctx.connection.is_alive
-            if is_over or answer.entries or answer.stops or answer.drain:
+            if is_over or answer.entries or answer.stops or (answer.drain and request.slots):
                 return answer
             await _wake(ctx, waiter, min(remaining_s, LOOK_AGAIN_S))
 
