@@ -67,6 +67,7 @@ class Daemon:
         self._freed = asyncio.Event()
         self._reports = StatusReports(config=config, api=api, working=self._working)
         self._told: set[str] = set()
+        self._is_held = False
         self._drain_reason = ""
         self._kill = False
 
@@ -117,7 +118,7 @@ class Daemon:
     async def _wait_loop(self, slots: Slots) -> None:
         """Wait for entries and stop requests, one call after the other."""
         while True:
-            free = self.free_slots()
+            free = 0 if self._is_held else self.free_slots()
             self._freed.clear()
             body = {
                 "worker": self.worker,
@@ -132,8 +133,7 @@ class Daemon:
                 self._stop_run(stop)
             for entry in answer.get("entries") or ():
                 await self._accept(slots, entry)
-            if answer.get("drain"):
-                self.drain("the server asked this worker to drain")
+            self._hold(bool(answer.get("drain", self._is_held)))
 
     async def _wait_call(self, body: dict[str, Any], *, interruptible: bool) -> dict[str, Any]:
         """One `agents.wait`. A call that may bring entries is never given up by us: they would wait for their lease."""
@@ -175,6 +175,12 @@ class Daemon:
             await asyncio.sleep(1.0)  # what is wrong with this disk is wrong for the next entry as well
             return
         slots.start(directory)
+
+    def _hold(self, is_held: bool) -> None:
+        """Take nothing new while the server wants this worker drained; what runs goes on."""
+        if is_held != self._is_held:
+            self._is_held = is_held
+            log.info("drained: this worker takes nothing new" if is_held else "this worker takes tasks again")
 
     def _stop_run(self, stop: dict[str, Any]) -> None:
         run = self._runs.get(str(stop.get("task")))

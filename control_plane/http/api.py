@@ -101,6 +101,9 @@ class Api:
         except ApiError as error:
             code = error.code
             body = failure(request_id, name, version, actual, error, trx)
+        except ConnectionResetError:
+            code = 499  # the caller of a long call hung up: agents do when a slot becomes free
+            return web.Response(status=code)
         except Exception as error:  # noqa: BLE001 - the user's border: it becomes an envelope and a log line
             translated = self._translate(error, name, request_id)
             code = translated.code
