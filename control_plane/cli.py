@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -75,11 +76,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"clearml-server: {error}", file=sys.stderr)
         return 2
-    # Imported late: a wrong command line is told at once.
+    # Imported late: a wrong command line is told at once. Without the collector, for there is nothing to collect yet:
+    # it would walk every new module several times, and again at each full collection while the server runs.
+    gc.disable()
     from control_plane import logs
     from control_plane.http.command import Children, serve
     from control_plane.store.errors import StoreError
 
+    gc.freeze()
+    gc.enable()
     logs.configure(settings.log_level)
     children = Children(queues=with_agent, services=with_services)
     try:

@@ -9,6 +9,7 @@ import errno
 import logging
 import mimetypes
 import os
+import re
 import secrets
 import stat
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from urllib.parse import parse_qs, quote, unquote_to_bytes
 
 import orjson
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from control_plane.http import authentication
 from control_plane.http.paths import BadName, inside
@@ -33,6 +35,8 @@ CHUNK_BYTES = 256 * 1024
 UPLOADING = ".uploading-"
 """Prefix of temporary names; a name with it cannot be asked for."""
 
+_FIELD_NAME = re.compile(r';\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_MISSING = "There is no such file"
 _INLINE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif")
 _POLICY = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"
 
@@ -65,10 +69,11 @@ class Files:
         except BadName as error:
             return _problem(400, f"This name is refused: {error}")
         except FileNotFoundError:
-            return _problem(404, "There is no such file")
+            return _problem(404, _MISSING)
         except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
-                return _problem(404 if request.method != "POST" else 400, "There is no such file")
+            if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP):
+                is_upload = request.method == "POST"
+                return _problem(400, "A file or a folder is in the way") if is_upload else _problem(404, _MISSING)
             log.error("file operation failed", extra=exception_facts(error))
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             return _problem(500, "The disk is full" if full else "The file could not be read or written")
@@ -89,26 +94,26 @@ class Files:
     async def _upload(self, request: web.BaseRequest) -> web.Response:
         if request.content_type != "multipart/form-data":
             return _problem(400, "Upload as multipart/form-data; the field's name is the file's path")
-        stored: list[str] = []
-        reader: MultipartReader = MultipartReader(request.headers, request.content)
-        while True:
-            try:
-                part = await reader.next()
-            except ValueError:
-                return _problem(400, "The multipart body cannot be read")
-            if part is None:
-                break
-            if not isinstance(part, BodyPartReader):
-                return _problem(400, "Nested multipart bodies are not read")
-            name = part.name or part.filename
-            if not name:
-                return _problem(400, "A part has no name; the field's name is the file's path")
-            target = self._target(name)
-            await self._store(part, target)
-            stored.append(str(target.relative_to(self.root)))
+        try:
+            stored = await self._store_parts(MultipartReader(request.headers, request.content))
+        except (AssertionError, ValueError, HttpProcessingError) as error:
+            # What aiohttp's reader raises for a body that is not what its header says.
+            if isinstance(error, BadName):
+                raise
+            return _problem(400, "The multipart body cannot be read to its end")
         if not stored:
             return _problem(400, "No file in the body; the field's name is the file's path")
         return web.json_response(stored)
+
+    async def _store_parts(self, reader: MultipartReader) -> list[str]:
+        stored: list[str] = []
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader):
+                raise BadName("nested multipart bodies are not read")
+            target = self._target(field_name(part.headers.get("Content-Disposition", "")))
+            await self._store(part, target)
+            stored.append(str(target.relative_to(self.root)))
+        return stored
 
     def _target(self, name: str) -> Path:
         path = inside(self.root, name)
@@ -123,7 +128,7 @@ class Files:
             while chunk := await part.read_chunk(CHUNK_BYTES):
                 await asyncio.to_thread(file.write, chunk)
             if not part.at_eof():
-                raise ConnectionResetError("the upload ended early")
+                raise ValueError("the upload ended early")
             await asyncio.to_thread(_finish, file, temporary, target)
         except BaseException:
             file.close()
@@ -181,6 +186,16 @@ class Files:
             except OSError as error:
                 errors.setdefault(error.strerror or "failed", []).append(name)
         return web.json_response({"deleted": deleted, "errors": errors})
+
+
+def field_name(disposition: str) -> str:
+    """The field's name in a part's Content-Disposition, as it was meant; empty when there is none.
+
+    aiohttp's own reading drops backslashes and leading slashes, and file names may hold the one and test the other.
+    Clients write a quote as %22 or with a backslash before it.
+    """
+    found = _FIELD_NAME.search(disposition)
+    return found[1].replace('\\"', '"').replace("%22", '"') if found else ""
 
 
 def decoded(path: str) -> str:

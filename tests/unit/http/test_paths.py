@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.http.files import decoded, file_headers
+from control_plane.http.files import decoded, field_name, file_headers
 from control_plane.http.paths import BadName, inside, parts_of
 
 BAD = [
@@ -79,3 +79,21 @@ def test_pictures_are_shown_and_archives_are_not_unpacked() -> None:
     assert file_headers("p.png", wants_attachment=True)["Content-Disposition"].startswith("attachment")
     assert file_headers("a.tar.gz", wants_attachment=False)["Content-Type"] == "application/octet-stream"
     assert file_headers("a.csv.gz", wants_attachment=False)["Content-Type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ('form-data; name="/a/b c"; filename="/other"', "/a/b c"),
+        ('form-data; filename="/other"; name="/a"', "/a"),
+        ('form-data; name="//a"', "//a"),
+        ('form-data; name="/a\\b"', "/a\\b"),
+        ('form-data; name="/a%22b"', '/a"b'),
+        ('form-data; name="/a\\"b"', '/a"b'),
+        ('form-data; name="/ü"', "/ü"),
+        ('form-data; filename="only"', ""),
+        ("", ""),
+    ],
+)
+def test_the_fields_name_is_read_as_it_was_meant(said: str, name: str) -> None:
+    assert field_name(said) == name
