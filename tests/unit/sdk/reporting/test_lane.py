@@ -1,0 +1,170 @@
+"""The lane that a process appends to."""
+
+from __future__ import annotations
+
+import signal
+import struct
+import threading
+from pathlib import Path
+
+import pytest
+
+from clearml_sdk.journal import framing
+from clearml_sdk.journal.batches import BatchBuilder
+from clearml_sdk.journal.lane import Lane
+from clearml_sdk.journal.segment import HEADER_BYTES, Segment
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    return str(tmp_path)
+
+
+def files(folder: str) -> list[Path]:
+    return sorted(Path(folder).iterdir())
+
+
+def points(lane: Lane) -> list[str]:
+    """The lines of everything in the lane's files, read as another process would."""
+    lines: list[str] = []
+    for path in files(lane.folder or ""):
+        segment = Segment.load(1, str(path))
+        assert segment is not None
+        batch = BatchBuilder("task", "machine").build(segment.map, HEADER_BYTES, segment.end, exactly=True)
+        lines += batch.body.decode().splitlines()
+        segment.close()
+    return lines
+
+
+def test_what_is_appended_is_in_the_file_when_the_call_returns(folder: str) -> None:
+    lane = Lane(folder, "reports")
+    lane.append_scalar("loss", "train", 3, 1700000000000, 0.5)
+    assert points(lane) == [
+        '{"type":"training_stats_scalar","task":"task","metric":"loss","variant":"train",'
+        '"timestamp":1700000000000,"iter":3,"value":0.5}'
+    ]
+    lane.close(remove=True)
+
+
+def test_each_segment_can_be_read_alone(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096, max_bytes=1 << 20)
+    for iteration in range(1000):
+        lane.append_scalar("loss", f"series {iteration % 3}", iteration, 1, float(iteration))
+    assert len(lane.segments) > 5
+    assert [f'"iter":{iteration},' in line for iteration, line in enumerate(points(lane))] == [True] * 1000
+    lane.close(remove=True)
+
+
+def test_delivered_segments_are_removed(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096)
+    for iteration in range(1000):
+        lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    while (segment := lane.first()) is not None:
+        segment.acknowledge(segment.end)
+    assert len(files(folder)) == 1
+    assert lane.delivered_position() == lane.position()
+    lane.close(remove=True)
+    assert files(folder) == []
+
+
+def test_a_full_lane_thins_scalars_and_keeps_its_limit(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096, max_bytes=16 * 4096)
+    for iteration in range(20_000):
+        lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    iterations = [int(line.split('"iter":')[1].split(",")[0]) for line in points(lane)]
+    assert sum(path.stat().st_size for path in files(folder)) <= 16 * 4096
+    assert lane.dropped == 20_000 - len(iterations)
+    assert iterations == sorted(set(iterations))
+    assert iterations[:500] == list(range(500))  # everything while there was room
+    assert iterations[-1] > 5_000  # thinned, not cut off
+    lane.close(remove=True)
+
+
+def test_a_lane_that_got_room_again_takes_every_scalar(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096, max_bytes=16 * 4096)
+    for iteration in range(20_000):
+        lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    while (segment := lane.first()) is not None:
+        segment.acknowledge(segment.end)
+    for iteration in range(30_000, 30_100):
+        lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    assert sum('"iter":300' in line for line in points(lane)) == 100
+    lane.close(remove=True)
+
+
+def test_texts_find_no_room_only_when_there_is_none(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096, max_bytes=4 * 4096)
+    record = framing.log(1, "info", "x" * 1000)
+    stored = [lane.append(record) for _ in range(50)]
+    assert stored == sorted(stored, reverse=True)
+    assert 8 <= sum(stored) < 50
+    assert lane.dropped == stored.count(False)
+    lane.close(remove=True)
+
+
+def test_a_record_longer_than_a_segment_gets_one_of_its_own(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096)
+    assert lane.append(framing.event(b'"' + b"y" * 100_000 + b'"'))
+    lane.append_scalar("loss", "train", 1, 1, 1.0)
+    assert [len(line) > 100_000 for line in points(lane)] == [True, False]
+    lane.close(remove=True)
+
+
+def test_a_bad_number_appends_nothing(folder: str) -> None:
+    lane = Lane(folder, "reports")
+    with pytest.raises(struct.error):
+        lane.append_scalar("loss", "train", 2**63, 1, 0.0)
+    lane.append_scalar("loss", "train", 1, 1, 0.0)
+    with pytest.raises(struct.error):
+        lane.append_scalar("loss", "train", -(2**70), 1, 0.0)
+    assert len(points(lane)) == 1
+    lane.close(remove=True)
+
+
+def test_threads_append_side_by_side(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=1 << 16)
+
+    def work(number: int) -> None:
+        for iteration in range(2000):
+            lane.append_scalar("loss", f"thread {number}", iteration, 1, 0.0)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = points(lane)
+    assert len(lines) == len(set(lines)) == 8000
+    lane.close(remove=True)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers here")
+def test_a_signal_handler_may_report_while_its_thread_does(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=1 << 16)
+    count = 0
+
+    def handler(*_: object) -> None:
+        nonlocal count
+        lane.append_scalar("signals", "s", count, 1, 0.0)
+        count += 1
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+    try:
+        for iteration in range(50_000):
+            lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    lines = points(lane)
+    assert count > 10
+    assert sum('"metric":"signals"' in line for line in lines) == count
+    assert sum('"metric":"loss"' in line for line in lines) == 50_000
+    lane.close(remove=True)
+
+
+def test_a_lane_without_a_folder_lives_in_memory() -> None:
+    lane = Lane(None, "reports")
+    lane.append_scalar("loss", "train", 1, 1, 0.0)
+    assert lane.first() is not None
+    lane.close(remove=True)
