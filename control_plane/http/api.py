@@ -176,6 +176,7 @@ class Api:
         if isinstance(server, Server):
             server.watch(protocol, connection)
         answered = False
+        self.metrics.gauges["waiting_calls"] = self.metrics.gauges.get("waiting_calls", 0) + 1
         try:
             data = await row.handler(ctx, decoded)
             body = self._envelopes.success(ctx.request_id, row.name, ctx.version, row.min_version, data)
@@ -187,6 +188,7 @@ class Api:
             answered = request.transport is not None and not request.transport.is_closing()
             return response
         finally:
+            self.metrics.gauges["waiting_calls"] -= 1
             if isinstance(server, Server):
                 server.unwatch(protocol)
             if not answered:

@@ -91,7 +91,7 @@ class Decoder:
         if not query and row.request is not dict:
             try:
                 return self._decoders[row.request].decode(body or b"{}")
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass  # the slow path below finds the field and its value, or reads a body of `null`
         plain = as_object(body)
         if query:
@@ -103,6 +103,8 @@ class Decoder:
             return msgspec.convert(plain, row.request, strict=not query)
         except msgspec.ValidationError as error:
             raise _explained(error, plain) from None
+        except RecursionError:
+            raise bad_request("The body is nested too deeply") from None
 
 
 def as_object(body: bytes) -> dict[str, Any]:
@@ -116,6 +118,8 @@ def as_object(body: bytes) -> dict[str, Any]:
             plain = msgspec.json.decode(body)  # numbers beyond 64 bits, which orjson refuses
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise bad_request(f"The body is not JSON: {error}") from None
+        except RecursionError:
+            raise bad_request("The body is nested too deeply") from None
     if plain is None:
         return {}
     if not isinstance(plain, dict):

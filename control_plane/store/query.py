@@ -218,6 +218,8 @@ def _paging(body: Mapping[str, Any]) -> tuple[int, int, str | None]:
 
 def _order(kind: str, operators: Operators, value: Any, has_text: bool) -> Iterable[SortKey]:
     names = [value] if isinstance(value, str) else value or ()
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise InvalidQuery("validation", "a list of names was expected", field="order_by")
     if not names:
         # Whoever names no order gets the order of creation, as from the official server's database.
         yield SortKey(_ref(kind, "created"), descending=False)
