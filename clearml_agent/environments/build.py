@@ -25,6 +25,7 @@ from clearml_agent.packages import LEFT_OUT, freeze
 from clearml_agent.process import HelperTimeout, Log, run_process
 
 SEED_RETRY_S = 600.0
+OLDEST_FOR_SDK = (3, 11)
 COMPILE_S = 1800.0
 COMPILE = "import compileall, os, sys; os.nice(19); compileall.compile_dir(sys.argv[1], quiet=2)"
 
@@ -96,7 +97,10 @@ async def build(
     lines = chosen_lines(
         request.requirements, request.root, request.folder, force_file=settings.force_repository_file, log=log
     )
-    plan = read_plan(lines, request.root, sdk_wheel_url=request.sdk_wheel_url, log=log)
+    if settings.manager not in ("uv", "pip"):
+        log(f"WARNING: packages are installed by uv: agent.package_manager.type {settings.manager!r} is not supported")
+    wheel, lines = _sdk_for(interpreter, request.sdk_wheel_url, lines, log)
+    plan = read_plan(lines, request.root, sdk_wheel_url=wheel, log=log)
     installer = Installer(settings, environ, log)
     want = Want(ENVIRONMENT, interpreter, plan, settings)
     entries, reused = await _obtain_all(Cache(cache, installer, settings, log), want, directory, log)
@@ -142,6 +146,17 @@ async def byte_compile(environment: Environment) -> None:
             continue  # the modules are compiled when they are imported, then
 
 
+def _sdk_for(interpreter: Interpreter, wheel: str | None, lines: list[str], log: Log) -> tuple[str | None, list[str]]:
+    """Our wheel where this Python is new enough for it, else the official package in its place."""
+    if wheel is None or interpreter.is_at_least(*OLDEST_FOR_SDK):
+        return wheel, lines
+    log(
+        f"WARNING: our SDK needs Python {'.'.join(map(str, OLDEST_FOR_SDK))}: the official clearml package is installed"
+    )
+    has_sdk = any(requirement_name(line) in SDK_NAMES for line in lines)
+    return None, lines if has_sdk else [*lines, "clearml"]
+
+
 async def _obtain_all(cache: Cache, want: Want, directory: Path, log: Log) -> tuple[list[Entry], bool]:
     """The cached environment of the task's packages, and that of pip and its like, built at the same time."""
     try:
@@ -157,8 +172,7 @@ async def _obtain_all(cache: Cache, want: Want, directory: Path, log: Log) -> tu
 
 async def _obtain_seeds(cache: Cache, want: Want, directory: Path, log: Log) -> Entry | None:
     """pip, for what a task installs by itself, and setuptools where scripts take it for granted; last on the path."""
-    is_old = tuple(map(int, want.interpreter.minor.split("."))) < (3, 12)
-    plan = Plan(shared=("pip", "setuptools<81") if is_old else ("pip",))
+    plan = Plan(shared=("pip",) if want.interpreter.is_at_least(3, 12) else ("pip", "setuptools<81"))
     seeds = Want(SEEDS, want.interpreter, plan, want.settings)
     failed = cache.directory / f"{seeds.key}.failed"
     if failed.exists() and time.time() - failed.stat().st_mtime < SEED_RETRY_S:

@@ -58,6 +58,10 @@ class Interpreter(msgspec.Struct, frozen=True):
         """`3.11`"""
         return ".".join(self.version.split(".")[:2])
 
+    def is_at_least(self, major: int, minor: int) -> bool:
+        """Whether this is Python `major.minor` or newer."""
+        return tuple(map(int, self.minor.split("."))) >= (major, minor)
+
     @property
     def identity(self) -> tuple[str, ...]:
         """What an environment built for it depends on."""

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -73,23 +74,25 @@ class Entry(msgspec.Struct, frozen=True):
     def take(self, thin: Path) -> None:
         """Note that the environment at `thin` is made on top; the key's lock is held."""
         self.users.mkdir(exist_ok=True)
+        self._forget_gone_users()
         (self.users / hashlib.sha256(os.fsencode(thin)).hexdigest()[:32]).write_bytes(os.fsencode(thin))
         os.utime(self.path / "entry.json")
 
     def is_used(self) -> bool:
         """Whether a thin environment on top of it still exists."""
-        for note in self.users.glob("*"):
-            try:
-                if os.path.lexists(os.fsdecode(note.read_bytes()) or "/"):
-                    return True
-            except OSError:
-                continue  # another agent removed the note
-        return False
+        return any(os.path.lexists(thin) for _, thin in self._notes())
 
-    def forget_gone_users(self) -> None:
-        for note in self.users.glob("*"):
-            if not os.path.lexists(os.fsdecode(note.read_bytes()) or "/"):
+    def _forget_gone_users(self) -> None:
+        for note, thin in self._notes():
+            if not os.path.lexists(thin):
                 note.unlink(missing_ok=True)
+
+    def _notes(self) -> Iterator[tuple[Path, str]]:
+        """Each note with the path in it; one that another agent removes or writes just now is passed over."""
+        for note in self.users.glob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if thin := os.fsdecode(note.read_bytes()):
+                    yield note, thin
 
 
 def entries(cache: Path, key: str | None = None) -> list[Entry]:

@@ -35,6 +35,7 @@ class Indexes(msgspec.Struct, frozen=True):
 class PackageSettings(msgspec.Struct, frozen=True):
     """agent.package_manager.*, agent.venvs_cache.*, agent.python_binary and their relatives (config_surface.json).
 
+    manager: as configured; uv installs for `uv` and `pip`, and for others with a warning.
     flags: more arguments for the installer; only those that uv shares with pip have a meaning.
     python_binary: path or name of the interpreter for tasks that do not ask for a version; default_python the same.
     skip_install: install nothing and run with the interpreter as it is.
@@ -42,6 +43,7 @@ class PackageSettings(msgspec.Struct, frozen=True):
     install_s, lock_s: longest time for one installation, and for waiting for the same one elsewhere.
     """
 
+    manager: str = "uv"
     indexes: Indexes = Indexes()
     flags: tuple[str, ...] = ()
     force_upgrade: bool = False
@@ -65,6 +67,7 @@ class PackageSettings(msgspec.Struct, frozen=True):
         flags = [*_words(get(f"{manager}.extra_pip_install_flags", None))]
         flags += _words(read("EXTRA_PIP_INSTALL_FLAGS", environ))
         return cls(
+            manager=str(get(f"{manager}.type", "uv") or "uv"),
             indexes=read_indexes(_words(get(f"{manager}.extra_index_url", None)), environ),
             flags=tuple(flags),
             force_upgrade=as_flag(get(f"{manager}.force_upgrade", False), False),

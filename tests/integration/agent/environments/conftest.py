@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -196,14 +196,25 @@ def index_server(index: Index) -> Iterator[IndexServer]:
     thread.join(5)
 
 
-@pytest.fixture(scope="session")
-def other_python() -> str:
-    """An interpreter of another minor version, or a skip."""
-    for minor in (13, 12, 14, 10, 9):
+def find_python(minors: Iterable[int]) -> str:
+    """An interpreter of one of these minor versions, or a skip."""
+    for minor in minors:
         beside = sorted(Path(sys.base_prefix).parent.glob(f"*3.{minor}.*/bin/python3.{minor}"))
         path = shutil.which(f"python3.{minor}")
         for candidate in [*([path] if path else []), *map(str, beside)]:
             done = subprocess.run([candidate, "--version"], capture_output=True, check=False)
             if minor != sys.version_info.minor and done.returncode == 0:
                 return candidate
-    pytest.skip("this machine has one Python only")
+    pytest.skip("this machine has no such Python")
+
+
+@pytest.fixture(scope="session")
+def other_python() -> str:
+    """An interpreter of another minor version."""
+    return find_python((13, 12, 14, 10, 9))
+
+
+@pytest.fixture(scope="session")
+def old_python() -> str:
+    """An interpreter older than our SDK needs."""
+    return find_python((10, 9, 8))

@@ -183,6 +183,23 @@ async def test_our_wheel_takes_the_place_of_clearml_and_is_recorded_as_clearml(w
     assert made.frozen == ["alpha==1.0", "clearml"]
 
 
+async def test_python_too_old_for_our_sdk_gets_the_official_one(work: Any, index: Any, old_python: str) -> None:
+    wheel = index.add("clearml_lean", "0.1.0", {"clearml.py": "OURS = True\n"})
+    index.add("clearml", "2.0", {"clearml.py": "OURS = False\n"})
+    settings = msgspec.structs.replace(work.settings, python_binary=old_python)
+    for lines in (["clearml==2.0"], ["alpha==1.0"]):
+        made = await work(*lines, sdk=wheel.as_uri(), settings=settings)
+        assert work.run(made, "import clearml; print(clearml.OURS)") == "False"
+    assert "the official clearml package is installed" in work.console
+
+
+async def test_notes_of_ended_runs_are_forgotten(work: Any) -> None:
+    for number in range(4):
+        remove_tree(work.folder / "runs" / f"run{number - 1}")
+        made = await work("alpha==1.0", name=f"run{number}")
+    assert len(list((made.shared[0] / "users").iterdir())) == 1
+
+
 async def test_system_packages_on_request(work: Any) -> None:
     settings = msgspec.structs.replace(work.settings, system_site_packages=True)
     made = await work("alpha==1.0", settings=settings)
