@@ -1,0 +1,80 @@
+"""What nobody reports about any more is brought to an end, by a real server with short times."""
+
+import time
+from typing import Any
+
+SHORT = {
+    "CLEARML_SERVER_WATCH_PERIOD_S": "0.1",
+    "CLEARML_SERVER_LEASE_S": "0.5",
+    "CLEARML_SERVER_LOST_AFTER_S": "1",
+    "CLEARML_SERVER_STUCK_AFTER_S": "1.5",
+}
+
+
+def _status(server: Any, task: str) -> dict[str, Any]:
+    found: dict[str, Any] = server.call("tasks.get_by_id", {"task": task})["task"]
+    return found
+
+
+def _until(server: Any, task: str, status: str, *, limit_s: float = 15.0) -> dict[str, Any]:
+    """Poll until the task has the status: the watchdogs tell nobody else."""
+    deadline = time.monotonic() + limit_s
+    while (found := _status(server, task))["status"] != status:
+        assert time.monotonic() < deadline, found
+    return found
+
+
+def _claimed(server: Any, name: str) -> tuple[str, str]:
+    queue = server.call("queues.create", {"name": f"queue of {name}"})["id"]
+    task = server.call("tasks.create", {"name": name, "type": "training"})["id"]
+    server.call("tasks.enqueue", {"task": task, "queue": queue})
+    body = {"worker": f"worker of {name}", "queues": [queue], "slots": 1, "timeout_s": 5}
+    return task, server.call("agents.wait", body)["entries"][0]["token"]
+
+
+def test_a_task_whose_agent_is_gone_fails_as_lost(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        task, token = _claimed(server, "lost")
+        server.call("tasks.started", {"task": task}, token=token)
+        ended = _until(server, task, "failed")
+        assert ended["status_reason"] == "lost"
+        assert "worker of lost" in ended["status_message"]
+
+
+def test_a_task_that_was_popped_and_not_started_is_queued_again(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        task, _ = _claimed(server, "unstarted")
+        queue = _status(server, task)["execution"]["queue"]
+        deadline = time.monotonic() + 15
+        while server.call("queues.get_num_entries", {"queue": queue})["num"] != 1:
+            assert time.monotonic() < deadline
+        body = {"worker": "another", "queues": [queue], "slots": 1, "timeout_s": 5}
+        assert server.call("agents.wait", body)["entries"][0]["task"] == task
+
+
+def test_a_script_that_went_silent_is_stopped_and_one_that_reports_is_not(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        silent, alive = (
+            server.call("tasks.create", {"name": name, "type": "training"})["id"] for name in ("silent", "alive")
+        )
+        for task in (silent, alive):
+            server.call("tasks.started", {"task": task})
+        deadline = time.monotonic() + 15
+        while _status(server, silent)["status"] == "in_progress":
+            server.call("tasks.ping", {"task": alive})
+            assert time.monotonic() < deadline
+        ended = _status(server, silent)
+        assert (ended["status"], ended["status_reason"]) == ("stopped", "Forced stop (non-responsive)")
+        assert _status(server, alive)["status"] == "in_progress"
+
+
+def test_time_without_a_server_is_nobodys_silence(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        task = server.call("tasks.create", {"name": "survivor", "type": "training"})["id"]
+        server.call("tasks.started", {"task": task})
+        server.kill()
+        time.sleep(2.0)  # longer than its time: the very thing that must not count
+        server.restart()
+        until = time.monotonic() + 0.8  # several rounds, and less than the task's full time
+        while time.monotonic() < until:
+            assert _status(server, task)["status"] == "in_progress"
