@@ -31,6 +31,7 @@ class Model:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._position: int | None = None
+        self._gaps = 0
         self._tables: dict[str, _Table] = {}
 
     async def query(self, query: Query) -> list[str]:
@@ -59,6 +60,7 @@ class Model:
     def forget(self) -> None:
         """Throw everything away: entries of the change stream were missed."""
         self._position = None
+        self._gaps += 1
         for table in self._tables.values():
             table.is_loaded = False
 
@@ -66,8 +68,15 @@ class Model:
         while True:
             position = self._position
             if position is None:
-                self._position = await self._connection.run(change_stream.last_change)
-                return
+                gaps = self._gaps
+                newest = await self._connection.run(change_stream.last_change)
+                if gaps == self._gaps and self._position is None:
+                    self._position = newest
+                    # What was read before this position was known may miss what changed in between.
+                    for table in self._tables.values():
+                        table.is_loaded = False
+                    return
+                continue
             last, entries = await self._connection.run(lambda client, position=position: _read(client, position))  # type: ignore[misc]
             if last < position:
                 self.forget()  # the store came back with fewer entries than we have seen

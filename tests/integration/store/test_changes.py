@@ -1,0 +1,91 @@
+"""The change stream: who waits is woken, and nothing is missed."""
+
+import asyncio
+import os
+import signal
+
+from control_plane.store import EmbeddedStore, Store, keys
+
+LIMIT_S = 20
+
+
+async def enqueue(store: Store, queue: str, task: str) -> None:
+    transaction = store.transaction()
+    transaction.enqueue(queue, task)
+    await transaction.commit()
+
+
+async def test_a_waiter_is_woken_by_another_process_writes(embedded: EmbeddedStore, store: Store) -> None:
+    other = await Store.open(embedded.url)
+    async with asyncio.timeout(LIMIT_S):
+        with store.changes.waiting([("queue", "q")]) as waiter:
+            await enqueue(other, "q", "t")
+            await waiter.wait()
+            while await store.queues.counts(["q"]) != [1]:
+                await waiter.wait()
+    await other.close()
+
+
+async def test_a_waiter_sleeps_through_other_changes(store: Store) -> None:
+    with (
+        store.changes.waiting([("queue", "mine"), ("task", "t")]) as mine,
+        store.changes.waiting([("queue", "other")]) as other,
+    ):
+        async with asyncio.timeout(LIMIT_S):
+            # The stream's start wakes everybody once: who came first cannot know what happened before.
+            await asyncio.sleep(0)
+            await enqueue(store, "other", "x")
+            await other.wait()
+        try:
+            async with asyncio.timeout(0.05):
+                await mine.wait()  # at most the wake-up of the start
+                await mine.wait()
+            raise AssertionError("woken by what it does not wait for")
+        except TimeoutError:
+            pass
+
+
+async def test_returned_entries_wake_whoever_waits_for_the_queue(store: Store) -> None:
+    transaction = store.transaction()
+    transaction.create("queue", "q", {"name": "q"})
+    transaction.create("task", "t", {"status": "queued"})
+    transaction.enqueue("q", "t")
+    await transaction.commit()
+    [claim] = await store.queues.claim(["q"], worker="w", now_ms=0, lease_ms=1000)
+    async with asyncio.timeout(LIMIT_S):
+        with store.changes.waiting([("queue", "q")]) as waiter:
+            await store.queues.release(claim)
+            while await store.queues.counts(["q"]) != [1]:
+                await waiter.wait()
+
+
+async def test_waiting_goes_on_after_the_store_was_killed(embedded: EmbeddedStore, store: Store) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        with store.changes.waiting([("queue", "q")]) as waiter:
+            await enqueue(store, "q", "before")
+            await waiter.wait()
+            assert embedded.pid is not None
+            os.kill(embedded.pid, signal.SIGKILL)
+            await enqueue(store, "q", "after")
+            while (await store.queues.counts(["q"])) != [2]:
+                await waiter.wait()
+            # Woken by the stream itself again, not only by its loss.
+            await waiter.wait()
+            await enqueue(store, "q", "later")
+            await waiter.wait()
+
+
+async def test_the_stream_is_trimmed_and_its_numbers_have_no_gaps(store: Store) -> None:
+    for number in range(5):
+        await enqueue(store, "q", f"t{number}")
+    client = store.connection.client
+    entries = await client.xrange(keys.changes())
+    assert [id for id, _ in entries] == [f"{number}-0".encode() for number in range(1, 6)]
+    assert int(await client.get(keys.change_counter())) == 5
+
+
+async def test_nobody_is_remembered_after_waiting(store: Store) -> None:
+    for _ in range(50):
+        with store.changes.waiting([("queue", "q"), ("task", "t")]):
+            pass
+    assert store.changes._waiters == {}
