@@ -1,6 +1,7 @@
 """`workers.*`: who registered to run tasks, and what they say they do."""
 
 import fnmatch
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,7 +37,7 @@ async def put(ctx: Context, worker: str, timeout_s: float, values: dict[str, Any
     """Note a sign of life of a worker, registering it where it is unknown."""
     id = key(ctx, worker)
     known = await ctx.store.workers.get(id, ctx.now_ms)
-    said: dict[str, Any] = {"register_timeout": int(timeout_s), **values, "last_activity_time": ctx.now_iso}
+    said: dict[str, Any] = {"register_timeout": math.ceil(timeout_s), **values, "last_activity_time": ctx.now_iso}
     if known is None:
         said = {
             "worker": worker,
@@ -45,7 +46,7 @@ async def put(ctx: Context, worker: str, timeout_s: float, values: dict[str, Any
             "register_time": ctx.now_iso,
             **said,
         }
-    deadline_ms = ctx.now_ms + int(said["register_timeout"] * 1000)
+    deadline_ms = ctx.now_ms + int(timeout_s * 1000)
     await ctx.store.workers.put(id, said, deadline_ms=deadline_ms)
 
 
