@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 import os
 import signal
 import sys
@@ -67,6 +68,7 @@ class ExitHooks:
         self._former_hook: Any = None
         self._former_exit: Any = None
         self._former_term: Any = None
+        self._former_builtins: dict[str, Any] = {}
 
     def install(self) -> None:
         """Begin to watch."""
@@ -74,6 +76,12 @@ class ExitHooks:
         self._former_hook, sys.excepthook = sys.excepthook, self._on_exception
         self._former_exit = sys.exit
         sys.exit = self._on_exit_call
+        # `exit` and `quit` raise SystemExit by themselves; `raise SystemExit(1)` cannot be seen by anybody.
+        for name in ("exit", "quit"):
+            former = getattr(builtins, name, None)
+            if former is not None:
+                self._former_builtins[name] = former
+                setattr(builtins, name, sys.exit)
         atexit.register(self._at_exit)
         if threading.current_thread() is threading.main_thread():
             former = signal.getsignal(signal.SIGTERM)
@@ -91,6 +99,9 @@ class ExitHooks:
             sys.excepthook = self._former_hook
         if sys.exit == self._on_exit_call:
             sys.exit = self._former_exit
+        for name, former in self._former_builtins.items():
+            if getattr(builtins, name, None) == self._on_exit_call:
+                setattr(builtins, name, former)
         if self._former_term is not None and threading.current_thread() is threading.main_thread():
             if signal.getsignal(signal.SIGTERM) == self._on_signal:
                 signal.signal(signal.SIGTERM, self._former_term)

@@ -6,11 +6,12 @@ The caller waits for the few calls that make the task; code, packages and machin
 from __future__ import annotations
 
 import os
+import sys
 
 from clearml_sdk import process_role, reporters
 from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments
-from clearml_sdk.config import environment
+from clearml_sdk.config import environment, load_settings
 from clearml_sdk.errors import UsageError
 from clearml_sdk.reading import destination
 from clearml_sdk.record import TaskRecord
@@ -67,9 +68,10 @@ def begin(task_class: type[Task], options: InitOptions, wishes: CaptureWishes) -
         if run is not None and (open_task := getattr(run, "task", None)) is not None:
             _check_same(open_task, options)
             return open_task  # type: ignore[no-any-return]
+        if environment.read_flag("OFFLINE_MODE", False):
+            raise UsageError("CLEARML_OFFLINE_MODE is set, but this version records to a server only: unset it")
         session = Session.default()
-        config = session.config
-        assert config is not None  # the default session is made of one
+        config = session.config or load_settings()
         parent = process_role.master()
         remote = process_role.remote_task_id()
         if parent is not None and remote in (None, parent[1]):
@@ -89,8 +91,7 @@ def join(task_class: type[Task]) -> Task | None:
         if run is not None:
             return getattr(run, "task", None)
         session = Session.default()
-        assert session.config is not None
-        return _as_child(task_class, session, session.config, parent[1], None)
+        return _as_child(task_class, session, session.config or load_settings(), parent[1], None)
 
 
 def _as_local(
@@ -144,6 +145,10 @@ def _as_child(
         if process_role.running_remotely():
             _connect_arguments(task, options, takes=True)
     _close_with_run(run, task)
+    if "multiprocessing.util" in sys.modules:  # its children end without calling what atexit knows
+        from multiprocessing.util import Finalize
+
+        Finalize(None, run.close, args=(None,), exitpriority=10)
     return task
 
 
@@ -184,11 +189,15 @@ def _connect_streams(run: Run, reporter: Any, options: InitOptions) -> None:
         return
     if not run.config.flag("sdk.development.worker.log_stdout", True):
         return
-    from clearml_sdk.reporting.console import Console
+    from clearml_sdk.reporting.console import Console, LoggingCapture
 
     console = Console(reporter, stdout=bool(streams.get("stdout")), stderr=bool(streams.get("stderr")))
     console.start()
     run.parts.append(("recording the console", lambda limit_s: console.stop()))
+    if streams.get("logging") and not streams.get("stderr"):  # logging's own handler writes to stderr
+        capture = LoggingCapture(reporter)
+        capture.__enter__()
+        run.parts.append(("recording the log", lambda limit_s: capture.__exit__(None, None, None)))
 
 
 def _connect_monitor(run: Run, reporter: Any, options: InitOptions) -> None:

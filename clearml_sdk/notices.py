@@ -42,8 +42,13 @@ def harmless(doing: str) -> Iterator[None]:
     """Turn a failure of ours while `doing` something for the script into one warning per cause."""
     try:
         yield
-    except (ClearmlError, OSError) as error:
+    except Exception as error:  # the border to the user's script, which goes on whatever ours does
         if os.environ.get("CLEARML_RAISE_ERRORS") == "1":
             raise
         cause = "unreachable" if isinstance(error, ServerUnreachable) else f"{doing}: {type(error).__name__}"
-        warn_once(cause, f"{doing} failed: {error}")
+        text = str(error)
+        if not isinstance(error, ClearmlError | OSError):  # a defect: whoever reports it needs the place
+            import traceback
+
+            text = "".join(traceback.format_exception(error)).strip()
+        warn_once(cause, f"{doing} failed: {text}")

@@ -86,9 +86,8 @@ def write(record: TaskRecord, items: Iterable[dict[str, Any]], *, replace: str =
     if not found and replace == "none":
         return
     body = {"hyperparams": found, "replace_hyperparams": replace, "force": True}
-    with record.lock:
-        record.call("tasks.edit_hyper_params", body)
-        record.forget()
+    record.call("tasks.edit_hyper_params", body)
+    record.forget()
 
 
 def write_flat(record: TaskRecord, values: Mapping[str, Any], *, replace_all: bool) -> None:

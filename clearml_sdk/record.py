@@ -55,8 +55,8 @@ class TaskRecord:
 
     def edit(self, **fields: Any) -> None:
         """Change fields of the task, in any status. `script`, `execution` and `output` are merged, others replaced."""
+        self.call("tasks.edit", {"force": True, **fields})
         with self.lock:
-            self.call("tasks.edit", {"force": True, **fields})
             if self._document is not None:
                 for key, value in fields.items():
                     merged = key in ("script", "execution", "output", "models") and isinstance(value, dict)

@@ -8,7 +8,7 @@ import socket
 import time
 
 from clearml_sdk.config import environment
-from clearml_sdk.errors import NotFound, UsageError
+from clearml_sdk.errors import ApiError, NotFound, UsageError
 from clearml_sdk.last_runs import LastRuns, may_reuse, run_key
 from clearml_sdk.projects import project_id
 from clearml_sdk.record import TaskRecord
@@ -136,7 +136,10 @@ def _from_last_run(
     window_s = config.number("sdk.development.task_reuse_time_window_in_hours", 72.0) * 3600
     if not may_reuse(document, entry, window_s=window_s, now=time.time()):
         return None
-    return _reuse(session, document, wish)
+    try:
+        return _reuse(session, document, wish)
+    except ApiError:
+        return None  # somebody published or deleted it at this moment: a new one does as well
 
 
 def _existing(session: Session, task_id: str) -> dict[str, Any]:

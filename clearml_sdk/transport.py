@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 from collections import deque
@@ -106,21 +107,20 @@ class HttpTransport:
             connection.close()
 
     def connect(self, origin: str, timeout_s: float) -> http.client.HTTPConnection:
+        """A new open connection to `scheme://host[:port]`, through the proxy that the environment names."""
         scheme, _, host = origin.partition("://")
         via = proxy_for(scheme, host)
-        secure = scheme == "https"
-        target = via or host
         connection: http.client.HTTPConnection
-        if secure:
-            connection = http.client.HTTPSConnection(target, timeout=timeout_s, context=self._context())
-            if via:
-                connection.set_tunnel(host)
-        else:
-            connection = (
-                _ProxiedConnection(target, origin, timeout_s)
-                if via
-                else http.client.HTTPConnection(target, timeout=timeout_s)
+        if scheme == "https":
+            connection = http.client.HTTPSConnection(
+                via.host if via else host, timeout=timeout_s, context=self._context()
             )
+            if via:
+                connection.set_tunnel(host, headers=via.headers)
+        elif via:
+            connection = _ProxiedConnection(via, origin, timeout_s)
+        else:
+            connection = http.client.HTTPConnection(host, timeout=timeout_s)
         connection.connect()
         return connection
 
@@ -136,24 +136,39 @@ class HttpTransport:
         return self._tls
 
 
+class Proxy:
+    """A proxy: `host` is `name:port`, `headers` identify us to it."""
+
+    def __init__(self, address: str) -> None:
+        account, at, self.host = address.rpartition("@")
+        self.headers: dict[str, str] = {}
+        if at:
+            from urllib.parse import unquote
+
+            pair = ":".join(unquote(part) for part in account.split(":", 1))
+            self.headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
 class _ProxiedConnection(http.client.HTTPConnection):
     """A connection to a proxy for plain HTTP: requests carry the whole URL."""
 
-    def __init__(self, proxy: str, origin: str, timeout_s: float) -> None:
-        super().__init__(proxy, timeout=timeout_s)
-        self._origin = origin
+    def __init__(self, proxy: Proxy, origin: str, timeout_s: float) -> None:
+        super().__init__(proxy.host, timeout=timeout_s)
+        self._proxy, self._origin = proxy, origin
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
         super().putrequest(method, f"{self._origin}{url}", skip_host, skip_accept_encoding)
+        for name, value in self._proxy.headers.items():
+            self.putheader(name, value)
 
 
-def proxy_for(scheme: str, host: str) -> str | None:
-    """`host:port` of the proxy that the environment names for this server, or None."""
+def proxy_for(scheme: str, host: str) -> Proxy | None:
+    """The proxy that the environment names for this server; None for none, and for this machine."""
     found = os.environ.get(f"{scheme}_proxy") or os.environ.get(f"{scheme}_proxy".upper())
-    if not found:
+    if not found or host.startswith(("127.", "localhost", "[::1]")):
         return None
     from urllib.request import proxy_bypass
 
     if proxy_bypass(host):
         return None
-    return found.partition("://")[2].strip("/") or found
+    return Proxy((found.partition("://")[2] or found).strip("/"))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from clearml_sdk.record import TaskRecord
 
-POLL_S = 3.0
+POLL_S = 4.0
 GRACE_S = 10.0
 """From the stop signal to the kill of a process that does not end."""
 

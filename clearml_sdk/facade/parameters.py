@@ -250,15 +250,15 @@ class TaskParameters(TaskBase):
     def _record_arguments(
         self, parser: ArgumentParser, namespace: Namespace, wanted: Callable[[str], bool] = lambda name: True
     ) -> None:
-        known = arguments.actions(parser)
-        values = {key: value for key, value in vars(namespace).items() if key in known and wanted(key)}
-        before = self._section(parameters.ARGUMENTS) if process_role.running_remotely() else {}
-        items = [
-            parameters.item(parameters.ARGUMENTS, key, value, description=_help(known[key]))
-            for key, value in values.items()
-            if key not in before
-        ]
         with harmless("recording the arguments"):
+            known = arguments.actions(parser)
+            values = {key: value for key, value in vars(namespace).items() if key in known and wanted(key)}
+            before = self._section(parameters.ARGUMENTS) if process_role.running_remotely() else {}
+            items = [
+                parameters.item(parameters.ARGUMENTS, key, value, description=_help(known[key]))
+                for key, value in values.items()
+                if key not in before
+            ]
             parameters.write(self._record, items)
 
     def _write_parameters(self, values: Mapping[str, Any], *, replace_all: bool) -> None:

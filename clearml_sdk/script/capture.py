@@ -8,7 +8,13 @@ import sys
 
 from clearml_sdk.config import environment
 from clearml_sdk.script.entry_point import EntryPoint
-from clearml_sdk.script.repository import GitFailed, Repository, read_repository
+from clearml_sdk.script.repository import (
+    GitFailed,
+    Repository,
+    diff_of_new_file,
+    read_repository,
+    untracked,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +51,8 @@ def capture_script(
             notices.append(f"the git repository of {folder} could not be read: {failure}")
     if repository is not None and entry.path and not is_tracked_place(repository, entry.path):
         repository = None
+    if repository is not None and entry.path and store_diff:
+        notices += _add_untracked(repository, entry.path)
     section = _in_repository(entry, repository) if repository else _standalone(entry)
     if not store_diff and repository:
         section["diff"] = ""
@@ -64,6 +72,22 @@ def is_tracked_place(repository: Repository, path: str) -> bool:
     """Whether a clone would have the place of `path`: inside the working copy, and not in an environment within it."""
     relative = os.path.relpath(os.path.realpath(path), os.path.realpath(repository.root))
     return not relative.startswith("..") and "site-packages" not in relative.split(os.sep)
+
+
+def _add_untracked(repository: Repository, path: str) -> list[str]:
+    """Put the script, and what it imports of the project, into the diff where git does not know them yet.
+
+    A clone without them could not run. Returns what to tell the user.
+    """
+    from clearml_sdk.script.packages import own_files
+
+    try:
+        new = untracked(repository.root, own_files(path, repository.root))
+        for name in new:
+            repository.diff += diff_of_new_file(repository.root, name)
+    except GitFailed as failure:
+        return [f"files that git does not know were not recorded: {failure}"]
+    return [f"recorded with the uncommitted changes, as git does not know them: {', '.join(new)}"] if new else []
 
 
 def _in_repository(entry: EntryPoint, repository: Repository) -> dict[str, str]:

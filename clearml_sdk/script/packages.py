@@ -117,11 +117,21 @@ def _imported(entry: str | None, root: str) -> Iterator[tuple[str, str]]:
 
 def imported_names(entry: str, root: str) -> set[str]:
     """Top-level names that the script and the project's own modules import from outside of the project."""
+    return _walk(entry, root)[1] - set(sys.stdlib_module_names)
+
+
+def own_files(entry: str, root: str) -> list[str]:
+    """The script and the project's own files that it imports, directly or not."""
+    return sorted(_walk(entry, root)[0])
+
+
+def _walk(entry: str, root: str) -> tuple[set[str], set[str]]:
+    """(real paths of the project's files that are imported, top-level names imported from elsewhere)."""
     places = list(dict.fromkeys([os.path.dirname(entry), root]))
-    waiting, seen, outside = [entry], {os.path.realpath(entry)}, set()
+    seen, outside = {os.path.realpath(entry)}, set()
+    waiting = [entry]
     while waiting and len(seen) < MAX_FILES:
-        path = waiting.pop()
-        for name in _imports(path):
+        for name in _imports(waiting.pop()):
             found = list(_own_files(name, places))
             if not found:
                 outside.add(name.partition(".")[0])
@@ -129,7 +139,7 @@ def imported_names(entry: str, root: str) -> set[str]:
                 if (real := os.path.realpath(file)) not in seen:
                     seen.add(real)
                     waiting.append(file)
-    return outside - set(sys.stdlib_module_names)
+    return seen, outside
 
 
 def _imports(path: str) -> Iterator[str]:

@@ -11,6 +11,10 @@ import subprocess
 import tempfile
 from urllib.parse import urlsplit, urlunsplit
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 TIMEOUT_S = 60.0
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 _DIFF = (
@@ -68,6 +72,22 @@ def read_diff(root: str) -> str:
             return git_bytes(root, "-c", "core.quotepath=off", "-c", setting, *_DIFF, "HEAD").decode(errors="replace")
 
 
+def untracked(root: str, paths: Iterable[str]) -> list[str]:
+    """Those of `paths` (inside `root`) that git does not know, relative to `root`."""
+    relative = [os.path.relpath(os.path.realpath(path), os.path.realpath(root)) for path in paths]
+    inside = sorted({path for path in relative if not path.startswith("..")})
+    if not inside:
+        return []
+    known = set(git(root, "-c", "core.quotepath=off", "ls-files", "-z", "--", *inside).split("\0"))
+    return [path for path in inside if path.replace(os.sep, "/") not in known]
+
+
+def diff_of_new_file(root: str, path: str) -> str:
+    """A patch that makes the file `path` (relative to `root`), which git does not know."""
+    raw = git_bytes(root, *_DIFF, "--no-index", "--", os.devnull, path, failing=1)
+    return raw.decode(errors="replace")
+
+
 def public_url(url: str) -> str:
     """The repository's address without a user's password or token; relative and local paths as `file://`."""
     if "://" not in url:
@@ -87,7 +107,8 @@ def git(directory: str, *arguments: str) -> str:
     return git_bytes(directory, *arguments).decode(errors="replace")
 
 
-def git_bytes(directory: str, *arguments: str) -> bytes:
+def git_bytes(directory: str, *arguments: str, failing: int = 0) -> bytes:
+    """As `git`, the raw output; exit codes up to `failing` are no failure."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             code = subprocess.run(
@@ -102,7 +123,7 @@ def git_bytes(directory: str, *arguments: str) -> bytes:
             ).returncode
         except subprocess.TimeoutExpired:
             raise GitFailed(f"git {arguments[0]} took longer than {TIMEOUT_S:.0f} s in {directory}") from None
-        if code:
+        if not 0 <= code <= failing:
             err.seek(0)
             raise GitFailed(" ".join(err.read(2000).decode(errors="replace").split()) or f"exit code {code}")
         out.seek(0)

@@ -85,6 +85,23 @@ def test_the_diff_rebuilds_the_working_copy(repository: Path, tmp_path: Path) ->
     assert not (clone / "untracked.txt").exists()
 
 
+def test_a_script_that_git_does_not_know_yet_is_recorded(repository: Path, tmp_path: Path) -> None:
+    (repository / "src" / "new.py").write_text("import helper, train\n")
+    (repository / "src" / "helper.py").write_text("x = 'ü'\n")
+    (repository / "src" / "unrelated.py").write_text("")
+    entry = EntryPoint(str(repository / "src" / "new.py"), None, str(repository))
+    found = capture_script(entry, environ={})
+    assert found.notices == [
+        "recorded with the uncommitted changes, as git does not know them: src/helper.py, src/new.py"
+    ]
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", found.section["repository"].removeprefix("file://"), str(clone))
+    subprocess.run(["git", "apply", "-"], cwd=clone, input=found.section["diff"].encode(), env=ENV, check=True)
+    for name in ("src/new.py", "src/helper.py"):
+        assert (clone / name).read_bytes() == (repository / name).read_bytes()
+    assert not (clone / "src" / "unrelated.py").exists()
+
+
 def test_a_script_outside_of_git_is_recorded_whole(tmp_path: Path) -> None:
     script = tmp_path / "alone.py"
     script.write_text("print('ä')\r\n", newline="")

@@ -140,3 +140,19 @@ def test_claims_of_anything_but_a_token_are_empty() -> None:
 )
 def test_hosts_are_derived(api_server: str, web: str, files: str) -> None:
     assert (derive_host(api_server, "web"), derive_host(api_server, "files")) == (web, files)
+
+
+def test_a_proxy_is_used_and_told_who_asks(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.answers["tasks.ping"] = lambda body: envelope(via="proxy")
+    monkeypatch.setenv("http_proxy", f"http://me:p%40ss@{api.url.removeprefix('http://')}/")
+    monkeypatch.setenv("no_proxy", "other.example")
+    session = session_for("http://server.example:8008")
+    assert session.call("tasks.ping") == {"via": "proxy"}
+    assert api.calls[-1][1]["Proxy-Authorization"] == "Basic " + base64.b64encode(b"me:p@ss").decode()
+    assert api.calls[-1][1]["Host"] == "server.example:8008"
+
+
+def test_this_machine_is_reached_directly(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.answers["tasks.ping"] = lambda body: envelope()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    session_for(api.url).call("tasks.ping")
