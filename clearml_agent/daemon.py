@@ -31,8 +31,10 @@ WAIT_S = 25.0
 MAX_SLOTS = 256
 """As many entries as one call may bring."""
 RENEW_S = 10.0
+TOLD_KEPT_S = 300.0
 KINDS = {"stopping": StopKind.USER, "fenced": StopKind.FENCED, "deleted": StopKind.FENCED}
-REPORT_LIMIT_S = 15.0
+FAULT_DELAY_S, MAX_FAULT_DELAY_S = 2.0, 60.0
+REPORT_LIMIT_S = 10.0
 """How long, after the tasks are dead, a stopping daemon tries to report them."""
 
 
@@ -66,7 +68,8 @@ class Daemon:
         self._draining = asyncio.Event()
         self._freed = asyncio.Event()
         self._reports = StatusReports(config=config, api=api, working=self._working)
-        self._told: set[str] = set()
+        self._told: dict[str, float] = {}
+        """Tasks whose stop the server has told, and when (monotonic, s): it would tell them again at once."""
         self._is_held = False
         self._drain_reason = ""
         self._kill = False
@@ -112,6 +115,7 @@ class Daemon:
     async def _serve(self, slots: Slots, on_ready: Callable[[], None]) -> None:
         body = {"worker": self.worker, "queues": self.queue_ids, "tags": self._tags()}
         await self.api.call("workers.register", body)
+        await self._renew(is_start=True)
         on_ready()
         await self._wait_loop(slots)
 
@@ -125,7 +129,7 @@ class Daemon:
                 "queues": self.queue_ids,
                 "order_fairness": self._order_fairness,
                 "slots": min(free, MAX_SLOTS),
-                "known_stops": sorted(self._told),
+                "known_stops": self._known_stops(),
                 "timeout_s": WAIT_S,
             }
             answer = await self._wait_call(body, interruptible=free == 0)
@@ -182,11 +186,17 @@ class Daemon:
             self._is_held = is_held
             log.info("drained: this worker takes nothing new" if is_held else "this worker takes tasks again")
 
+    def _known_stops(self) -> list[str]:
+        """What the server need not tell again; of a run that is over only until the server has forgotten it too."""
+        oldest = time.monotonic() - TOLD_KEPT_S
+        self._told = {task: at for task, at in self._told.items() if task in self._runs or at > oldest}
+        return sorted(self._told)
+
     def _stop_run(self, stop: dict[str, Any]) -> None:
         run = self._runs.get(str(stop.get("task")))
+        self._told[str(stop.get("task"))] = time.monotonic()
         if run is None or int(stop.get("claim") or run.record.claim) != run.record.claim:
             return
-        self._told.add(run.task)
         reason = str(stop.get("reason") or "stopping")
         if reason == "status changed: completed":
             return  # a script may complete its own task and go on (contract: agent_behaviour.md 13)
@@ -194,21 +204,32 @@ class Daemon:
 
     async def _renew_loop(self) -> None:
         """Keep the leases of this worker and of every claim it looks after, also those of a worker it took over."""
-        period_s = RENEW_S
         while True:
-            workers = {self.worker} | {run.record.worker for run in self._runs.values()}
-            for worker in sorted(workers):
-                runs = [run for run in self._runs.values() if run.record.worker == worker and run.record.claim]
-                claims = [{"task": run.task, "claim": run.record.claim} for run in runs]
-                queues = self.queue_ids if worker == self.worker else []
-                answer = await self._call_quietly(
-                    "agents.renew", {"worker": worker, "queues": queues, "claims": claims}
-                )
-                for lost in answer.get("lost") or ():
-                    self._stop_run({"reason": "fenced", **{k: lost.get(k) for k in ("task", "claim")}})
-                if lease_s := answer.get("lease_s"):
-                    period_s = min(RENEW_S, max(0.2, float(lease_s) / 3))
+            period_s = await self._renew()
             await asyncio.sleep(period_s)
+
+    async def _renew(self, *, is_start: bool = False) -> float:
+        """Renew once; returns the seconds until the next time.
+
+        Args:
+            is_start: entries that this worker took before and does not know return to their queues at once.
+        """
+        period_s = RENEW_S
+        for worker in sorted({self.worker} | {run.record.worker for run in self._runs.values()}):
+            runs = [run for run in self._runs.values() if run.record.worker == worker and run.record.claim]
+            body: dict[str, Any] = {
+                "worker": worker,
+                "queues": self._queues_of(worker),
+                "claims": [{"task": run.task, "claim": run.record.claim} for run in runs],
+            }
+            if is_start and worker == self.worker:
+                body["is_start"] = True
+            answer = await self._call_quietly("agents.renew", body)
+            for lost in answer.get("lost") or ():
+                self._stop_run({"reason": "fenced", **{name: lost.get(name) for name in ("task", "claim")}})
+            if lease_s := answer.get("lease_s"):
+                period_s = min(RENEW_S, max(0.2, float(lease_s) / 3))
+        return period_s
 
     def _working(self) -> list[Working]:
         """What this process's workers do: each task under the worker that claimed it; this one also when it waits."""
@@ -261,8 +282,15 @@ class Slots:
 
     def start(self, directory: RunDirectory) -> None:
         """Run what the directory holds; in parallel with everything else."""
+        self._daemon._told.pop(directory.record.task, None)  # what was told was about an older claim
+        task = self._group.create_task(self._see_through(directory), name=f"task {directory.record.task}")
+        self._daemon._runs[directory.record.task] = self._run(directory)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _run(self, directory: RunDirectory) -> TaskRun:
         daemon = self._daemon
-        run = TaskRun(
+        return TaskRun(
             directory,
             config=daemon.config,
             api=daemon.api,
@@ -270,21 +298,25 @@ class Slots:
             echo=daemon._echo,
             on_change=daemon._reports.changed,
         )
-        daemon._runs[run.task] = run
-        task = self._group.create_task(self._see_through(run), name=f"task {run.task}")
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
 
-    async def _see_through(self, run: TaskRun) -> None:
-        """Run it; a fault of ours in one run must not end the others, and leaves it for the next start."""
-        daemon = self._daemon
+    async def _see_through(self, directory: RunDirectory) -> None:
+        """See one run to its end; a fault of ours in it ends no other one, and is tried again from what is on disk."""
+        daemon, name = self._daemon, directory.record.task
+        delay_s = FAULT_DELAY_S
         try:
-            await run.run()
-        except Exception:  # the top of one slot's work
-            log.exception("task %s could not be seen to its end; the next start of an agent here goes on", run.task)
+            while True:
+                try:
+                    await daemon._runs[name].run()
+                    return
+                except Exception:  # the top of one slot's work
+                    log.exception("task %s could not be seen to its end; trying again in %.0f s", name, delay_s)
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, MAX_FAULT_DELAY_S)
+                again = RunDirectory.adopt(directory.path)
+                if again is None:
+                    return
+                daemon._runs[name] = self._run(again)
         finally:
-            if daemon._runs.get(run.task) is run:
-                del daemon._runs[run.task]
-                daemon._told.discard(run.task)
+            del daemon._runs[name]
             daemon._freed.set()
             daemon._reports.changed()
