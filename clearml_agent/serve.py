@@ -15,6 +15,7 @@ from clearml_agent import instances, queues
 from clearml_agent.api import Api, Connection
 from clearml_agent.config import AgentConfig
 from clearml_agent.daemon import Daemon
+from clearml_agent.execution.run import first_of
 from clearml_agent.execution.single import execute
 from clearml_agent.runs import Outcome
 from clearml_agent.watch import Watcher
@@ -96,7 +97,10 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
     import uvloop
 
     async def started() -> T:
-        return await main()
+        try:
+            return await main()
+        except BaseExceptionGroup as group:
+            raise first_of(group) from group
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(started())

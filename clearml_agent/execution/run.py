@@ -281,6 +281,8 @@ class TaskRun:
         try:
             await self.api.call(outcome.endpoint, body)
         except ApiError as error:
+            if error.code >= 500:
+                raise  # a fault of the server: this run is not over, it is reported again
             log.warning("the status of task %s stays as it is: %s", self.task, error)
         else:
             log.info("task %s: %s (%s)", self.task, outcome.endpoint.partition(".")[2], outcome.reason)
@@ -322,11 +324,11 @@ class TaskRun:
                 await self.api.call(
                     "events.add_batch", body, content_type=JSON_LINES, headers={"X-ClearML-Batch": batch}
                 )
-            except ApiError as error:
-                raise ConsoleRefused(str(error)) from error
-            except BadAnswer as error:
+            except (ApiError, BadAnswer) as error:
+                if isinstance(error, ApiError) and error.code < 500:
+                    raise ConsoleRefused(str(error)) from error
                 log.warning("%s", error)
-                await asyncio.sleep(5.0)  # something else than the server answers at its address
+                await asyncio.sleep(5.0)  # a fault of the server, or something else answers at its address
                 continue
             return
 
@@ -345,7 +347,7 @@ class TaskRun:
 
     def _say_stages(self, prepared: Prepared, started_at: float) -> None:
         self.stages = {**prepared.stages, "start": time.monotonic() - self.stages["start"]}
-        listed = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in self.stages.items())
+        listed = ", ".join(f"{name} {seconds:.3f} s" for name, seconds in self.stages.items() if seconds >= 0.001)
         self.console.write(f"Stages: {listed}; from claim to start {time.monotonic() - started_at:.3f} s")
 
 

@@ -79,7 +79,6 @@ def variables(base: Mapping[str, str], run: Surroundings, environment: Mapping[s
         "CLEARML_FILES_HOST": run.files_server,
         "CLEARML_JOURNAL_DIR": run.journal,
         "CLEARML_AGENT_RUN": run.run_id,
-        "PYTHONUNBUFFERED": "1",
     }
     found.setdefault("PYTHONIOENCODING", "utf-8")
     if run.tags:

@@ -60,11 +60,15 @@ class HeldClaim(Request, kw_only=True):
 
 
 class RenewRequest(Request, kw_only=True):
-    """The agent lives, serves these queues and answers for these tasks."""
+    """The agent lives, serves these queues and answers for these tasks.
+
+    `is_start`: it has just started, so what it took before and does not name was lost with its predecessor.
+    """
 
     worker: str
     queues: list[str] = field(default_factory=list)
     claims: list[HeldClaim] = field(default_factory=list)
+    is_start: bool = False
 
 
 class RenewResponse(Struct, kw_only=True):

@@ -153,6 +153,8 @@ async def renew(ctx: Context, request: RenewRequest) -> RenewResponse:
     claims = {held.task: held.claim for held in request.claims}
     over = await ctx.store.leases.renew(request.worker, claims, now_ms=ctx.now_ms, lease_ms=int(lease_s * 1000))
     await _forget_ended(ctx, request.worker, claims)
+    if request.is_start:
+        await _return_unstarted(ctx, request.worker, claims)
     running = next(iter(claims), None)
     said: dict[str, Any] = {"queues": request.queues, "task": running, "last_report_time": ctx.now_iso}
     await workers.put(ctx, request.worker, lease_s, said)
@@ -161,6 +163,16 @@ async def renew(ctx: Context, request: RenewRequest) -> RenewResponse:
         for task, current in over.items()
     ]
     return RenewResponse(lease_s=lease_s, lost=lost)
+
+
+async def _return_unstarted(ctx: Context, worker: str, claims: dict[str, int]) -> None:
+    """An agent that was killed between taking a task and writing it down does not wait for its own lease."""
+    held = await ctx.store.leases.held(worker)
+    lost = await ctx.store.queues.flights([task for task in held if task not in claims])
+    for task, claim in lost.items():
+        if claim.number == held[task][0]:
+            await ctx.store.queues.release(claim)
+    await ctx.store.leases.forget(worker, list(lost))
 
 
 async def _forget_ended(ctx: Context, worker: str, claims: dict[str, int]) -> None:

@@ -67,6 +67,17 @@ def test_an_agent_killed_at_any_moment_after_the_enqueue_loses_nothing(
     assert agent.runs == []
 
 
+def test_what_an_agent_took_and_did_not_write_down_returns_when_it_starts_again(tasks: Tasks, server: Any) -> None:
+    worker, queue = "tester:killed", server.call("queues.get_all", {"name": f"^{tasks.queue}$"})["queues"][0]["id"]
+    task = tasks.submit("pass\n")
+    (lost,) = server.call("agents.wait", {"worker": worker, "queues": [queue], "slots": 1})["entries"]
+    server.call("agents.renew", {"worker": worker, "queues": [queue], "claims": [], "is_start": True})
+    (again,) = server.call("agents.wait", {"worker": worker, "queues": [queue], "slots": 1})["entries"]
+    assert again["task"] == lost["task"] == task
+    assert again["claim"] > lost["claim"]
+    server.call("agents.release", {"worker": worker, "task": task, "claim": again["claim"]})
+
+
 def test_a_task_outlives_its_agent_and_is_taken_over(agent: Agent, tasks: Tasks, tmp_path: Path) -> None:
     agent.start(queue=tasks.queue)
     task = tasks.submit(code(tmp_path / "ran"))

@@ -30,6 +30,8 @@ class FakeServer:
     stops: list[dict[str, Any]] = field(default_factory=list)
     batches: dict[str, bytes] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    drain: bool = False
+    drained_before: bool = False
     hook: Callable[[str], int] = lambda endpoint: 0
     """Gets each endpoint; a status other than 0 is answered in place of the answer."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -112,7 +114,7 @@ class FakeServer:
 
         def found() -> dict[str, Any]:
             stops = [stop for stop in self.stops if stop["task"] not in known]
-            taken = self.waiting[: body["slots"]]
+            taken = [] if self.drain else self.waiting[: body["slots"]]
             del self.waiting[: len(taken)]
             entries = []
             for task in taken:
@@ -120,7 +122,10 @@ class FakeServer:
                 number = self.claims[task]
                 token = jwt.encode({"claim": f"{task}.{number}", "identity": {}}, KEY)
                 entries.append({"task": task, "queue": "q1", "claim": number, "token": token, "lease_s": 30.0})
-            return {"entries": entries, "stops": stops, "drain": False} if entries or stops else {}
+            if entries or stops or self.drain != self.drained_before:
+                self.drained_before = self.drain
+                return {"entries": entries, "stops": stops, "drain": self.drain}
+            return {}
 
         try:
             return dict(await self.until(found, body["timeout_s"]))

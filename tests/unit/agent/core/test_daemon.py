@@ -267,3 +267,32 @@ async def test_a_stop_while_the_environment_is_made_is_obeyed(server: FakeServer
         await server.notify()
         await server.until(lambda: status(server, "t1") == "stopped")
     assert server.tasks["t1"]["status_reason"] == "task was stopped by tasks.stop"
+
+
+async def test_a_server_fault_at_the_last_report_leaves_nothing_unsaid(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearml_agent.api.BROKEN_LIMIT", 2)
+    monkeypatch.setattr("clearml_agent.daemon.FAULT_DELAY_S", 0.1)
+    answers = [500] * 5
+    server.hook = lambda endpoint: answers.pop() if endpoint == "tasks.completed" and answers else 0
+    server.enqueue("t1", script("print('hello')\n"))
+    async with agent(server, tmp_path):
+        await server.until(lambda: status(server, "t1") == "completed")
+    assert answers == []
+    assert server.text("t1").count("hello\n") == 1
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+async def test_a_drained_worker_finishes_what_it_runs_and_takes_nothing_new(server: FakeServer, tmp_path: Path) -> None:
+    server.enqueue("t1", script("import time\ntime.sleep(0.5)\n"))
+    async with agent(server, tmp_path):
+        await server.until(lambda: status(server, "t1") == "in_progress")
+        server.drain = True
+        server.enqueue("t2", script("pass\n"))
+        await server.until(lambda: status(server, "t1") == "completed")
+        await server.until(lambda: server.called("agents.wait")[-1]["slots"] == 0)
+        assert status(server, "t2") == "queued"
+        server.drain = False
+        await server.notify()
+        await server.until(lambda: status(server, "t2") == "completed")
