@@ -18,9 +18,6 @@ REFERENCES: dict[str, dict[str, str]] = {
 }
 """Which fields of a kind name another document, for the `*_ex` endpoints; lists of models are handled beside them."""
 
-NAMES = ("id", "name")
-"""What a reference shows when no field of it was asked for."""
-
 
 async def find(ctx: Context, kind: str, request: Mapping[str, Any]) -> QueryResult:
     """The page that a request asks for; raise 400 in the API's words for one that cannot be understood."""
@@ -164,7 +161,7 @@ def _holder(document: dict[str, Any], path: str) -> dict[str, Any] | None:
 
 def _sub_fields(path: str, asked: Iterable[str]) -> tuple[str, ...]:
     below = tuple(field[len(path) + 1 :] for field in asked if field.startswith(path + "."))
-    return ("id", *below) if below else NAMES
+    return ("id", *below)
 
 
 async def _expand(ctx: Context, kind: str, holders: list[tuple[dict[str, Any], str]], fields: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ MODULES = (
     "models",
     "models_metadata",
     "projects",
+    "projects_queries",
     "queues",
     "queues_entries",
     "queues_entries",
