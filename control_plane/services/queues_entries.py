@@ -162,10 +162,10 @@ async def _move(
 @endpoint("queues.get_next_task", NextTaskRequest, min_version="2.21", claim_allowed=False)
 async def get_next_task(ctx: Context, request: NextTaskRequest) -> dict[str, Any]:
     """Take the next task of a queue; `{}` when none waits. It returns unless it is started in time."""
-    await require(ctx, request.queue, ["id"])
     worker = ctx.worker or ctx.user
     taken = await take(ctx, [request.queue], worker=worker, lease_s=ctx.settings.start_lease_s)
     if not taken:
+        await require(ctx, request.queue, ["id"])
         return {}
     claim = taken[0]
     answer: dict[str, Any] = {"entry": {"task": claim.task, "added": added_iso(claim)}}

@@ -23,7 +23,7 @@ from control_plane.store.layout import KINDS, Path
 Values = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[Path, Any]
 """Path -> value."""
 
-CHANGES_KEPT = 100_000
+CHANGES_KEPT = 50_000
 """Entries of the change stream. A read model that falls further behind rebuilds itself."""
 
 FIELDS_A_COMMAND = 200
