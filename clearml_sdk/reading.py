@@ -97,9 +97,11 @@ def debug_samples(record: TaskRecord, title: str, series: str, iterations: int |
             body.update(scroll_id=scroll, navigate_earlier=True)
         answer = record.session.call("events.debug_images", body)
         groups = [group for entry in answer.get("metrics") or [] for group in entry.get("iterations") or []]
-        found += [event for group in groups for event in group.get("events") or []]
+        page = [event for group in groups for event in group.get("events") or []]
+        fresh = [event for event in page if event not in found]
+        found += fresh
         scroll = answer.get("scroll_id")
-        if iterations is not None or not groups or not scroll:
+        if iterations is not None or not fresh or not scroll:  # a server may answer the first page again
             return sorted(found, key=lambda event: -int(event.get("iter", 0)))
 
 

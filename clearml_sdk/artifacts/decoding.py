@@ -30,7 +30,9 @@ def decode(name: str, kind: str, content_type: str, path: str) -> Any:
     if kind == "image":
         from PIL import Image
 
-        return Image.open(path)
+        with Image.open(path) as image:
+            image.load()
+            return image
     if kind in ("dict", "JSON"):
         return _mapping(content_type, path)
     if kind == "string":

@@ -201,7 +201,7 @@ class BaseModel(Plots):
         items = []
         for key, entry in metadata.items():
             value = entry.get("value")
-            kind = entry.get("type") or (type(value).__name__ if not isinstance(value, str) else None)
+            kind = str(entry.get("type") or type(value).__name__)
             items.append({"key": str(key), "type": kind, "value": str(value)})
         record = self._record()
         body = {"metadata": items, "replace_metadata": replace}
