@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+import weakref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +52,30 @@ def decide_ending(exception: BaseException | None, signum: int | None, exit_code
     if exit_code in (None, 0, False):
         return Ending("completed", "completed")
     return Ending("failed", f"exit code {exit_code}" if isinstance(exit_code, int) else str(exit_code)[:1000])
+
+
+class WatchedExit(SystemExit):
+    """What `sys.exit` raises while a run is open: it tells `caught()` when the script caught it and went on.
+
+    The exception dies when it was handled. A script's `except` clause is a frame that is still there at that moment;
+    when nobody caught it, the interpreter handles it below the last frame, and only then calls what atexit knows.
+    """
+
+    def __init__(self, status: object, caught: Callable[[], None]) -> None:
+        super().__init__(status)
+
+        def died(_: object) -> None:
+            if sys._getframe().f_back is not None:
+                caught()
+
+        self._death = weakref.ref(self, died)
+        _deaths.add(self._death)  # a weak reference that dies first does not call
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (SystemExit, self.args)
+
+
+_deaths: set[object] = set()
 
 
 class ExitHooks:
@@ -113,9 +138,13 @@ class ExitHooks:
         self._former_hook(kind, value, trace)
 
     def _on_exit_call(self, status: Any = None, /) -> Any:
-        if os.getpid() == self._pid and threading.current_thread() is threading.main_thread():
-            self._exit_code = status
-        self._former_exit(status)
+        if os.getpid() != self._pid or threading.current_thread() is not threading.main_thread():
+            self._former_exit(status)
+        self._exit_code = status
+        raise WatchedExit(status, self._on_exit_caught)
+
+    def _on_exit_caught(self) -> None:
+        self._exit_code = None
 
     def _at_exit(self) -> None:
         if self._is_installed and os.getpid() == self._pid:

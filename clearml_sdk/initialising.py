@@ -13,6 +13,7 @@ from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments
 from clearml_sdk.config import environment, load_settings
 from clearml_sdk.errors import UsageError
+from clearml_sdk.notices import announce
 from clearml_sdk.reading import destination
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.run import CaptureWishes, Run
@@ -276,8 +277,8 @@ def _check_same(task: Task, options: InitOptions) -> None:
 
 def _announce(task: Task, line: str | None) -> None:
     if line:
-        print(line)
-    print(f"ClearML results page: {task_page(task._record.session, task.id, task.project)}")
+        announce(line)
+    announce(f"ClearML results page: {task_page(task._record.session, task.id, task.project)}")
 
 
 def is_deferred(asked: bool) -> bool:

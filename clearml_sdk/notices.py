@@ -8,16 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 
 from clearml_sdk.errors import ClearmlError, ServerUnreachable
+from clearml_sdk.fork_lock import ForkLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _said: set[str] = set()
-_lock = threading.Lock()
+_lock = ForkLock()
 
 
 def say(text: str) -> None:
@@ -26,6 +26,14 @@ def say(text: str) -> None:
         print(f"ClearML {text}", file=sys.stderr, flush=True)
     except (OSError, ValueError, AttributeError):
         return  # closed, or None in a windowed program: there is nobody to tell
+
+
+def announce(text: str) -> None:
+    """Print one line of news to standard output, where there is one."""
+    try:
+        print(text, flush=True)
+    except (OSError, ValueError, AttributeError):
+        return  # closed: as above
 
 
 def warn_once(cause: str, text: str) -> None:

@@ -5,8 +5,7 @@ The document is read once and kept; what this process changes is put into the ke
 
 from __future__ import annotations
 
-import threading
-
+from clearml_sdk.fork_lock import ForkLock
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -21,7 +20,7 @@ class TaskRecord:
     def __init__(self, session: Session, task_id: str, document: dict[str, Any] | None = None) -> None:
         self.session, self.id = session, task_id
         self._document = document
-        self.lock = threading.RLock()
+        self.lock = ForkLock()
 
     @property
     def document(self) -> dict[str, Any]:

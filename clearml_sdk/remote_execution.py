@@ -6,6 +6,7 @@ import sys
 
 from clearml_sdk import process_role, queueing
 from clearml_sdk.errors import UsageError
+from clearml_sdk.notices import announce
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,4 +46,4 @@ def hand_over(task: Task, *, queue_name: str | None, clone: bool, exit_process: 
 
 
 def _say_enqueued(task: Task, queue_name: str | None) -> None:
-    print(f"ClearML Task: {task.id} was enqueued for execution in {queue_name}: {task.get_output_log_web_page()}")
+    announce(f"ClearML Task: {task.id} was enqueued for execution in {queue_name}: {task.get_output_log_web_page()}")

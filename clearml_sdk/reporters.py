@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import threading
 
 from clearml_sdk import run as runs
+from clearml_sdk.fork_lock import ForkLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EXIT_LIMIT_S = 30.0
 
 _open: dict[str, Reporter] = {}
-_lock = threading.RLock()
+_lock = ForkLock()
 
 
 def reporter_of(session: Session, task_id: str) -> Reporter:

@@ -9,6 +9,7 @@ import time
 from clearml_sdk import process_role
 from clearml_sdk.ending import Ending, ExitHooks
 from clearml_sdk.errors import ApiError
+from clearml_sdk.fork_lock import ForkLock
 from clearml_sdk.machine import runtime_facts
 from clearml_sdk.notices import harmless, say
 from clearml_sdk.outbox import Outbox
@@ -64,7 +65,7 @@ class Run:
         self.aborted: str | None = None
         self.is_closed = False
         self._capture: threading.Thread | None = None
-        self._close_lock = threading.Lock()
+        self._close_lock = ForkLock()
 
     @property
     def is_remote(self) -> bool:
@@ -201,7 +202,7 @@ class Run:
 
 
 _current: Run | None = None
-_current_lock = threading.RLock()
+_current_lock = ForkLock()
 
 
 def current() -> Run | None:
@@ -215,6 +216,6 @@ def set_current(run: Run | None) -> None:
     _current = run
 
 
-def exclusively() -> threading.RLock:
+def exclusively() -> ForkLock:
     """The lock under which a run is started: two threads that call `Task.init` get one task."""
     return _current_lock

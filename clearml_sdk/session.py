@@ -10,12 +10,13 @@ import base64
 import json
 import os
 import random
-import threading
 import time
 
 from clearml_sdk._version import __version__
 from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.errors import ApiError, BadAnswer, NotFound, ServerUnreachable, Unauthorized
+from clearml_sdk.fork_lock import ForkLock
+from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ JSON = "application/json"
 JSON_LINES = "application/json-lines"
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 MAX_DELAY_S = 120.0
+PATIENT_TRIES = 4
+"""After so many tries (about two seconds) it is said that, and for what, this process waits."""
 
 NOT_FOUND_SUBCODES = frozenset({101, 201, 202, 301, 401, 701, 1001})
 """Subcodes of 400 that mean "no such task / model / project / queue / user" (contract: wire.md 5)."""
@@ -171,8 +174,7 @@ class Session:
         self.settings = settings
         self.config: Config | None = None
         self.transport = transport
-        self._login_lock = threading.Lock()
-        self._pid = os.getpid()
+        self._login_lock = ForkLock()
 
     @classmethod
     def from_config(cls, config: Config | None = None) -> Session:
@@ -230,7 +232,7 @@ class Session:
         """Obtain a token and return its claims. Raises Unauthorized when the credentials are not accepted."""
         if deadline is None:
             deadline = time.monotonic() + self.settings.give_up_s
-        with self._lock():
+        with self._login_lock:
             if not self.core.must_log_in and self.core.token != rejected:
                 return self.core.claims  # another thread was faster
             claims = self.core.read_login(*self._send(self.core.login(), None, deadline))
@@ -241,11 +243,6 @@ class Session:
     def close(self) -> None:
         """Close the idle connections; the session can still be used."""
         self.transport.close()
-
-    def _lock(self) -> threading.Lock:
-        if self._pid != os.getpid():  # a lock held at the fork would stay held for ever in the child
-            self._pid, self._login_lock = os.getpid(), threading.Lock()
-        return self._login_lock
 
     def _send(
         self, request: HttpRequest, timeout_s: float | None, deadline: float
@@ -272,6 +269,9 @@ class Session:
                 if isinstance(cause, int):
                     return status, headers, body
                 raise ServerUnreachable(self.settings.api_server, describe(cause)) from cause
+            if attempt == PATIENT_TRIES:
+                why = f"status {cause}" if isinstance(cause, int) else describe(cause)
+                warn_once(f"waiting {self.settings.api_server}", f"waiting for {self.settings.api_server}: {why}")
             time.sleep(delay_s)
 
 
