@@ -259,3 +259,57 @@ def test_the_commands_start_without_loading_the_server(agent: Agent) -> None:
     code = "import sys, clearml_agent.cli; print([m for m in sys.modules if m.startswith('control_plane')])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_repository_with_a_diff_runs_and_its_commit_is_recorded(agent: Agent, tasks: Tasks, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    repository.mkdir()
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments]
+        return subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q", "-b", "main")
+    (repository / "train.py").write_text("print('committed')\n")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    (repository / "train.py").write_text("print('with the change')\n")
+    diff = git("diff")
+    agent.start(queue=tasks.queue)
+    task = tasks.submit(diff, repository=f"file://{repository}", branch="main", entry_point="train.py")
+    found = tasks.finished(task)
+    assert found["status"] == "completed", tasks.console(task)
+    assert "\nwith the change\n" in tasks.console(task)
+    assert found["script"]["version_num"] == git("rev-parse", "HEAD").strip()
+    assert found["script"]["diff"] == diff
+
+
+def test_what_a_killed_task_reported_is_delivered_before_its_status(agent: Agent, tasks: Tasks, server: Any) -> None:
+    code = (
+        "import os\nfrom clearml import Task\ntask = Task.init(project_name='p', task_name='killed')\n"
+        "for i in range(300):\n    task.get_logger().report_scalar('loss', 'train', iteration=i, value=1.0 / (i + 1))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    agent.start(queue=tasks.queue)
+    task = tasks.submit(code, requirements={"pip": "clearml\n", "sdk": "clearml-lean==0.1.0"})
+    found = tasks.finished(task, 90)
+    assert found["status_reason"] == "worker execution exit code -9", tasks.console(task)
+    curves = server.call("events.scalar_metrics_iter_histogram", {"task": task})
+    assert len(curves["loss"]["train"]["x"]) == 300
+    assert found["script"]["requirements"]["sdk"] == "clearml-lean==0.1.0"
+    assert agent.runs == []
+
+
+def test_a_warm_start_is_quick(agent: Agent, tasks: Tasks) -> None:
+    """The target is 0.3 s from enqueue to the first line of user code; the limit here allows for a busy machine."""
+    agent.start(queue=tasks.queue)
+    tasks.finished(tasks.submit("pass\n"))
+    taken = []
+    for _ in range(5):
+        task = tasks.create("import time\nprint('AT %.4f' % time.time())\n")
+        began = time.time()
+        tasks.enqueue(task)
+        tasks.finished(task)
+        taken.append(float(said(tasks.console(task), "AT")) - began)
+    print("enqueue -> first line, s:", sorted(taken))
+    assert sorted(taken)[2] < 0.6
