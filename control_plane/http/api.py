@@ -109,7 +109,11 @@ class Api:
             code = translated.code
             body = failure(request_id, name, version, actual, translated, trx)
         finally:
-            self.metrics.observe(name, code, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.metrics.observe(name, code, seconds)
+            if seconds > SLOW_S and name not in LONG_CALLS:
+                facts = {"request_id": request_id, "endpoint": name, "code": code, "seconds": round(seconds, 3)}
+                log.warning("slow call", extra=facts)
         headers = JSON_HEADERS if code == 200 else {**JSON_HEADERS, **_error_headers(code)}
         return web.Response(body=body, status=code, headers=headers)
 

@@ -7,7 +7,6 @@ The message is the base text, then the extra in parentheses, then the data as `k
 `meta.error_data`. Codes above 500 do not exist here: official clients retry those for ever, without a pause.
 """
 
-from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -208,9 +207,3 @@ def unauthorized(subcode: int, extra: str, **data: Any) -> ApiError:
 def forbidden(extra: str, **data: Any) -> ApiError:
     """Known, but not allowed to: 403/20."""
     return ApiError(403, 20, "Forbidden", extra, **data)
-
-
-def require_non_empty(name: str, values: Iterable[Any]) -> None:
-    """Refuse an empty list as official servers do: 400/12."""
-    if not list(values):
-        raise validation(f"error for field '{name}': value '[]' length is lower than allowed minimum '1'.")

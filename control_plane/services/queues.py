@@ -128,8 +128,25 @@ async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 @endpoint("queues.get_all_ex", dict, min_version="2.27")
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """The queues that a query finds, with the names of the waiting tasks."""
-    return await _list(ctx, request, expand=True)
+    """The queues that a query finds, with the names of the waiting tasks, and who serves them."""
+    fields = listing.only_fields(request)
+    if any(path.startswith(("entries.", "workers.")) for path in fields):
+        request = {**request, "only_fields": []}  # official servers answer everything then
+    answer = await _list(ctx, request, expand=True)
+    if not request.get("only_fields") or "workers" in fields:
+        alive = await ctx.store.workers.alive(ctx.now_ms)
+        for queue in answer["queues"]:
+            queue["workers"] = [
+                {
+                    "id": worker["worker"],
+                    "name": worker["worker"],
+                    "ip": worker.get("ip", ""),
+                    "task": worker.get("task"),
+                }
+                for worker in alive
+                if queue["id"] in worker.get("queues", ())
+            ]
+    return answer
 
 
 async def _list(ctx: Context, request: dict[str, Any], *, expand: bool) -> dict[str, Any]:

@@ -28,8 +28,6 @@ class Status(StrEnum):
 
 
 ALL = frozenset(Status)
-RUNNING = frozenset({Status.IN_PROGRESS})
-WAITING = frozenset({Status.CREATED, Status.QUEUED})
 TERMINAL = frozenset(
     {Status.STOPPED, Status.CLOSED, Status.FAILED, Status.COMPLETED, Status.PUBLISHING, Status.PUBLISHED}
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from control_plane.schema.tasks import (
+from control_plane.schema.tasks_items import (
     AddArtifactsRequest,
     AddModelRequest,
     DeleteArtifactsRequest,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from control_plane.schema.tasks import (
+from control_plane.schema.tasks_batch import (
     ArchiveManyRequest,
     ArchiveRequest,
     DeleteManyRequest,

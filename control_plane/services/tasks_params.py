@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from control_plane.schema.tasks import (
+from control_plane.schema.tasks import TasksRequest
+from control_plane.schema.tasks_items import (
     ConfigurationNamesRequest,
     ConfigurationsRequest,
     DeleteConfigurationRequest,
     DeleteParamsRequest,
     EditConfigurationRequest,
     EditParamsRequest,
-    TasksRequest,
 )
 from control_plane.services import sections
 from control_plane.services.context import Context
