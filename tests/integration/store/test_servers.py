@@ -133,12 +133,14 @@ async def test_a_waiter_is_woken_by_a_change_on_every_server(any_store: Store) -
 
 @needs_redis
 def test_the_server_runs_over_a_given_redis_and_finds_its_data_again() -> None:
-    with tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True) as name:
-        with redis_server(Path(name), "tcp") as url:
-            with running_server("--redis", url) as server:
-                task = server.call("tasks.create", {"name": "kept in redis", "type": "testing"})["id"]
-                assert PASSWORD not in server.log
-                server.kill()
-                server.restart()
-                assert server.call("tasks.get_by_id", {"task": task})["task"]["name"] == "kept in redis"
-                assert not (server.data_dir / "store").exists()
+    with (
+        tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True) as name,
+        redis_server(Path(name), "tcp") as url,
+        running_server("--redis", url) as server,
+    ):
+        task = server.call("tasks.create", {"name": "kept in redis", "type": "testing"})["id"]
+        assert PASSWORD not in server.log
+        server.kill()
+        server.restart()
+        assert server.call("tasks.get_by_id", {"task": task})["task"]["name"] == "kept in redis"
+        assert not (server.data_dir / "store").exists()
