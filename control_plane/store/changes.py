@@ -83,7 +83,7 @@ class Changes:
             client = self._connection.blocking_client()
             try:
                 if position is None:
-                    position = await last_change(client)
+                    position = self._connection.newest_change = await last_change(client)
                     self._gap()
                 while True:
                     async with asyncio.timeout(BLOCK_MS / 1000 + ANSWER_TIMEOUT_S):
@@ -94,13 +94,13 @@ class Changes:
                         # Another server, or the same with fewer entries, may have come back.
                         failures, known = 0, await last_change(client)
                         if known < position:
-                            position = known
+                            position = self._connection.newest_change = known
                             self._gap()
                             continue
                     for number, changes in parse(answer):
                         if number != position + 1:
                             self._gap()
-                        position = number
+                        position = self._connection.newest_change = number
                         self._tell(number, changes)
             except AWAY as error:
                 failures += 1

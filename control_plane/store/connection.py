@@ -56,6 +56,8 @@ class Connection:
         )
         self.client: aioredis.Redis = aioredis.Redis(connection_pool=pool)
         self._scripts: dict[str, Any] = {}
+        self.newest_change = 0
+        """Number of the newest change that this process knows of; a lower bound of the newest there is."""
 
     async def run(self, operation: Callable[[aioredis.Redis], Awaitable[T]]) -> T:
         """Do something that may be repeated, again and again while the server is away.

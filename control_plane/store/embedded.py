@@ -117,6 +117,14 @@ class EmbeddedStore:
         return [str(self._binary), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
     async def _start(self) -> None:
+        """Start the process and wait until it answers; whatever goes wrong, none is left running."""
+        try:
+            await self._spawn()
+        except BaseException:
+            await self._terminate()
+            raise
+
+    async def _spawn(self) -> None:
         self._socket.unlink(missing_ok=True)
         log_path = self.directory / "log"
         with contextlib.suppress(FileNotFoundError):

@@ -90,6 +90,9 @@ OPERATORS: dict[str, Operators] = {
     ),
 }
 
+REFERENCES = frozenset({"project", "parent", "user", "company", "task"})
+"""Ids of other documents, whose fields cannot be sorted by."""
+
 NATURAL = frozenset({"hyperparams", "last_metrics", "metadata"})
 """Whose texts sort by the numbers in them."""
 

@@ -235,6 +235,8 @@ def _order(kind: str, operators: Operators, value: Any, has_text: bool) -> Itera
         head = path.partition(".")[0]
         if head not in operators.sortable:
             raise InvalidQuery("lookup", err=f'Cannot resolve field "{head}"')
+        if "." in path and head in fields.REFERENCES:
+            raise InvalidQuery("lookup", err=f'Cannot resolve field "{path.split(".")[1]}"')
         yield SortKey(_ref(kind, path), descending, natural=head in fields.NATURAL)
 
 

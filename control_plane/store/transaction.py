@@ -230,6 +230,7 @@ class Transaction:
         after a lost connection is safe: the script finds its own id in the change stream.
         """
         transaction_id = secrets.token_hex(8)
+        since = self._connection.newest_change
         for _ in range(QUEUE_RACES):
             entries = await self._entries()
             for task, queue in self._waiting_in.items():
@@ -244,11 +245,12 @@ class Transaction:
                 return await self._connection.script(
                     "commit",
                     [keys.change_counter(), keys.changes(), *operations.key_index],
-                    [transaction_id, int(number > 0), changed, CHANGES_KEPT, *operations.flat],
+                    [transaction_id, int(number > 0), changed, CHANGES_KEPT, since, *operations.flat],
                 )
 
             failed, number, *found = await self._connection.run_once_or_more(attempt)
             if not failed:
+                self._connection.newest_change = max(number, self._connection.newest_change)
                 return Committed(number, {task: _queue_of(entry) for task, entry in entries.items()})
             guard = guards[number - 1]
             if guard.kind != "queued":

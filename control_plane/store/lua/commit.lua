@@ -1,8 +1,8 @@
 -- Check conditions, then write: all or nothing.
 --   KEYS[1] change counter STRING    KEYS[2] change stream STREAM    KEYS[3...] whatever the operations name
 --   ARGV[1] transaction id    ARGV[2] "1" = this may be a repeat    ARGV[3] what changed ("" = nothing tracked)
---   ARGV[4] entries to keep in the stream
---   ARGV[5...] operations, conditions first: name, index of the key in KEYS, number of arguments, arguments
+--   ARGV[4] entries to keep in the stream    ARGV[5] a change older than the first try (where a repeat looks for itself)
+--   ARGV[6...] operations, conditions first: name, index of the key in KEYS, number of arguments, arguments
 -- Returns {0, change number} (0 when nothing tracked changed), or {1, index of the failed condition from 1, what was found}.
 
 local function exact(number) return string.format("%.17g", number) end
@@ -56,13 +56,13 @@ local conditions = {
 }
 
 if ARGV[2] == "1" then
-  -- The answer to the first try was lost with its connection. Had it been done, its id would be among the last changes.
-  for _, entry in ipairs(redis.call("XREVRANGE", KEYS[2], "+", "-", "COUNT", 4096)) do
+  -- The answer to the first try was lost with its connection. Had it been done, its id would be among the changes since.
+  for _, entry in ipairs(redis.call("XRANGE", KEYS[2], ARGV[5], "+")) do
     if entry[2][2] == ARGV[1] then return { 0, tonumber(string.match(entry[1], "^(%d+)")) } end
   end
 end
 
-local at, number = 5, 0
+local at, number = 6, 0
 while at <= #ARGV do
   local name, key, count = ARGV[at], KEYS[tonumber(ARGV[at + 1])], tonumber(ARGV[at + 2])
   local from = at + 3

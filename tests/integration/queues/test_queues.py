@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 import uuid
 from typing import Any
 
@@ -136,3 +140,39 @@ def test_runtime_properties_are_unknown(server: RunningServer, endpoint: str) ->
     with pytest.raises(ApiFailure) as unknown:
         server.call(endpoint, {"worker": "w"})
     assert unknown.value.code == 404
+
+
+def test_every_acknowledged_enqueue_survives_the_stores_death_exactly_once(own_server: RunningServer) -> None:
+    """The embedded store is killed while four clients enqueue; their calls wait for it and go on."""
+    server = own_server
+    queue = server.call("queues.create", {"name": name()})["id"]
+    server.call("debug.ping")
+    acknowledged: list[str] = []
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def enqueue() -> None:
+        try:
+            while not done.is_set():
+                acknowledged.append(new_task(server, queue))
+        except BaseException as error:  # noqa: BLE001 - shown below
+            failures.append(error)
+
+    clients = [threading.Thread(target=enqueue) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for kills in range(1, 4):
+        deadline = time.monotonic() + 30
+        while len(acknowledged) < 25 * kills and time.monotonic() < deadline and not failures:
+            time.sleep(0.005)  # another process's progress: there is no event
+        os.kill(int((server.data_dir / "store" / "pid").read_text()), signal.SIGKILL)
+    while len(acknowledged) < 100 and not failures:
+        time.sleep(0.005)
+    done.set()
+    for client in clients:
+        client.join(30)
+    assert failures == []
+    entries = server.call("queues.get_by_id", {"queue": queue})["queue"]["entries"]
+    waiting = [entry["task"] for entry in entries]
+    assert sorted(waiting) == sorted(set(waiting))
+    assert set(waiting) == set(acknowledged)
