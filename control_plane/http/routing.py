@@ -5,6 +5,7 @@ Source: contract/wire.md, sections 1 and 5.
 
 import re
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ NEWEST = (2, 31)
 _PATH = re.compile(r"/?(?:v(\d+)\.(\d+)/)?([A-Za-z_]\w+\.[A-Za-z_]\w+)/?", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _LOCATION = re.compile(r" - at `(?P<where>[^`]*)`$")
+_FLAG = re.compile(r"Expected `bool(?: \| null)?`, got `[^`]*` - at `\$\.(?P<name>\w+)`")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 
 
@@ -99,12 +101,24 @@ class Decoder:
         if row.request is dict:
             return plain
         try:
-            # A query string knows no types: "5" may be meant for a text and for a number.
-            return msgspec.convert(plain, row.request, strict=not query)
-        except msgspec.ValidationError as error:
-            raise _explained(error, plain) from None
+            return _convert(plain, row.request, strict=not query)
         except RecursionError:
             raise bad_request("The body is nested too deeply") from None
+
+
+def _convert(plain: dict[str, Any], kind: Any, *, strict: bool) -> Any:
+    """The request in an object; `strict` is off for query strings, which know no types.
+
+    Anything may stand for a truth value, as with official servers: "yes" is true, 0 is false.
+    """
+    while True:
+        try:
+            return msgspec.convert(plain, kind, strict=strict)
+        except msgspec.ValidationError as error:
+            flag = _FLAG.fullmatch(str(error))
+            if flag is None or isinstance(plain.get(flag["name"]), (bool, NoneType)):
+                raise _explained(error, plain) from None
+            plain = {**plain, flag["name"]: bool(plain[flag["name"]])}
 
 
 def as_object(body: bytes) -> dict[str, Any]:

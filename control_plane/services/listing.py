@@ -9,6 +9,7 @@ from typing import Any
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, bad_value, validation
 from control_plane.store import InvalidQuery, Query, QueryResult, project, split_path
+from control_plane.store.fields import OPERATORS
 
 REFERENCES: dict[str, dict[str, str]] = {
     "task": {"project": "project", "user": "user", "parent": "task", "execution.queue": "queue", "company": "company"},
@@ -102,12 +103,28 @@ async def answer(
 ) -> dict[str, Any]:
     """The answer of a `get_all`: `{key: documents}`, and the scroll's id where one is used."""
     fields = only_fields(request)
+    require_known(kind, fields)
     result = await find(ctx, kind, request)
     documents = await load(ctx, kind, result.ids, fields, expand=expand)
     answered: dict[str, Any] = {key: documents}
     if result.scroll_id is not None:
         answered["scroll_id"] = result.scroll_id
     return answered
+
+
+UNSORTED = frozenset(
+    {"entries", "workers", "enqueue_status", "company_origin", "metric_stats", "unique_metrics", "ui_cache", "queue"}
+    | {"report_assets", "stats", "hash", "dataset_stats", "hidden", "input", "view", "parent", "stopped", "public"}
+)
+"""Fields that exist beside those that can be sorted by."""
+
+
+def require_known(kind: str, paths: Iterable[str]) -> None:
+    """Refuse to show a field that no document of the kind has: 400/14."""
+    for path in paths:
+        head = path.lstrip("-").partition(".")[0]
+        if head not in OPERATORS[kind].sortable and head not in UNSORTED:
+            raise explained(InvalidQuery("lookup", err=f'Cannot resolve field "{head}"'))
 
 
 async def load(
@@ -147,10 +164,24 @@ async def expand_references(ctx: Context, kind: str, documents: list[dict[str, A
         holders = [(holder, path.rpartition(".")[2]) for document in documents if (holder := _holder(document, path))]
         await _expand(ctx, target, holders, _sub_fields(path, asked))
     if kind == "task":
-        for side in ("input", "output"):
-            items = [item for document in documents for item in (document.get("models") or {}).get(side) or ()]
-            sub_fields = _sub_fields(f"models.{side}.model", asked)
-            await _expand(ctx, "model", [(item, "model") for item in items], sub_fields)
+        sides = ("input", "output")
+        holders = [
+            (item, "model") for document in documents for side in sides for item in _items(document, side, asked)
+        ]
+        # What is asked of the models of one side is shown for both.
+        fields = dict.fromkeys(field for side in sides for field in _sub_fields(f"models.{side}.model", asked))
+        await _expand(ctx, "model", holders, tuple(fields))
+
+
+def _items(document: dict[str, Any], side: str, asked: Sequence[str]) -> list[dict[str, Any]]:
+    """The attached models of one side, to be changed; only their model where only that was asked for."""
+    section = document.get("models")
+    if not isinstance(section, dict) or not section.get(side):
+        return []
+    only_model = any(path.startswith(f"models.{side}.model.") for path in asked)
+    items: list[dict[str, Any]] = [{"model": item["model"]} if only_model else dict(item) for item in section[side]]
+    section[side] = items
+    return items
 
 
 def _holder(document: dict[str, Any], path: str) -> dict[str, Any] | None:

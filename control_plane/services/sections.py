@@ -22,9 +22,9 @@ def clean_name(name: str) -> str:
     return name
 
 
-def clean_tags(tags: Iterable[Any], field: str = "tags") -> list[str]:
+def clean_tags(tags: Any, field: str = "tags") -> list[str]:
     """Tags as they are; the prefix of the query operators is refused, as such a tag could never be asked for."""
-    if isinstance(tags, (str, Mapping)):
+    if not isinstance(tags, (list, tuple)):
         raise data_validation(**{field: "Only lists and tuples may be used in a list field"})
     tags = list(tags)
     reserved = [tag for tag in tags if not isinstance(tag, str) or tag.startswith("__$")]

@@ -63,24 +63,28 @@ async def enqueue_many(ctx: Context, request: EnqueueManyRequest) -> dict[str, A
     """Queue several tasks, in their order."""
     if request.queue and request.queue_name:
         raise validation("Either queue id or queue name should be provided")
-    queue = await queue_choice.resolve(ctx, request.queue, request.queue_name)
+    # A queue that does not exist fails each task, not the call.
+    known = request.queue or await queue_choice.resolve(ctx, None, request.queue_name)
 
     async def act(id: str) -> dict[str, Any]:
+        queue = await queue_choice.resolve(ctx, known, None)
         return {**await enqueue_one(ctx, id, queue, request.status_reason, request.status_message), "queued": True}
 
     answer = await each(request.ids, act)
     if request.verify_watched_queue:
-        answer["queue_watched"] = await queue_choice.is_watched(ctx, queue)
+        answer["queue_watched"] = await queue_choice.is_watched(ctx, known)
     return answer
 
 
 @endpoint("tasks.dequeue_many", DequeueManyRequest, min_version="2.26")
 async def dequeue_many(ctx: Context, request: DequeueManyRequest) -> dict[str, Any]:
     """Take several tasks out of their queues."""
-    return await each(
-        request.ids,
-        lambda id: dequeue_one(ctx, id, request.new_status, request.status_reason, request.status_message),
-    )
+
+    async def act(id: str) -> dict[str, Any]:
+        answer = await dequeue_one(ctx, id, request.new_status, request.status_reason, request.status_message)
+        return {**answer, "dequeued": True}
+
+    return await each(request.ids, act)
 
 
 @endpoint("tasks.reset_many", ResetManyRequest, min_version="2.21")

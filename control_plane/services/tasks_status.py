@@ -81,7 +81,9 @@ STATUS_PARTS = ("status", "started", "system_tags")
 @endpoint("tasks.started", StatusRequest, Updated)
 async def started(ctx: Context, request: StatusRequest) -> dict[str, Any]:
     """The run begins; repeated calls keep the first start. The task leaves its queue and whoever had popped it."""
-    task = await load(ctx, request.task, STATUS_PARTS)
+    task = await load(ctx, request.task, (*STATUS_PARTS, "status_message"))
+    # A script that says "I have started" just after somebody stopped it must not make its agent miss the stop.
+    is_stopping = task.get("status") == Status.IN_PROGRESS and "stopping" in str(task.get("status_message") or "")
     extra: dict[str, Any] = {"started": task.get("started") or ctx.now_iso}
     transaction, fields = step(
         ctx,
@@ -89,7 +91,7 @@ async def started(ctx: Context, request: StatusRequest) -> dict[str, Any]:
         Status.IN_PROGRESS,
         force=request.force,
         reason=request.status_reason,
-        message=request.status_message,
+        message=task["status_message"] if is_stopping else request.status_message,
         extra=extra,
     )
     transaction.dequeue(request.task)
@@ -165,6 +167,8 @@ async def publish_task(
 ) -> dict[str, Any]:
     """Publish one task, model and task in one transaction; return the fields it set."""
     task = await load(ctx, task_id, (*STATUS_PARTS, "models", "output"))
+    if task.get("status") == Status.PUBLISHED and not force:
+        raise illegal_status(Status.PUBLISHED, Status.PUBLISHED)
     transaction, fields = step(
         ctx, task, Status.PUBLISHED, force=force, reason=reason, message=message, extra={"published": ctx.now_iso}
     )
@@ -270,9 +274,7 @@ async def dequeue_one(
     if task is None:
         return {"dequeued": 1, "updated": 0, "fields": {}}
     status = task.get("status")
-    # The official agent takes its task out of the queue as it starts it: then there is nothing to go back to.
-    is_change = status == Status.QUEUED or (status == Status.IN_PROGRESS and new_status is not None)
-    if not is_change:
+    if status not in (Status.QUEUED, Status.IN_PROGRESS):
         return {"dequeued": 1, "updated": 0, "fields": {}}
     target = Status(new_status or task.get("enqueue_status") or Status.CREATED)
     transaction, fields = step(ctx, task, target, force=True, reason=reason, message=message)
