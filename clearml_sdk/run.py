@@ -8,7 +8,7 @@ import time
 
 from clearml_sdk import process_role
 from clearml_sdk.ending import Ending, ExitHooks
-from clearml_sdk.errors import ApiError
+from clearml_sdk.errors import ApiError, ServerUnreachable
 from clearml_sdk.fork_lock import ForkLock
 from clearml_sdk.machine import runtime_facts
 from clearml_sdk.notices import harmless, say
@@ -95,6 +95,10 @@ class Run:
             with harmless("recording the code"):
                 root = self._record_script(wishes, detect_repository)
                 self._record_packages(wishes, root)
+            with harmless("telling how earlier runs ended"):
+                from clearml_sdk import unsent
+
+                unsent.deliver(self.session)
 
         self._capture = threading.Thread(target=capture, name="clearml-capture", daemon=True)
         self._capture.start()
@@ -157,9 +161,6 @@ class Run:
                 part(None if deadline is None else max(0.1, deadline - time.monotonic()))
 
     def _set_status(self, ending: Ending, *, give_up_s: float) -> None:
-        found = self.record.read_fields("status", "status_message", give_up_s=max(1.0, give_up_s))
-        if found.get("status") != "in_progress":
-            return  # somebody decided already: stopped it, enqueued it, marked it
         if self.aborted:
             ending = Ending("stopped", self.aborted)
         body: dict[str, Any] = {"status_reason": ending.reason}
@@ -167,8 +168,16 @@ class Run:
             body["publish"] = True
         if ending.status == "failed":
             body["status_message"] = ending.reason
+        endpoint = f"tasks.{ending.status}"
         try:
-            self.record.call(f"tasks.{ending.status}", body, give_up_s=max(1.0, give_up_s))
+            found = self.record.read_fields("status", give_up_s=max(1.0, give_up_s))
+            if found.get("status") == "in_progress":  # else somebody decided already: stopped, enqueued or marked it
+                self.record.call(endpoint, body, give_up_s=max(1.0, give_up_s))
+        except ServerUnreachable:
+            from clearml_sdk import unsent
+
+            unsent.keep(self.session, self.record.id, endpoint, body)
+            raise
         except ApiError as error:
             say(f"Task: the server did not accept the status {ending.status}: {error.message}")
 

@@ -354,9 +354,9 @@ class Task(TaskParameters, TaskProperties, TaskLifecycle, TaskResults):
         requirements file, all of which is added.
         """
         if os.path.isfile(package_name):
-            with open(package_name, encoding="utf-8") as file:
-                for line in file:
-                    _add_line(line.strip())
+            from clearml_sdk.script.packages import parse_requirements
+
+            _wishes.added.update(parse_requirements(package_name))
             return
         _wishes.added[package_name] = package_version
 
@@ -390,14 +390,6 @@ class Task(TaskParameters, TaskProperties, TaskLifecycle, TaskResults):
         from clearml_sdk.credentials import use_credentials
 
         use_credentials(api_host, web_host, files_host, key, secret, store_conf_file=store_conf_file)
-
-
-def _add_line(line: str) -> None:
-    import re
-
-    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?", line)
-    if match and not line.startswith(("-", "#")):
-        _wishes.added[match.group(0)] = line[match.end() :].split(" #")[0].strip()
 
 
 arguments.watch()

@@ -24,6 +24,7 @@ SDK_KEY = "sdk"
 MAX_FILES = 2000
 """Project files that are parsed at most; more than any project that a person imports from."""
 
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?")
 _NORMALIZE = re.compile(r"[-_.]+")
 
 
@@ -61,6 +62,17 @@ def read_requirements(path: str) -> dict[str, str]:
     """The `script.requirements` of a task whose requirements file is given. Raises OSError."""
     with open(path, encoding="utf-8") as file:
         return {"pip": file.read(), SDK_KEY: f"{OURS}=={__version__}"}
+
+
+def parse_requirements(path: str) -> dict[str, str]:
+    """{name (with extras): version wish} of a requirements file; options and comments are left out. Raises OSError."""
+    found = {}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            text = line.split(" #")[0].strip()
+            if match := _REQUIREMENT.match(text):
+                found[match.group(0)] = text[match.end() :].strip()
+    return found
 
 
 def requirement_line(name: str, wish: str | None) -> str:

@@ -363,5 +363,7 @@ say(trained=True)
     journals = tmp_path / ".journal"
     assert any(journals.rglob("*")), "what could not be sent is kept"
     Workplace(tmp_path, own_server).run(NEW + "import time; time.sleep(2)")
+    task = own_server.call("tasks.get_by_id", {"task": task_id})["task"]
+    assert (task["status"], task["status_reason"]) == ("completed", "completed"), "the next start has told it"
     scalars = own_server.call("events.scalar_metrics_iter_histogram", {"task": task_id})
     assert scalars["x"]["y"]["y"] == [float(i) for i in range(50)]
