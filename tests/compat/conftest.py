@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import RunningServer
 
-from .official import BIN, agent_environment, official_environment, process, sdk_environment
+from .official import BIN, WITHOUT_FORK, agent_environment, official_environment, process, sdk_environment
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def official_worker(
 ) -> Iterator[str]:
     """The official agent as a daemon; returns the name of its queue."""
     home = tmp_path_factory.mktemp("official-agent")
-    env = official_environment(server, home, official_agent)
+    env = official_environment(server, home, official_agent) | WITHOUT_FORK
     command = [str(official_agent / "clearml-agent"), "daemon", "--queue", "official", "--create-queue", "--foreground"]
     with process("official-agent", home, *command, env=env):
         yield "official"
@@ -40,7 +40,10 @@ def official_worker(
 def our_worker(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Our agent as a daemon; returns the name of its queue."""
     home = tmp_path_factory.mktemp("our-agent")
-    env = server.environment(CLEARML_AGENT_HOME=str(home / "agent"), CLEARML_WORKER_NAME="ours", HOME=str(home))
+    env = (
+        server.environment(CLEARML_AGENT_HOME=str(home / "agent"), CLEARML_WORKER_NAME="ours", HOME=str(home))
+        | WITHOUT_FORK
+    )
     command = [str(BIN / "clearml-agent"), "daemon", "--queue", "ours", "--create-queue", "--foreground"]
     with process("our-agent", home, *command, env=env):
         yield "ours"

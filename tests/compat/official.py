@@ -18,6 +18,10 @@ OFFICIAL = PROJECT / ".run" / "official"
 SDK_VERSION, AGENT_VERSION = "2.1.12", "3.0.3"
 BIN = Path(sys.executable).parent
 
+WITHOUT_FORK = {"CLEARML__SDK__DEVELOPMENT__REPORT_USE_SUBPROCESS": "false"}
+"""The official SDK forks its reporter beside a thread that runs git, and hangs at the end of some runs in a repository
+(3 of 7 measured). With a reporting thread it does not."""
+
 
 def sdk_environment() -> Path:
     """The bin folder of an environment with the official SDK."""

@@ -15,7 +15,7 @@ import pytest
 from examples.repository import make_repository
 from tests.conftest import RunningServer
 
-from .official import official_environment
+from .official import WITHOUT_FORK, official_environment
 
 EPOCHS = 4
 ENDED = ("completed", "failed", "stopped", "published", "closed")
@@ -122,7 +122,7 @@ def sdk_of(experiment: Experiment) -> str:
 @pytest.fixture(scope="module")
 def recorded_by_official(server: RunningServer, official_sdk: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("official-record")
-    env = official_environment(server, folder, official_sdk)
+    env = official_environment(server, folder, official_sdk) | WITHOUT_FORK
     return record(server, official_sdk / "python", env, folder)
 
 
