@@ -79,10 +79,9 @@ class Artifact:
         return str(self._type_data.get("preview") or "")
 
     @property
-    def metadata(self) -> dict[str, str] | None:
-        """What was stored beside it, as text; None when nothing was."""
-        pairs = self._entry.get("display_data")
-        return {str(key): str(value) for key, value in pairs} if pairs else None
+    def metadata(self) -> dict[str, str]:
+        """What was stored beside it, as text."""
+        return {str(key): str(value) for key, value in self._entry.get("display_data") or []}
 
     def get(
         self,

@@ -17,11 +17,14 @@ from clearml_sdk.errors import UsageError
 from clearml_sdk.storage import urls
 from clearml_sdk.storage.http_files import content_type_of
 from clearml_sdk.storage.locations import file_stem
+from clearml_sdk.storage.sources import FileSource, MemorySource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
+
+    from clearml_sdk.storage.sources import Source
 
 
 class Encoded:
@@ -43,7 +46,19 @@ class Encoded:
     ) -> None:
         self.kind, self.path, self.content_type, self.preview = kind, path, content_type, preview
         self.is_temporary, self.url = is_temporary, url
+        self._source: Source | None = None
         self.name = os.path.basename(path) if path else urls.file_name(url or "")
+
+    @classmethod
+    def of_memory(cls, kind: str, source: Source, content_type: str, preview: str) -> Encoded:
+        """What is uploaded out of memory."""
+        encoded = cls(kind, None, content_type, preview)
+        encoded.name, encoded._source = source.name, source
+        return encoded
+
+    def source(self) -> Source | None:
+        """What is to be uploaded; None when there is only a URL."""
+        return FileSource(self.path) if self.path is not None else self._source
 
 
 def encode(
@@ -55,6 +70,7 @@ def encode(
     auto_pickle: bool = True,
     serialize: Callable[[Any], bytes | bytearray] | None = None,
     sort_keys: bool = True,
+    in_place: bool = False,
 ) -> Encoded:
     """Write `value` to a file in `folder`, or find the file that it names.
 
@@ -62,6 +78,7 @@ def encode(
         extension: of the file, for types that have a choice (".csv.gz", ".parquet", ".yaml", ".jpg" ...).
         auto_pickle: whether an object without a type of its own is pickled.
         serialize: makes the bytes of any object.
+        in_place: the object does not change until it is uploaded: an array then needs no file.
 
     Raises UsageError when the object cannot be stored, and what the object's own methods raise.
     """
@@ -72,7 +89,7 @@ def encode(
         return _from_function(stem + (extension or ""), value, serialize)
     kind = _library_kind(value)
     if kind == "numpy":
-        return _numpy(name, value, stem, extension)
+        return _numpy(name, value, stem, extension, in_place=in_place)
     if kind == "pandas":
         return _pandas(value, stem, extension)
     if kind == "image":
@@ -111,17 +128,53 @@ def _from_function(path: str, value: object, serialize: Callable[[Any], bytes | 
     return Encoded("custom", path, content_type_of(path), previews.of_object(value))
 
 
-def _numpy(name: str, value: Any, stem: str, extension: str | None) -> Encoded:
+def _numpy(name: str, value: Any, stem: str, extension: str | None, *, in_place: bool) -> Encoded:
     import numpy as np
 
+    preview = previews.of_object(value)
     if extension in (".csv", ".csv.gz"):
         path = stem + extension
         np.savetxt(path, value, delimiter=",")
-        return Encoded("numpy", path, "text/csv", previews.of_object(value))
+        return Encoded("numpy", path, "text/csv", preview)
     path = stem + ".npz"
+    if in_place and value.flags.c_contiguous and not value.dtype.hasobject and type(value) is np.ndarray:
+        source = MemorySource(os.path.basename(path), npz_pieces(name, value))
+        return Encoded.of_memory("numpy", source, "application/numpy", preview)
     # Not compressed: deflating costs ten times what sending costs, and weights hardly shrink.
     np.savez(path, **{name: value})
-    return Encoded("numpy", path, "application/numpy", previews.of_object(value))
+    return Encoded("numpy", path, "application/numpy", preview)
+
+
+def npz_pieces(name: str, value: Any) -> list[bytes | memoryview]:
+    """What `np.savez` would write, in pieces, the array's own memory among them. value: C-contiguous, no objects."""
+    import io
+    import zipfile
+
+    import numpy as np
+
+    pieces: list[bytes | memoryview] = []
+
+    class Recorder:
+        """A stream that cannot be sought: `zipfile` then only appends."""
+
+        def write(self, data: bytes | memoryview) -> int:
+            pieces.append(data)
+            return len(data)
+
+        def flush(self) -> None:
+            pass
+
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(value))
+    stream: Any = Recorder()
+    with (
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
+        archive.open(f"{name}.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(header.getvalue())
+        if value.nbytes:
+            member.write(memoryview(value.reshape(-1).view(np.uint8)))
+    return pieces
 
 
 def _pandas(value: Any, stem: str, extension: str | None) -> Encoded:

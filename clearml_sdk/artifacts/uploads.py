@@ -16,11 +16,14 @@ from clearml_sdk.record import TaskRecord
 from clearml_sdk.storage import transfer
 from clearml_sdk.storage.errors import StorageError
 from clearml_sdk.storage.locations import TaskFolder, file_stem
+from clearml_sdk.storage.sources import DigestBeside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
+
+    from clearml_sdk.storage.sources import Source
 
 THREADS = 2
 
@@ -78,6 +81,7 @@ class ArtifactUploads:
                 auto_pickle=self._auto_pickle if auto_pickle is None else auto_pickle,
                 serialize=serialize,
                 sort_keys=sort_keys,
+                in_place=wait,
             )
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -113,12 +117,12 @@ class ArtifactUploads:
             }
             if metadata:
                 entry["display_data"] = [[str(key), str(value)] for key, value in metadata.items()]
-            if encoded.path is not None:
+            source = encoded.source()
+            if source is not None:
                 url = self._folder.url("artifacts", file_stem(name), encoded.name)
-                entry["uri"] = url
-                entry["content_size"] = os.stat(encoded.path).st_size
-                entry["hash"] = transfer.sha256(encoded.path)
-                _upload_with_retries(self._record, encoded.path, url, retries)
+                with DigestBeside(source) as digest:
+                    _upload_with_retries(self._record, source, url, retries)
+                entry.update(uri=url, content_size=source.length, hash=digest.value)
             self._record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
             self._record.forget()
             if delete and encoded.path is not None and not encoded.is_temporary:
@@ -131,10 +135,10 @@ class ArtifactUploads:
         return True
 
 
-def _upload_with_retries(record: TaskRecord, path: str, url: str, retries: int) -> None:
+def _upload_with_retries(record: TaskRecord, source: Source, url: str, retries: int) -> None:
     for attempt in range(retries + 1):
         try:
-            transfer.upload(record.session, path, url)
+            transfer.upload_source(record.session, source, url)
         except StorageError:
             if attempt == retries:
                 raise

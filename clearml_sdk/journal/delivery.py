@@ -36,7 +36,7 @@ def deliver(
     session: Session,
     *,
     only_own_server: bool = False,
-    parent: str | None = None,
+    task: str | None = None,
     give_up_s: float = 30.0,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Delivery:
@@ -45,7 +45,7 @@ def deliver(
     Args:
         directory: the folder that holds the journals' folders (`CLEARML_JOURNAL_DIR` of the dead process).
         only_own_server: leave journals alone that were written for another server than the session's.
-        parent: deliver only what forked children of this journal's process have left.
+        task: deliver only journals of this task.
         give_up_s: how long to try while nothing gets through.
 
     Waits. Safe to call from many processes at a time: each journal is delivered under its lock, and a batch that the
@@ -63,7 +63,7 @@ def deliver(
         try:
             facts = folder.facts
             foreign = only_own_server and facts.get("api_server") != session.settings.api_server
-            if foreign or (parent is not None and facts.get("parent") != parent):
+            if foreign or (task is not None and facts.get("task") != task):
                 continue
             is_delivered = _deliver_folder(folder, session, done, time.monotonic, give_up_s, should_stop)
             if is_delivered:

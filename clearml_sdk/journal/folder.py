@@ -24,7 +24,7 @@ _own: set[str] = set()
 
 
 class JournalFolder:
-    """A locked folder. facts: task, api_server, worker, pid, parent (id of the journal of the process that forked)."""
+    """A locked folder. facts: version, task, api_server, worker, pid."""
 
     def __init__(self, path: str, lock: int, facts: dict[str, Any]) -> None:
         self.path, self._lock, self.facts = path, lock, facts

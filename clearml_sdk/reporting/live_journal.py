@@ -16,6 +16,8 @@ from clearml_sdk.reporting.sender import Sender
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clearml_sdk.session import Session
 
 GIVE_UP_S = 10.0
@@ -25,16 +27,13 @@ UPLOAD_MAX_BYTES = 64 << 20
 class LiveJournal:
     """The journal of this process, for one reporter: its folder, its two lanes and their threads."""
 
-    def __init__(
-        self, session: Session, task_id: str, *, root: str | None, parent: str | None, period_s: float, max_bytes: int
-    ) -> None:
+    def __init__(self, session: Session, task_id: str, *, root: str | None, period_s: float, max_bytes: int) -> None:
         facts = {
             "version": 1,
             "task": task_id,
             "api_server": session.settings.api_server,
             "worker": session.settings.worker,
             "pid": os.getpid(),
-            "parent": parent,
         }
         self._session, self._task, self._period_s = session, task_id, period_s
         self._folder: JournalFolder | None = None
@@ -43,11 +42,11 @@ class LiveJournal:
             self.root = self.root or default_root()
             self._folder = JournalFolder.create(self.root, facts)
         except OSError as error:
-            warn_once("no-journal", f"no journal on disk ({error}): reports not yet sent are lost if the process dies")
+            warn_once("no-journal", f"no journal on disk ({error}): reports not sent when the process dies are lost")
         self.path = self._folder.path if self._folder else None
         self.id = self._folder.id if self._folder else os.urandom(16).hex()
         self._poster = Poster(session)
-        self.reports = Lane(self.path, REPORTS, max_bytes=max_bytes, wake=self._wake_reports)
+        self.reports = self._lane(REPORTS, max_bytes, self._wake_reports)
         courier = ReportCourier(self._poster, self.id, task_id, session.settings.worker)
         self._sender = Sender(self.reports, courier, name="clearml-reports", period_s=period_s, delay_s=self._delay_s)
         self._starting = threading.Lock()
@@ -59,7 +58,7 @@ class LiveJournal:
         """Append to the lane of uploads, made with the first of them."""
         with self._starting:
             if self._uploads is None:
-                lane = Lane(self.path, UPLOADS, max_bytes=UPLOAD_MAX_BYTES, wake=lambda: None)
+                lane = self._lane(UPLOADS, UPLOAD_MAX_BYTES, lambda: None)
                 courier = UploadCourier(self._session, Poster(self._session), self.id, self._task)
                 sender = Sender(lane, courier, name="clearml-uploads", period_s=self._period_s, delay_s=self._delay_s)
                 _start(sender)
@@ -112,6 +111,14 @@ class LiveJournal:
         """In a forked child: let go of what belongs to the parent."""
         if self._folder is not None:
             self._folder.forget()
+
+    def _lane(self, name: str, max_bytes: int, wake: Callable[[], object]) -> Lane:
+        """A lane on disk; in memory where the disk is full."""
+        try:
+            return Lane(self.path, name, max_bytes=max_bytes, wake=wake)
+        except OSError as error:
+            warn_once("no-journal", f"no journal on disk ({error}): reports not sent when the process dies are lost")
+            return Lane(None, name, max_bytes=max_bytes, wake=wake)
 
     def _wake_reports(self) -> None:
         self._sender.wake()

@@ -57,8 +57,8 @@ class Reporter:
         self._opening = threading.RLock()
         self._journal: LiveJournal | None = None
         self._lane: Lane | _FirstReport = _FirstReport(self)
-        self._forks = 0
-        self._parent: str | None = None
+        self._is_orphan = False
+        """Whether nobody closes the journal but this process's end: in a forked child, and after `close`."""
 
     @classmethod
     def open(
@@ -192,8 +192,10 @@ class Reporter:
         if journal is None:
             return True
         is_all = journal.close(timeout_s)
-        if is_all and self._forks:
-            deliver(journal.root, self.session, parent=journal.id, give_up_s=2.0)
+        self._is_orphan = True
+        if is_all and journal.path is not None and left_behind(journal.root):
+            # Children that were killed, or left by `os._exit`, could not deliver theirs.
+            deliver(journal.root, self.session, task=self.task_id, give_up_s=2.0)
         if not is_all:
             where = journal.path or "memory"
             warn_once(
@@ -220,17 +222,16 @@ class Reporter:
                     self.session,
                     self.task_id,
                     root=self._journal_dir,
-                    parent=self._parent,
                     period_s=self._period_s,
                     max_bytes=self._max_bytes,
                 )
                 self._lane = self._journal.reports
-                if self._parent is not None:
+                if self._is_orphan:
                     self._close_with_process()
             return self._journal
 
     def _close_with_process(self) -> None:
-        """In a forked child, which the parent's own exit handlers do not know: close at its end."""
+        """Close at the end of the process: a child's end, of which the parent's exit handlers know nothing, too."""
         import atexit
 
         atexit.register(self.close, 10.0)
@@ -256,9 +257,8 @@ class Reporter:
         """Forget the parent's journal without touching it; the first report opens one of this process."""
         self._opening = threading.RLock()
         journal, self._journal = self._journal, None
-        self._forks = 0
+        self._is_orphan = True
         if journal is not None:
-            self._parent = journal.id
             journal.forget()
         self._lane = _FirstReport(self)
 
@@ -286,14 +286,9 @@ def _remember(reporter: Reporter) -> None:
     _reporters.add(reporter)
     if not _is_hooked and hasattr(os, "register_at_fork"):
         _is_hooked = True
-        os.register_at_fork(after_in_child=_after_fork_in_child, after_in_parent=_after_fork_in_parent)
+        os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _after_fork_in_child() -> None:
     for reporter in list(_reporters):
         reporter._after_fork_in_child()
-
-
-def _after_fork_in_parent() -> None:
-    for reporter in list(_reporters):
-        reporter._forks += 1

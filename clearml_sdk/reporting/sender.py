@@ -6,6 +6,7 @@ import threading
 import time
 
 from clearml_sdk.journal.posting import Outcome
+from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,7 +94,11 @@ class Sender:
                 self._wake.wait(self.period_s)
                 self._wake.clear()
                 continue
-            outcome = self._courier.deliver(segment)
+            try:
+                outcome = self._courier.deliver(segment)
+            except Exception as error:  # noqa: BLE001  # a defect of ours: the reports stay in the journal, this goes on
+                warn_once(f"sender {type(error).__name__}", f"reports wait in the journal: {error!r}")
+                outcome = Outcome.LATER
             if outcome is not Outcome.LATER:
                 attempt = 0
                 self._progress += 1

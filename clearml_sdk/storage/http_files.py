@@ -20,9 +20,9 @@ from clearml_sdk.transport import HttpTransport
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import IO
 
     from clearml_sdk.session import Session
+    from clearml_sdk.storage.sources import Source
 
 BLOCK_BYTES = 1 << 20
 UPLOAD_TRIES = 3
@@ -33,26 +33,25 @@ SLOWEST_BYTES_PER_S = 50_000
 OCTETS = "application/octet-stream"
 
 
-def upload(session: Session | None, path: str, url: str, *, progress: Callable[[int], object] | None = None) -> None:
-    """Send the file at `path` to be stored at `url`. Raises StorageError, FileNotFoundError."""
-    with open(path, "rb") as file:
-        length = os.fstat(file.fileno()).st_size
-        boundary = os.urandom(16).hex()
-        head, tail = _multipart(urls.server_path(url), path, boundary)
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            "Content-Length": str(len(head) + length + len(tail)),
-        }
+def upload(
+    session: Session | None, source: Source, url: str, *, progress: Callable[[int], object] | None = None
+) -> None:
+    """Send `source` to be stored at `url`. Raises StorageError, FileNotFoundError."""
+    boundary = os.urandom(16).hex()
+    head, tail = _multipart(urls.server_path(url), source.name, boundary)
+    headers = {
+        "Content-Type": f"multipart/form-data; boundary={boundary}",
+        "Content-Length": str(len(head) + source.length + len(tail)),
+    }
 
-        def send(connection: http.client.HTTPConnection) -> None:
-            file.seek(0)
-            connection.send(head)
-            _send_file(connection, file, length, progress)
-            connection.send(tail)
+    def send(connection: http.client.HTTPConnection) -> None:
+        connection.send(head)
+        source.send(connection, progress)
+        connection.send(tail)
 
-        limit_s = max(30.0, length / SLOWEST_BYTES_PER_S)
-        with _Exchange(session, url, UPLOAD_TRIES) as exchange:
-            exchange.run("POST", "/", headers, send, limit_s).read()
+    limit_s = max(30.0, source.length / SLOWEST_BYTES_PER_S)
+    with _Exchange(session, url, UPLOAD_TRIES) as exchange:
+        exchange.run("POST", "/", headers, send, limit_s).read()
 
 
 def download(session: Session | None, url: str, path: str, *, progress: Callable[[int], object] | None = None) -> str:
@@ -203,24 +202,6 @@ class _Exchange:
         except ClearmlError as error:
             raise StorageUnreachable(self._url, f"cannot log in: {error}") from error
         return {"Authorization": f"Bearer {session.core.token}"}
-
-
-def _send_file(
-    connection: http.client.HTTPConnection, file: IO[bytes], length: int, progress: Callable[[int], object] | None
-) -> None:
-    """Send exactly `length` bytes: what the headers promised, also when the file grows meanwhile."""
-    sent = 0
-    while sent < length:
-        count = min(BLOCK_BYTES * 8, length - sent)
-        if connection.sock is not None:
-            moved = connection.sock.sendfile(file, sent, count)  # inside the kernel where it can be
-        else:
-            raise ConnectionResetError("the connection was closed")
-        if not moved:
-            raise OSError(f"{file.name} became shorter while it was sent")
-        sent += moved
-        if progress is not None:
-            progress(moved)
 
 
 def _multipart(target: str, path: str, boundary: str) -> tuple[bytes, bytes]:

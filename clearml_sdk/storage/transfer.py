@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 
 from clearml_sdk.storage import http_files, urls
 from clearml_sdk.storage.errors import StorageRefused, StoredFileMissing
+from clearml_sdk.storage.sources import FileSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from clearml_sdk.session import Session
+    from clearml_sdk.storage.sources import Source
 
     Progress = Callable[[int], object]
-
-BLOCK_BYTES = 1 << 20
 
 
 def upload(session: Session | None, path: str, url: str, *, progress: Progress | None = None) -> str:
@@ -25,14 +24,19 @@ def upload(session: Session | None, path: str, url: str, *, progress: Progress |
 
     Raises StorageError; FileNotFoundError when there is no file at `path`.
     """
+    if urls.scheme_of(url) == "file" and os.path.abspath(urls.local_path(url)) == os.path.abspath(path):
+        return url
+    return upload_source(session, FileSource(path), url, progress=progress)
+
+
+def upload_source(session: Session | None, source: Source, url: str, *, progress: Progress | None = None) -> str:
+    """Store `source` at `url` and return the URL to record. Waits. Raises StorageError."""
     scheme = urls.scheme_of(url)
     if scheme == "file":
-        target = urls.local_path(url)
-        if os.path.abspath(target) != os.path.abspath(path):
-            _copy(path, target)
+        _place(source, urls.local_path(url))
         return url
     if scheme in ("http", "https"):
-        http_files.upload(session, path, url, progress=progress)
+        http_files.upload(session, source, url, progress=progress)
         return url
     raise _unsupported(url, scheme)
 
@@ -94,15 +98,15 @@ def delete(session: Session | None, url: str) -> bool:
 
 def sha256(path: str) -> str:
     """The hash of a file, as artifacts record it."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return FileSource(path).sha256()
 
 
-def _copy(path: str, target: str) -> None:
+def _place(source: Source, target: str) -> None:
+    """Write a file whole or not at all."""
     os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
     partial = f"{target}.{os.getpid()}.{os.urandom(4).hex()}.part"
     try:
-        shutil.copyfile(path, partial)
+        source.write(partial)
         os.replace(partial, target)
     finally:
         if os.path.exists(partial):

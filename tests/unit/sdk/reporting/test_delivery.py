@@ -274,3 +274,32 @@ def test_a_burst_wakes_the_sender_before_its_period_ends(session: FakeSession, j
         reporter.scalar("loss", "train", 0.5, iteration)
     assert session.called.wait(20)
     reporter.close()
+
+
+def test_a_full_disk_neither_fails_the_start_nor_the_reports(
+    session: FakeSession, journals: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(descriptor: int, size_bytes: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("clearml_sdk.journal.segment._reserve", full)
+    reporter = open_reporter(session, journals)
+    reporter.scalar("loss", "train", 0.5, 1)
+    assert reporter.close(10)
+    assert iterations(session) == [1]
+
+
+def test_a_defect_of_ours_keeps_the_reports_and_the_thread(
+    session: FakeSession, journals: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail_once() -> dict[str, Any]:
+        session.answer = dict
+        raise KeyError("a defect")
+
+    session.answer = fail_once
+    reporter = open_reporter(session, journals, period_s=0.01)
+    reporter.scalar("loss", "train", 0.5, 1)
+    assert reporter.flush(20)
+    assert iterations(session) == [1]
+    reporter.close()
+    assert "a defect" in capsys.readouterr().err
