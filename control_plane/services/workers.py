@@ -12,7 +12,7 @@ from control_plane.services.context import Context
 from control_plane.services.errors import unknown_queue
 from control_plane.services.registry import endpoint
 from control_plane.services.tasks_common import begin, commit
-from control_plane.store.query import ListFilter
+from control_plane.store.conditions import ListFilter
 
 
 def key(ctx: Context, worker: str) -> str:

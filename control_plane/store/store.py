@@ -14,9 +14,10 @@ from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
 from control_plane.store.events import Events
 from control_plane.store.layout import Path
+from control_plane.store.leases import Leases
 from control_plane.store.model import Model
 from control_plane.store.query import Query
-from control_plane.store.queues import Leases, Queues
+from control_plane.store.queues import Queues
 from control_plane.store.transaction import Transaction
 from control_plane.store.workers import Workers
 

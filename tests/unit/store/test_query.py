@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.store import InvalidQuery, Query
+from control_plane.store.conditions import ListFilter, parse_date
 from control_plane.store.fields import look_inside, resolve
-from control_plane.store.query import ListFilter, evaluate, natural, parse_date
+from control_plane.store.query import evaluate, natural
 
 TASKS = {
     "alpha": {"name": "alpha", "tags": ["x"], "type": "training", "comment": "c one", "lr": "10", "created": "2020"},
