@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -146,6 +148,15 @@ def test_the_next_start_delivers_what_a_killed_script_left(workplace: Workplace,
     ran = workplace.run(INIT + "task.get_logger().flush(wait=True)\nimport time\ntime.sleep(1)\n")
     assert ran.code == 0
     assert Stored(session.call, killed.said["id"]).iterations("loss", "train") == list(range(1000))
+
+
+def test_clearml_sync_delivers_what_a_killed_script_left(workplace: Workplace, session: Session) -> None:
+    killed = workplace.run(INIT + 'logger.report_scalar("loss", "train", 0.5, 1)\nos.kill(os.getpid(), 9)\n')
+    command = [sys.executable, "-m", "clearml_sdk.cli", "sync"]
+    done = subprocess.run(command, env=workplace.environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "of 1 journals" in done.stdout
+    assert Stored(session.call, killed.said["id"]).iterations("loss", "train") == [1]
 
 
 def test_children_of_every_kind_report_to_the_task(workplace: Workplace, session: Session) -> None:

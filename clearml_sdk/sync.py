@@ -1,0 +1,32 @@
+"""`clearml sync`: deliver the reports that processes left behind, now instead of at the next start of the SDK."""
+
+from __future__ import annotations
+
+import argparse
+
+from clearml_sdk.errors import ClearmlError
+from clearml_sdk.journal import deliver
+from clearml_sdk.journal.folder import default_root
+from clearml_sdk.session import Session
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Deliver the journals of this user, say what was done, and return 0 when nothing is left, else 1."""
+    parser = argparse.ArgumentParser(prog="clearml sync", description="Deliver reports that did not reach the server.")
+    parser.add_argument("--dir", metavar="FOLDER", help="folder of the journals (default: this user's)")
+    parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="give up after S s without progress")
+    arguments = parser.parse_args(argv)
+    root = arguments.dir or default_root(create=False)
+    try:
+        session = Session.default()
+        session.log_in()
+    except ClearmlError as error:
+        print(f"clearml sync: {error}")
+        return 1
+    done = deliver(root, session, only_own_server=True, give_up_s=arguments.timeout)
+    print(f"delivered {done.events} reports of {done.journals} journals in {root}")
+    if done.in_use:
+        print(f"{done.in_use} journals belong to processes that still run")
+    for path in done.left:
+        print(f"not delivered, the server did not take it: {path}")
+    return 1 if done.left else 0
