@@ -13,7 +13,7 @@ from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments
 from clearml_sdk.config import environment, load_settings
 from clearml_sdk.errors import UsageError
-from clearml_sdk.notices import announce
+from clearml_sdk.notices import announce, harmless
 from clearml_sdk.reading import destination
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.run import CaptureWishes, Run
@@ -141,10 +141,11 @@ def _as_child(
     run = Run(session, config, record, "child")
     task = task_class._from_record(record)
     _adopt(task, run)
-    if options is not None:
-        _connect_streams(run, reporters.reporter_of(session, task_id), options)
-        if process_role.running_remotely():
-            _connect_arguments(task, options, takes=True)
+    with harmless("recording the console"):
+        inherited = os.environ.get(process_role.STREAMS, "")
+        _connect_streams(run, task_id, dict.fromkeys(inherited.split(","), True) if inherited else {})
+    if options is not None and process_role.running_remotely():
+        _connect_arguments(task, options, takes=True)
     _close_with_run(run, task)
     if "multiprocessing.util" in sys.modules:  # its children end without calling what atexit knows
         from multiprocessing.util import Finalize
@@ -163,8 +164,10 @@ def _open_run(
     reporter = reporters.reporter_of(session, task.id)
     if start.iteration_offset:
         reporter.iteration_offset = start.iteration_offset
-    _connect_streams(run, reporter, options)
-    _connect_monitor(run, reporter, options)
+    with harmless("recording the console"):
+        _connect_streams(run, task.id, options.streams)
+    with harmless("watching the machine"):
+        _connect_monitor(run, reporter, options)
     _close_with_run(run, task)
     return task
 
@@ -182,14 +185,15 @@ def _adopt(task: Task, run: Run) -> None:
     runs.set_current(run)
 
 
-def _connect_streams(run: Run, reporter: Any, options: InitOptions) -> None:
+def _connect_streams(run: Run, task_id: str, wanted: bool | Mapping[str, bool]) -> None:
     """Record the console, unless an agent does (`CLEARML_LOG_TASK_TO_BACKEND=0`) or the script does not want it."""
-    wanted = options.streams
     streams = {"stdout": True, "stderr": True, "logging": True} if wanted is True else dict(wanted or {})
     if not any(streams.values()) or not process_role.sends_console():
         return
     if not run.config.flag("sdk.development.worker.log_stdout", True):
         return
+    os.environ[process_role.STREAMS] = ",".join(name for name, is_on in streams.items() if is_on)
+    reporter = reporters.reporter_of(run.session, task_id)
     from clearml_sdk.reporting.console import Console, LoggingCapture
 
     console = Console(reporter, stdout=bool(streams.get("stdout")), stderr=bool(streams.get("stderr")))

@@ -10,6 +10,9 @@ from clearml_sdk.config.local_server import is_alive
 MASTER = "CLEARML_PROC_MASTER_ID"
 """`<pid>:<task id>` of the process that has the task, for the processes that it starts."""
 
+STREAMS = "CLEARML_CHILD_STREAMS"
+"""Which of its streams a child process reports, such as `stdout,stderr`: what its master does."""
+
 _simulated: str | None = None
 
 
@@ -56,3 +59,4 @@ def resign(task_id: str) -> None:
     """The opposite of `become_master`, once the task is closed."""
     if os.environ.get(MASTER) == f"{os.getpid()}:{task_id}":
         del os.environ[MASTER]
+        os.environ.pop(STREAMS, None)

@@ -296,6 +296,34 @@ say(status=task.get_status())
     assert scalars["child"]["x"]["y"] == [2.0]
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_pool_report_to_the_same_task(workplace: Workplace, read: Read, method: str) -> None:
+    ran = workplace.run(
+        f"""
+import multiprocessing
+from clearml import Task
+def work(n):
+    task = Task.current_task()
+    task.get_logger().report_scalar("pool", "x", n, n)
+    print("worker", n)
+    return task.id
+if __name__ == "__main__":
+    task = Task.init("sdk/run", "a pool", {QUIET}, reuse_last_task_id=False)
+    with multiprocessing.get_context("{method}").Pool(2) as pool:
+        say(id=task.id, ids=pool.map(work, range(4)))
+        pool.close()
+        pool.join()
+"""
+    )
+    assert ran.code == 0 and set(ran.said["ids"]) == {ran.said["id"]}, ran.err
+    assert read(ran.said["id"])["status"] == "completed"
+    scalars = workplace.server.call("events.scalar_metrics_iter_histogram", {"task": ran.said["id"]})
+    assert scalars["pool"]["x"]["y"] == [0.0, 1.0, 2.0, 3.0]
+    log = workplace.server.call("events.get_task_log", {"task": ran.said["id"]})["events"]
+    lines = "\n".join(event["msg"] for event in log).splitlines()
+    assert sorted(line for line in lines if line.startswith("worker")) == [f"worker {n}" for n in range(4)]
+
+
 def test_a_stop_from_outside_ends_the_process_after_its_callback(workplace: Workplace, read: Read) -> None:
     code = NEW + "task.register_abort_callback(lambda: say(callback=True), 5)\nimport time\ntime.sleep(60)"
     process = workplace.start(code)
