@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 import time
 
@@ -22,7 +23,7 @@ MAX_ENTRIES = 500
 
 
 class LastRuns:
-    """The file `path`: `{key: {"id", "at" (s since epoch), "pid"}}`."""
+    """The file `path`: `{key: {"id", "at" (s since epoch), "pid", "host"}}`."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -36,7 +37,7 @@ class LastRuns:
         """Remember a run of this process. A file that cannot be written is no error: nothing is reused then."""
         entries = self._read()
         entries.pop(key, None)
-        entries[key] = {"id": task_id, "at": time.time(), "pid": os.getpid()}
+        entries[key] = {"id": task_id, "at": time.time(), "pid": os.getpid(), "host": socket.gethostname()}
         kept = dict(sorted(entries.items(), key=lambda entry: entry[1].get("at", 0))[-MAX_ENTRIES:])
         folder = os.path.dirname(self.path)
         try:
@@ -74,7 +75,9 @@ def may_reuse(task: Mapping[str, Any], entry: Mapping[str, Any], *, window_s: fl
         return False
     if task.get("status") in ("published", "publishing", "queued") or "archived" in (task.get("system_tags") or []):
         return False
-    if task.get("status") == "in_progress" and is_alive(entry.get("pid")):
+    # Of another machine that shares this home folder, nobody here knows whether the process lives.
+    is_ours = entry.get("host", socket.gethostname()) == socket.gethostname()
+    if task.get("status") == "in_progress" and (not is_ours or is_alive(entry.get("pid"))):
         return False
     artifacts = (task.get("execution") or {}).get("artifacts") or []
     if any(artifact.get("mode", "output") == "output" for artifact in artifacts):

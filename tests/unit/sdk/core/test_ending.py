@@ -74,6 +74,8 @@ def test_a_run_that_still_lives_is_not_reused() -> None:
     running = {**TASK, "status": "in_progress"}
     assert not may_reuse(running, {"at": 1e9, "pid": os.getpid()}, window_s=1e6, now=1e9)
     assert may_reuse(running, {"at": 1e9, "pid": 2**22 + 1}, window_s=1e6, now=1e9)
+    elsewhere = {"at": 1e9, "pid": 2**22 + 1, "host": "another machine"}
+    assert not may_reuse(running, elsewhere, window_s=1e6, now=1e9)
 
 
 def test_last_runs_survive_damage_and_stay_private(tmp_path: Path) -> None:
