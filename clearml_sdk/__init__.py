@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from clearml_sdk.errors import UsageError
     from clearml_sdk.logger import Logger
     from clearml_sdk.model import InputModel, Model, OutputModel
+    from clearml_sdk.storage.manager import StorageManager
     from clearml_sdk.task import Task, TaskTypes
 
 _HOMES = {
@@ -16,13 +17,24 @@ _HOMES = {
     "Logger": "clearml_sdk.logger",
     "Model": "clearml_sdk.model",
     "OutputModel": "clearml_sdk.model",
+    "StorageManager": "clearml_sdk.storage.manager",
     "Task": "clearml_sdk.task",
     "TaskTypes": "clearml_sdk.task",
     "UsageError": "clearml_sdk.errors",
     "__version__": "clearml_sdk._version",
 }
 
-__all__ = ["InputModel", "Logger", "Model", "OutputModel", "Task", "TaskTypes", "UsageError", "__version__"]
+__all__ = [
+    "InputModel",
+    "Logger",
+    "Model",
+    "OutputModel",
+    "StorageManager",
+    "Task",
+    "TaskTypes",
+    "UsageError",
+    "__version__",
+]
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it

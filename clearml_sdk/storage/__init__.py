@@ -1,1 +1,15 @@
 """Files that a task stores and reads: uploads, downloads and the local cache, by URL."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clearml_sdk.storage.manager import StorageManager
+
+__all__ = ["StorageManager"]
+
+
+def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it
+    if name != "StorageManager":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from clearml_sdk.storage.manager import StorageManager
+
+    return StorageManager
