@@ -29,6 +29,8 @@ async def identify(
     token = cookies.get(COOKIE)
     if token and cookie_counts(method, headers, origins):
         return await access.by_token(token)
+    if token and headers.get("Origin") and headers["Origin"] not in origins:
+        raise unauthorized(20, "missing credentials; a cookie counts only from this server's page, see --web-origin")
     raise unauthorized(20, "missing credentials")
 
 

@@ -1,0 +1,72 @@
+"""Requests of `organization.*`, `reports.*` and `pipelines.*`."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from control_plane.schema.base import Request
+from control_plane.schema.tasks import TaskRequest
+
+
+class TagsRequest(Request, kw_only=True):
+    """The tags in use."""
+
+    include_system: bool = False
+    filter: dict[str, Any] | None = None
+
+
+class CreateReportRequest(Request, kw_only=True):
+    """A new report."""
+
+    name: str
+    tags: list[str] | None = None
+    comment: str | None = None
+    report: str | None = None
+    report_assets: list[str] | None = None
+    project: str | None = None
+
+
+class UpdateReportRequest(TaskRequest, kw_only=True):
+    """Changes of a report that is not published."""
+
+    name: str | None = None
+    tags: list[str] | None = None
+    comment: str | None = None
+    report: str | None = None
+    report_assets: list[str] | None = None
+
+
+class ReportRequest(TaskRequest, kw_only=True):
+    """One report, and why."""
+
+    comment: str | None = None
+    force: bool = False
+
+
+class MoveReportRequest(TaskRequest, kw_only=True):
+    """A report into another project."""
+
+    project: str | None = None
+    project_name: str | None = None
+
+
+class Argument(Request, kw_only=True):
+    """An argument of a pipeline."""
+
+    name: str
+    value: Any = None
+
+
+class StartPipelineRequest(TaskRequest, kw_only=True):
+    """Another run of a pipeline."""
+
+    queue: str
+    args: list[Argument] | None = None
+    verify_watched_queue: bool = False
+
+
+class DeleteRunsRequest(Request, kw_only=True):
+    """Remove runs of a pipeline."""
+
+    ids: Annotated[list[str], Meta(min_length=1)]
+    project: str

@@ -1,0 +1,45 @@
+"""`organization.*`: what spans every project."""
+
+from typing import Any
+
+from control_plane.schema.base import Empty
+from control_plane.schema.organization import TagsRequest
+from control_plane.services import listing
+from control_plane.services.context import Context
+from control_plane.services.projects_queries import tags_of
+from control_plane.services.registry import endpoint
+
+KINDS = {"projects": "project", "tasks": "task", "models": "model"}
+
+
+@endpoint("organization.get_tags", TagsRequest, min_version="2.8")
+async def get_tags(ctx: Context, request: TagsRequest) -> dict[str, Any]:
+    """List the tags of tasks and models, of those with some system tags where a filter names them."""
+    where: dict[str, Any] = {"search_hidden": True}
+    if request.filter and request.filter.get("system_tags"):
+        where["system_tags"] = request.filter["system_tags"]
+    documents: list[dict[str, Any]] = []
+    for kind in ("task", "model"):
+        documents += await listing.everything(ctx, kind, where, ["tags", "system_tags"])
+    return tags_of(documents, request.include_system)
+
+
+@endpoint("organization.get_entities_count", dict, min_version="2.23")
+async def get_entities_count(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
+    """Count what each of the queries given finds."""
+    counts: dict[str, Any] = {}
+    for name, kind in KINDS.items():
+        query = request.get(name)
+        if isinstance(query, dict):
+            where = {"search_hidden": bool(request.get("search_hidden")), **query}
+            counts[name] = len(await listing.ids(ctx, kind, where))
+    return counts
+
+
+@endpoint("organization.get_user_companies", Empty, min_version="2.12")
+async def get_user_companies(ctx: Context, request: Empty) -> dict[str, Any]:
+    """List the companies of the caller: the one there is."""
+    users = await ctx.store.get_many("user", await ctx.store.ids("user"), ["name"])
+    owners = [{"id": user["id"], "name": user.get("name")} for user in users if user is not None]
+    company = {"id": ctx.company, "name": ctx.settings.company_name, "allocated": len(owners), "owners": owners}
+    return {"companies": [company]}
