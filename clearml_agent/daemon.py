@@ -216,11 +216,10 @@ class Daemon:
         """
         period_s = RENEW_S
         for worker in sorted({self.worker} | {run.record.worker for run in self._runs.values()}):
-            runs = [run for run in self._runs.values() if run.record.worker == worker and run.record.claim]
             body: dict[str, Any] = {
                 "worker": worker,
                 "queues": self._queues_of(worker),
-                "claims": [{"task": run.task, "claim": run.record.claim} for run in runs],
+                "claims": self._claims(worker),
             }
             if is_start and worker == self.worker:
                 body["is_start"] = True
@@ -230,6 +229,10 @@ class Daemon:
             if lease_s := answer.get("lease_s"):
                 period_s = min(RENEW_S, max(0.2, float(lease_s) / 3))
         return period_s
+
+    def _claims(self, worker: str) -> list[dict[str, Any]]:
+        runs = [run for run in self._runs.values() if run.record.worker == worker and run.record.claim]
+        return [{"task": run.task, "claim": run.record.claim} for run in runs]
 
     def _working(self) -> list[Working]:
         """What this process's workers do: each task under the worker that claimed it; this one also when it waits."""
@@ -266,9 +269,13 @@ class Daemon:
             await asyncio.wait(late)
 
     async def _unregister(self) -> None:
+        """Leave; entries on their way to the last, broken off `agents.wait` return to their queues at once."""
+        body = {"worker": self.worker, "queues": self.queue_ids}
         try:
-            body = {"worker": self.worker, "queues": self.queue_ids}
-            await self.api.call("workers.unregister", body, give_up_s=2.0)
+            await self.api.call(
+                "agents.renew", {**body, "claims": self._claims(self.worker), "is_start": True}, give_up_s=2
+            )
+            await self.api.call("workers.unregister", body, give_up_s=2)
         except (ApiError, BadAnswer, ServerUnreachable) as error:
             log.debug("%s", error)
 

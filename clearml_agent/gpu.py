@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -33,21 +34,26 @@ class Reader:
         self._nvml: Any = None
         self._failures = 0
 
-    def open(self) -> bool:
-        """Load the driver's library. False (once and for all) where there is none."""
+    def open(self, nvml: Any = None) -> bool:
+        """Load the driver's library. False (once and for all) where there is none.
+
+        Args:
+            nvml: stands in for the module `pynvml`.
+        """
         if self.visible == "none":
             return False
+        if nvml is None:
+            try:
+                nvml = importlib.import_module("pynvml")
+            except ImportError as error:
+                log.debug("no GPU is read: %s", error)
+                return False
         try:
-            import pynvml
-
-            pynvml.nvmlInit()
-        except (ImportError, OSError) as error:
+            nvml.nvmlInit()
+        except (OSError, nvml.NVMLError) as error:
             log.debug("no GPU is read: %s", error)
             return False
-        except pynvml.NVMLError as error:
-            log.debug("no GPU is read: %s", error)
-            return False
-        self._nvml = pynvml
+        self._nvml = nvml
         return True
 
     def close(self) -> None:

@@ -78,9 +78,15 @@ def of_stop(stop: Stop, worker: str, *, exit_code: int = 0) -> Outcome:
     return Outcome("", exit_code=code)
 
 
-def of_lost(worker: str) -> Outcome:
-    """What to report for a run whose runner was killed: nobody knows how the task's program ended."""
+def of_lost(worker: str, *, restarted: bool = False) -> Outcome:
+    """What to report for a run whose runner was killed: nobody knows how the task's program ended.
+
+    Args:
+        restarted: the machine was started again since the run began.
+    """
     what = "the program that watched over the task's process was killed, and with it the task: its exit code is unknown"
+    if restarted:
+        what = "the machine of the worker was restarted while the task ran: its exit code is unknown"
     return Outcome(
         FAILED,
         "worker execution exit unknown",

@@ -139,7 +139,7 @@ def surroundings_of(
     allowed = config.config.flag("agent.enable_task_env")
     return variables.Surroundings(
         task=str(task["id"]),
-        run_id=directory.record.run_id,
+        directory=str(directory.path),
         worker=directory.record.worker,
         token=directory.record.token,
         api_server=settings.api_server,

@@ -18,7 +18,8 @@ from clearml_agent.runs import Phase, Result, RunDirectory, RunnerPid, write_str
 from clearml_agent.watch import is_same_process, process_ended
 
 RUN_VARIABLE = "CLEARML_AGENT_RUN"
-"""Set for every process of a run: its remains are found by it where the process tree no longer tells."""
+"""Set for every process of a run, to the path of its directory: what remains of it is found by this where the process
+tree no longer tells."""
 LOCK_WAIT_S = 0.01
 START_LIMIT_S = 30.0
 
@@ -132,7 +133,7 @@ def stop(directory: RunDirectory, *, now: bool = False) -> bool:
 
 def kill_remains(directory: RunDirectory) -> list[int]:
     """SIGKILL what is left of a run whose runner was killed, by its mark and by its session; returns the pids."""
-    mark = f"{RUN_VARIABLE}={directory.record.run_id}".encode()
+    mark = f"{RUN_VARIABLE}={directory.path}".encode()
     session = _session(directory)
     if directory.record.boot != runner.boot_id():
         return []  # the machine has been started since: nothing of it can live, and pids mean others

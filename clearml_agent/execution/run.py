@@ -27,6 +27,7 @@ from clearml_agent.errors import RunFailed
 from clearml_agent.execution import outcome as outcomes
 from clearml_agent.execution import process
 from clearml_agent.execution.preparation import Prepared, host_property, prepare
+from clearml_agent.runner import boot_id
 from clearml_agent.runs import Outcome, Phase, RunDirectory, Stop, StopKind
 from clearml_agent.watch import Watcher
 from clearml_sdk.errors import ApiError, BadAnswer
@@ -171,7 +172,7 @@ class TaskRun:
         if result is None:
             if killed := await asyncio.to_thread(process.kill_remains, self.directory):
                 log.warning("killed %d processes that a lost runner left of task %s", len(killed), self.task)
-            return outcomes.of_lost(self.record.worker)
+            return outcomes.of_lost(self.record.worker, restarted=self.record.boot != boot_id())
         return outcomes.of_result(result, self.record.stop, self.record.worker)
 
     async def _announce_and_prepare(self) -> Prepared:

@@ -28,7 +28,8 @@ class Surroundings:
     """What a run's process needs to know; see `variables`."""
 
     task: str
-    run_id: str
+    directory: str
+    """The run's directory, which also marks its processes."""
     worker: str
     token: str
     api_server: str
@@ -78,7 +79,7 @@ def variables(base: Mapping[str, str], run: Surroundings, environment: Mapping[s
         "CLEARML_WEB_HOST": run.web_server,
         "CLEARML_FILES_HOST": run.files_server,
         "CLEARML_JOURNAL_DIR": run.journal,
-        "CLEARML_AGENT_RUN": run.run_id,
+        "CLEARML_AGENT_RUN": run.directory,
     }
     found.setdefault("PYTHONIOENCODING", "utf-8")
     if run.tags:

@@ -137,7 +137,7 @@ def test_an_abort_reaches_the_process_at_once_and_the_status_follows_its_end(
     stopped_at = time.time()
     server.call("tasks.stop", {"task": task})
     found = tasks.finished(task)
-    assert marked_processes(f"CLEARML_AGENT_RUN={task}") == []
+    assert marked_processes(f"/runs/{task}.") == []
     assert found["status"] == "stopped"
     assert found["status_reason"] == "task was stopped by tasks.stop"
     console = tasks.console(task)
@@ -146,13 +146,25 @@ def test_an_abort_reaches_the_process_at_once_and_the_status_follows_its_end(
     assert console.endswith("User aborted: stopping task\nProcess aborted by user\n")
 
 
+def test_a_stop_is_not_lost_when_the_script_says_that_it_has_started(tasks: Tasks, server: Any) -> None:
+    worker, queue = "tester:started", server.call("queues.get_all", {"name": f"^{tasks.queue}$"})["queues"][0]["id"]
+    task = tasks.submit("pass\n")
+    (entry,) = server.call("agents.wait", {"worker": worker, "queues": [queue], "slots": 1})["entries"]
+    server.call("tasks.started", {"task": task, "force": True}, token=entry["token"])
+    server.call("tasks.stop", {"task": task})
+    server.call("tasks.started", {"task": task, "force": False}, token=entry["token"])
+    (stop,) = server.call("agents.wait", {"worker": worker, "queues": [queue], "slots": 0})["stops"]
+    assert (stop["task"], stop["reason"]) == (task, "stopping")
+    server.call("tasks.stopped", {"task": task}, token=entry["token"])
+
+
 def test_a_status_changed_by_hand_ends_the_process_and_stays(agent: Agent, tasks: Tasks, server: Any) -> None:
     agent.start(queue=tasks.queue)
     task = tasks.submit("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
     tasks.says(task, "\nup\n")
     server.call("tasks.failed", {"task": task, "force": True, "status_reason": "by hand"})
     until(lambda: not agent.runs)
-    assert marked_processes(f"CLEARML_AGENT_RUN={task}") == []
+    assert marked_processes(f"/runs/{task}.") == []
     assert (tasks.status(task), tasks.get(task)["status_reason"]) == ("failed", "by hand")
 
 

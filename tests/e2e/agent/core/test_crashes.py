@@ -109,7 +109,7 @@ def test_an_abort_that_nobody_heard_is_carried_out_by_the_next_agent(agent: Agen
     server.call("tasks.stop", {"task": task})
     agent.start(queue=tasks.queue)
     assert tasks.finished(task)["status"] == "stopped"
-    assert marked_processes(f"CLEARML_AGENT_RUN={task}") == []
+    assert marked_processes(f"/runs/{task}.") == []
 
 
 def test_a_killed_runner_fails_its_task_and_takes_the_tree_along(agent: Agent, tasks: Tasks) -> None:
@@ -121,7 +121,7 @@ def test_a_killed_runner_fails_its_task_and_takes_the_tree_along(agent: Agent, t
     found = tasks.finished(task)
     assert (found["status"], found["status_reason"]) == ("failed", "worker execution exit unknown")
     assert "enqueue" in found["status_message"]
-    assert marked_processes(f"CLEARML_AGENT_RUN={task}") == []
+    assert marked_processes(f"/runs/{task}.") == []
 
 
 def test_a_runner_killed_while_there_is_no_agent_is_found_out_by_the_next_one(agent: Agent, tasks: Tasks) -> None:
@@ -172,7 +172,7 @@ def test_a_daemon_stopped_without_a_server_leaves_the_report_to_the_next_one(
     own_server.kill()
     process.send_signal(signal.SIGTERM)
     process.wait(40)
-    assert marked_processes(f"CLEARML_AGENT_RUN={task}") == []
+    assert marked_processes(f"/runs/{task}.") == []
     own_server.restart()
     agent.start()
     found = tasks.finished(task)
@@ -191,5 +191,5 @@ def test_nothing_is_left_after_many_tasks(agent: Agent, tasks: Tasks) -> None:
         assert tasks.finished(task, 60)["status"] == "completed"
     until(lambda: not agent.runs)
     assert descriptors() <= before + 2
-    children = [pid for pid in marked_processes("CLEARML_AGENT_RUN=") if is_running(pid)]
+    children = [pid for pid in marked_processes(f"CLEARML_AGENT_RUN={agent.home}") if is_running(pid)]
     assert children == []

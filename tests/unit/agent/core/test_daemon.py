@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ async def agent(server: FakeServer, home: Path, **changes: Any) -> AsyncIterator
 async def killed_agent(server: FakeServer, home: Path, **changes: Any) -> AsyncIterator[None]:
     """A daemon that vanishes at the end of the block as by kill -9: nothing of it gets to act on its end."""
     config = settings(server, home, **changes)
+    threads = ThreadPoolExecutor()
+    asyncio.get_running_loop().set_default_executor(threads)
     async with Connection(config.api) as connection:
         daemon = Daemon(
             config=config, api=Api(connection, config.api), worker="host:0", queues=[Queue("q1", "default")]
@@ -73,6 +76,8 @@ async def killed_agent(server: FakeServer, home: Path, **changes: Any) -> AsyncI
         yield
         job.cancel()
         await asyncio.wait((job,))
+    threads.shutdown()  # a killed process has no threads that go on
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
 
 async def appears(path: Path) -> None:
@@ -179,7 +184,8 @@ async def test_an_agent_that_dies_at_any_call_loses_nothing(server: FakeServer, 
     async with agent(server, tmp_path):
         await server.until(lambda: status(server, "t1") == "failed")
     text = server.text("t1")
-    assert [line for line in text.splitlines() if line.startswith("line ")] == [f"line {i}" for i in range(40)]
+    lines = [line for line in text.splitlines() if line.startswith("line ")]
+    assert lines == [f"line {i}" for i in range(40)], (server.tasks["t1"], text)
     assert server.tasks["t1"]["status_reason"] == "worker execution exit code 5"
     assert text.count("Process failed, exit code 5\n") == 1
     assert server.claims["t1"] == 1

@@ -80,6 +80,7 @@ def test_a_lost_runner_fails_the_task_with_exit_unknown() -> None:
     assert found.endpoint == "tasks.failed"
     assert "unknown" in found.reason
     assert "enqueue" in found.message
+    assert "restarted" in outcome.of_lost("w", restarted=True).message
 
 
 def test_a_failed_checkout_keeps_its_reason_and_advice() -> None:

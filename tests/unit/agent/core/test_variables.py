@@ -17,7 +17,7 @@ SECRETS = {
 }
 RUN = Surroundings(
     task="t1",
-    run_id="t1.3",
+    directory="/runs/t1.3",
     worker="host:0",
     token="claim-token",
     api_server="http://api",
