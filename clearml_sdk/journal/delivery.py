@@ -87,7 +87,10 @@ def _deliver_folder(
     poster = Poster(session)
     task, worker = str(folder.facts.get("task", "")), str(folder.facts.get("worker", ""))
     reports = ReportCourier(poster, folder.id, task, worker)
-    couriers: dict[str, Courier] = {REPORTS: reports, UPLOADS: UploadCourier(session, poster, folder.id, task)}
+    couriers: dict[str, Courier] = {
+        REPORTS: reports,
+        UPLOADS: UploadCourier(session, poster, folder.id, folder.files_folder),
+    }
     is_all = True
     for lane, number, path in list(folder.segments()):
         segment = Segment.load(number, path)

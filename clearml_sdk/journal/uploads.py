@@ -11,6 +11,7 @@ from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from clearml_sdk.journal.segment import Segment
@@ -24,18 +25,24 @@ def upload_record(file: str, url: str, event: dict[str, Any], *, is_spooled: boo
     """The record of one upload.
 
     Args:
-        file: path of what to upload. is_spooled: it is the journal's own copy, and goes once it is uploaded.
+        file: path of what to upload. is_spooled: it is the journal's own copy, and goes once it is uploaded. Then its
+            name alone is recorded: the journal may be delivered from where its folder has another path.
         url: where to (unquoted). event: what to report then. delete: remove the user's file once it is uploaded.
     """
-    order = {"file": file, "url": url, "event": event, "remove": is_spooled or delete}
+    order = {
+        "file": os.path.basename(file) if is_spooled else os.path.abspath(file),
+        "url": url,
+        "event": event,
+        "remove": is_spooled or delete,
+    }
     return framing.event(json.dumps(order, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 class UploadCourier:
-    """Uploads one file at a time, then reports it."""
+    """Uploads one file at a time, then reports it. files: gives the folder of the journal's own copies."""
 
-    def __init__(self, session: Session, poster: Poster, journal_id: str, task: str) -> None:
-        self._session, self._poster, self._journal_id, self._task = session, poster, journal_id, task
+    def __init__(self, session: Session, poster: Poster, journal_id: str, files: Callable[[], str]) -> None:
+        self._session, self._poster, self._journal_id, self._files = session, poster, journal_id, files
         self._attempts = 0
 
     def deliver(self, segment: Segment) -> Outcome:
@@ -47,10 +54,11 @@ class UploadCourier:
         if not order:
             segment.acknowledge(end)
             return Outcome.DELIVERED
+        path = order["file"] if os.path.isabs(order["file"]) else os.path.join(self._files(), order["file"])
         is_resent = segment.sending == end
         if not is_resent:
             try:
-                upload(self._session, order["file"], order["url"])
+                upload(self._session, path, order["url"])
             except FileNotFoundError as error:
                 warn_once("upload-gone", f"a reported file is not there any more: {error}")
                 segment.acknowledge(end)
@@ -72,7 +80,7 @@ class UploadCourier:
         segment.acknowledge(end)
         if order["remove"]:
             try:
-                os.unlink(order["file"])
+                os.unlink(path)
             except OSError as error:
                 warn_once("upload-remove", f"cannot remove an uploaded file: {error}")
         return outcome

@@ -35,7 +35,7 @@ class LiveJournal:
             "worker": session.settings.worker,
             "pid": os.getpid(),
         }
-        self._session, self._task, self._period_s = session, task_id, period_s
+        self._session, self._period_s = session, period_s
         self._folder: JournalFolder | None = None
         self.root = root or ""
         try:
@@ -59,7 +59,7 @@ class LiveJournal:
         with self._starting:
             if self._uploads is None:
                 lane = self._lane(UPLOADS, UPLOAD_MAX_BYTES, lambda: None)
-                courier = UploadCourier(self._session, Poster(self._session), self.id, self._task)
+                courier = UploadCourier(self._session, Poster(self._session), self.id, self.files_folder)
                 sender = Sender(lane, courier, name="clearml-uploads", period_s=self._period_s, delay_s=self._delay_s)
                 _start(sender)
                 self._uploads = lane, sender

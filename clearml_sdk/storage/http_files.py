@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from clearml_sdk.storage.sources import Source
 
 BLOCK_BYTES = 1 << 20
-UPLOAD_TRIES = 3
+UPLOAD_TRIES = 7
+"""Half a minute in all: a server that restarts is back by then."""
 READ_TRIES = 5
 RETRIED = frozenset({408, 429, 502, 503, 504, 509})
 CONNECT_TIMEOUT_S = 30.0

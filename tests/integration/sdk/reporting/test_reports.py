@@ -97,6 +97,32 @@ def test_pictures_are_uploaded_before_they_are_reported(
     assert images["html", 1]["key"] in urllib.request.url2pathname(images["html", 1]["url"])
 
 
+def test_pictures_of_a_killed_script_are_delivered_also_from_another_place(
+    workplace: Workplace, session: Session, server: RunningServer
+) -> None:
+    code = """
+logger.report_media("media", "first", iteration=1, stream="first", file_extension=".html")
+logger.flush(wait=True)
+settings = task._record.session.settings
+logger.set_default_upload_destination(settings.files_server)
+settings.api_server = "http://127.0.0.1:9"  # from here on nothing gets through
+logger._reporter.scalar("loss", "train", 0.5, 1)
+logger.flush()
+logger.report_media("media", "second", iteration=1, stream="second", file_extension=".html")
+os.kill(os.getpid(), 9)
+"""
+    killed = workplace.run(INIT + code)
+    (workplace.folder / ".journal").rename(workplace.folder / "moved")
+    done = deliver(workplace.folder / "moved", session)
+    assert done.left == []
+    images = {image["variant"]: image for image in Stored(session.call, killed.said["id"]).images()}
+    assert {name: read_file(server, image["url"]) for name, image in images.items()} == {
+        "first": b"first",
+        "second": b"second",
+    }
+    assert list((workplace.folder / "moved").iterdir()) == []
+
+
 def read_file(server: RunningServer, url: str) -> bytes:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {server.login()}"})
     with urllib.request.urlopen(request, timeout=20) as answer:

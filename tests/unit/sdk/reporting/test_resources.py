@@ -6,7 +6,16 @@ import threading
 
 import pytest
 
-from clearml_sdk.reporting.resources import GPU, MACHINE, Axis, MachineSampler, Means, ResourceMonitor
+from clearml_sdk.reporting.resources import (
+    GPU,
+    MACHINE,
+    Axis,
+    GpuSampler,
+    MachineSampler,
+    Means,
+    ResourceMonitor,
+    _visible,
+)
 
 
 def test_reports_follow_the_iterations_of_the_task() -> None:
@@ -86,3 +95,48 @@ def test_stopping_is_immediate() -> None:
     monitor.stop()
     assert monitor._thread is not None
     assert not monitor._thread.is_alive()
+
+
+class RecordedNvml:
+    """Answers as the driver of one card did; a slice of a card that does not tell its power."""
+
+    class NVMLError(Exception):
+        pass
+
+    class Memory:
+        total, used = 80 << 30, 20 << 30
+        free = 60 << 30
+
+    class Rates:
+        gpu = 37
+
+    def nvmlDeviceGetMemoryInfo(self, handle: object) -> Memory:
+        return self.Memory()
+
+    def nvmlDeviceGetUtilizationRates(self, handle: object) -> Rates:
+        return self.Rates()
+
+    def nvmlDeviceGetTemperature(self, handle: object, sensor: int) -> int:
+        return 41
+
+    def nvmlDeviceGetPowerUsage(self, handle: object) -> int:
+        raise self.NVMLError("Not Supported")
+
+
+def test_a_card_is_sampled_as_far_as_it_tells() -> None:
+    assert GpuSampler(RecordedNvml(), [object()])() == {
+        GPU: {
+            "gpu_0_mem_usage": 25.0,
+            "gpu_0_mem_used_gb": 20.0,
+            "gpu_0_mem_free_gb": 60.0,
+            "gpu_0_utilization": 37.0,
+            "gpu_0_temperature": 41.0,
+        }
+    }
+
+
+def test_visible_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NVIDIA_VISIBLE_DEVICES", raising=False)
+    for chosen, cards in (("", [0, 1, 2, 3]), ("2,1", [2, 1]), ("GPU-abc", [0, 1, 2, 3]), ("7", [0, 1, 2, 3])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
+        assert _visible(4) == cards
