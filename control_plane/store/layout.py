@@ -181,6 +181,8 @@ def unflatten(
             continue
         for raw, leaf in fields.items():
             head, dot, child = raw.decode().partition(".")
+            if names is None and head.startswith("_"):
+                continue  # the server's own notes are read by name only
             if dot:
                 document.setdefault(head, {})[child] = decode(leaf)
             else:

@@ -48,7 +48,9 @@ def test_reported_values_are_read_back_and_summed_up_in_the_task(server: Running
         "first_value": 1.0, "first_value_iteration": 0, "count": 6, "mean_value": 2.42,
     }  # fmt: skip
     assert {name: shown[name] for name in wanted} == wanted
-    assert server.call("tasks.get_by_id", {"task": task})["task"]["last_iteration"] == 6
+    document = server.call("tasks.get_by_id", {"task": task})["task"]
+    assert document["last_iteration"] == 6
+    assert [name for name in document if name.startswith("_")] == []
 
 
 def test_a_batch_sent_again_is_stored_once(server: RunningServer, task: str) -> None:
