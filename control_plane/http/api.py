@@ -57,7 +57,7 @@ class Api:
     def __post_init__(self) -> None:
         self._decoder = Decoder(self.table)
         self._envelopes = Envelopes()
-        self._openapi = openapi.document(self.table)
+        self._openapi = b""
 
     def system_context(self) -> Context:
         """A context of the server itself, for what it does unasked."""
@@ -228,6 +228,7 @@ class Api:
                 body = failure(request_id, path[1:], NEWEST, "0", error)
                 return web.Response(body=body, status=error.code, headers=JSON_HEADERS)
         if path == "/openapi.json":
+            self._openapi = self._openapi or openapi.document(self.table)
             return web.Response(body=self._openapi, headers=JSON_HEADERS)
         return web.Response(text=self.metrics.text(self.counters), content_type="text/plain")
 

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,8 +79,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         )
         files = Files(settings.files_dir.resolve(), access)
         page = Web(api, files, load_page())
-        for sock, handler in zip(sockets, (api.handle, page.handle, files.handle), strict=True):
-            await stack.enter_async_context(_port(sock, handler, settings))
+        handlers = (api.handle, page.handle, files.handle)
+        await stack.enter_async_context(_ports(list(zip(sockets, handlers, strict=True)), settings))
         # A watchdog that dies takes the server down: a server that no longer watches is not a server.
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watchdog.run(api), name="watchdog")
@@ -103,18 +103,28 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
 
 
 @asynccontextmanager
-async def _port(sock: socket.socket, handler: Handler, settings: Settings) -> AsyncIterator[None]:
-    """Serve one port; at the end stop accepting, let running calls finish within the grace, cut the rest off."""
-    server = Server(handler, max_body_bytes=settings.max_body_bytes, keepalive_timeout=KEEPALIVE_S)
-    runner = web.ServerRunner(server, shutdown_timeout=settings.stop_grace_s)
-    await runner.setup()
-    site = web.SockSite(runner, sock, backlog=1024)
-    await site.start()
+async def _ports(served: Sequence[tuple[socket.socket, Handler]], settings: Settings) -> AsyncIterator[None]:
+    """Serve the ports. At the end: take nothing new, end what only waits, let the rest finish within the grace."""
+    servers = [
+        Server(handler, max_body_bytes=settings.max_body_bytes, keepalive_timeout=KEEPALIVE_S) for _, handler in served
+    ]
+    runners = [web.ServerRunner(server, shutdown_timeout=settings.stop_grace_s) for server in servers]
+    sites: list[web.SockSite] = []
     try:
+        for runner, (sock, _) in zip(runners, served, strict=True):
+            await runner.setup()
+            site = web.SockSite(runner, sock, backlog=1024)
+            await site.start()
+            sites.append(site)
         yield
     finally:
-        server.end_long_calls()
-        await runner.cleanup()
+        for site in sites:
+            await site.stop()
+        for server in servers:
+            server.end_long_calls()
+        async with asyncio.TaskGroup() as group:
+            for runner in runners:
+                group.create_task(runner.cleanup(), name="stop a port")
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from .client import basic, send
+from .client import basic, multipart, send
 
 Opener = Callable[..., AbstractContextManager[Any]]
 
@@ -90,6 +91,40 @@ def _until_busy(server: Any) -> None:
         if b"clearml_waiting_calls 1" in send(server.api, "/metrics", method="GET").body:
             return
     pytest.fail("the long call never arrived")
+
+
+def test_an_upload_that_runs_is_finished_and_nothing_new_is_taken(new_server: Opener) -> None:
+    with new_server() as server:
+        body, kind = multipart({"/slow/file": b"x" * 1_000_000})
+        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        head += f"Connection: close\r\nAuthorization: Bearer {server.login()}\r\n\r\n"
+        address = ("127.0.0.1", int(server.files.rpartition(":")[2]))
+        with socket.create_connection(address, timeout=10) as sock:
+            sock.sendall(head.encode() + body[:500_000])
+            folder = server.data_dir / "files" / "slow"
+            _until(lambda: folder.exists() and any(folder.iterdir()))
+            server.process.send_signal(signal.SIGTERM)
+            _until(lambda: _refuses(server.api))
+            assert _refuses(server.files)
+            sock.sendall(body[500_000:])
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+        assert server.process.wait(20) == 0
+        assert (folder / "file").stat().st_size == 1_000_000
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # another process does it: nothing to wait on
+
+
+def _refuses(url: str) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=1).close()
+    except OSError:
+        return True
+    return False
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left(tmp_path: Path) -> None:
