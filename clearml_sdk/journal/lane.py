@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import deque
@@ -58,7 +59,9 @@ class Lane:
         self._deferred: deque[Callable[[], object]] = deque()
         self._stride = 1
         self._skipped: dict[tuple[str, str], int] = {}
-        self._segment = self._create(1, min(FIRST_SEGMENT_BYTES, segment_bytes))
+        self._numbers = itertools.count(1)
+        self._spare: Segment | None = None
+        self._segment = self._create(min(FIRST_SEGMENT_BYTES, segment_bytes))
         self.segments.append(self._segment)
 
     def append_scalar(self, title: str, series: str, iteration: int, at_ms: int, value: float) -> None:
@@ -106,6 +109,14 @@ class Lane:
             self._wake()
         return is_stored
 
+    def prepare(self) -> None:
+        """Make the next segment ahead of its need, so that no appending thread waits for the file system to do it."""
+        if self._spare is None and self._total_bytes() + 2 * self.segment_bytes <= self.max_bytes:
+            try:
+                self._spare = self._create(self.segment_bytes)
+            except OSError:
+                return  # whoever needs it will say what is wrong
+
     def first(self) -> Segment | None:
         """The oldest segment with something to deliver; those before it are removed. For the delivering thread.
 
@@ -140,6 +151,8 @@ class Lane:
         with self._lock:
             for segment in self.segments:
                 segment.remove() if remove else segment.close()
+            if self._spare is not None:
+                self._spare.remove()
 
     def _run_deferred(self) -> None:
         while self._deferred:
@@ -190,8 +203,12 @@ class Lane:
         if self._total_bytes() + size > self.max_bytes:
             return False
         old = self._segment
+        new, self._spare = self._spare, None
+        if new is not None and (new.number < old.number or new.limit < size):
+            new.remove()  # made for a place that an over-long record has taken
+            new = None
         try:
-            new = self._create(old.number + 1, size)
+            new = new or self._create(size)
         except OSError as error:
             warn_once("journal", f"no room for reports ({error}): they are dropped until there is")
             return False
@@ -202,7 +219,8 @@ class Lane:
         self._wake_at = 0
         return True
 
-    def _create(self, number: int, size_bytes: int) -> Segment:
+    def _create(self, size_bytes: int) -> Segment:
+        number = next(self._numbers)
         path = None if self.folder is None else os.path.join(self.folder, f"{self.name}-{number:08d}.seg")
         return Segment.create(number, path, size_bytes)
 

@@ -22,13 +22,22 @@ class Sender:
     """Delivers what is in `lane`, every `period_s` seconds or when woken.
 
     Args:
+        prepares: make the lane's next segment before it is needed.
         delay_s: how long to wait before attempt n + 1; see `SessionCore.retry_delay_s`.
     """
 
     def __init__(
-        self, lane: Lane, courier: Courier, *, name: str, period_s: float, delay_s: Callable[[int], float]
+        self,
+        lane: Lane,
+        courier: Courier,
+        *,
+        name: str,
+        period_s: float,
+        delay_s: Callable[[int], float],
+        prepares: bool = False,
     ) -> None:
         self._lane, self._courier, self.period_s, self._delay_s = lane, courier, period_s, delay_s
+        self._prepares = prepares
         self._wake = threading.Event()
         self._changed = threading.Condition()
         self._is_stopping = False
@@ -87,6 +96,8 @@ class Sender:
     def _run(self) -> None:
         attempt = 0
         while not self._is_stopping:
+            if self._prepares:
+                self._lane.prepare()
             segment = self._lane.first()
             if segment is None:
                 attempt = 0

@@ -168,3 +168,17 @@ def test_a_lane_without_a_folder_lives_in_memory() -> None:
     lane.append_scalar("loss", "train", 1, 1, 0.0)
     assert lane.first() is not None
     lane.close(remove=True)
+
+
+def test_a_prepared_segment_is_used_in_its_order(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096)
+    lane.prepare()
+    lane.append(framing.event(b'"' + b"y" * 50_000 + b'"'))  # longer than what is prepared
+    for iteration in range(500):
+        lane.prepare()
+        lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    lines = points(lane)
+    assert len(lines[0]) > 50_000
+    assert [f'"iter":{iteration},' in line for iteration, line in enumerate(lines[1:])] == [True] * 500
+    lane.close(remove=False)
+    assert [segment.path for segment in lane.segments] == [str(path) for path in files(folder)]
