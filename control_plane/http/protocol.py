@@ -5,6 +5,7 @@ table is the router.
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -18,6 +19,8 @@ from control_plane.http.envelope import failure
 from control_plane.http.routing import NEWEST
 from control_plane.services.context import Connection
 from control_plane.services.errors import ApiError, Subcode
+
+log = logging.getLogger(__name__)
 
 MAX_LINE_BYTES = 64 * 1024
 """Longest request line and header: queries with long id lists, tokens."""
@@ -56,8 +59,13 @@ class Server(web.Server):
     def __init__(self, handler: Handler, *, max_body_bytes: int, **kwargs: Any) -> None:
         self._max_body_bytes = max_body_bytes
         self._long_calls: dict[web.RequestHandler, Connection] = {}
+        self._handler = handler
+        self._running = 0
+        self._is_stopping = False
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         super().__init__(
-            handler,
+            self._counted,
             request_factory=self._request,
             access_log=None,
             auto_decompress=False,
@@ -81,6 +89,19 @@ class Server(web.Server):
             message, payload, protocol, writer, task, self._loop, client_max_size=self._max_body_bytes
         )
 
+    async def _counted(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._running += 1
+        self._is_idle.clear()
+        try:
+            response = await self._handler(request)
+            if self._is_stopping:
+                response.force_close()
+            return response
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._is_idle.set()
+
     def watch(self, protocol: web.RequestHandler, connection: Connection) -> None:
         """Have `connection` told when this caller hangs up or the server stops."""
         self._long_calls[protocol] = connection
@@ -95,7 +116,16 @@ class Server(web.Server):
             connection.lose()
         super().connection_lost(handler, exc)
 
-    def end_long_calls(self) -> None:
-        """Make every waiting call answer now, with what it has; used when the server stops."""
+    async def drain(self, grace_s: float) -> None:
+        """Make waiting calls answer now with what they have, and wait until the others are done, at most `grace_s`.
+
+        aiohttp's own shutdown drops what an upload still sends, so it comes after this.
+        """
+        self._is_stopping = True
         for connection in self._long_calls.values():
             connection.lose()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._is_idle.wait()
+        except TimeoutError:
+            log.warning("calls are cut off", extra={"running": self._running})

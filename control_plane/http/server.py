@@ -28,6 +28,8 @@ from control_plane.store.embedded import Durability
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 75.0
+CUT_OFF_S = 1.0
+"""What a call that outlived the grace gets to notice that it is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ async def _ports(served: Sequence[tuple[socket.socket, Handler]], settings: Sett
     servers = [
         Server(handler, max_body_bytes=settings.max_body_bytes, keepalive_timeout=KEEPALIVE_S) for _, handler in served
     ]
-    runners = [web.ServerRunner(server, shutdown_timeout=settings.stop_grace_s) for server in servers]
+    runners = [web.ServerRunner(server, shutdown_timeout=CUT_OFF_S) for server in servers]
     sites: list[web.SockSite] = []
     try:
         for runner, (sock, _) in zip(runners, served, strict=True):
@@ -120,11 +122,14 @@ async def _ports(served: Sequence[tuple[socket.socket, Handler]], settings: Sett
     finally:
         for site in sites:
             await site.stop()
-        for server in servers:
-            server.end_long_calls()
         async with asyncio.TaskGroup() as group:
-            for runner in runners:
-                group.create_task(runner.cleanup(), name="stop a port")
+            for server, runner in zip(servers, runners, strict=True):
+                group.create_task(_close(server, runner, settings.stop_grace_s), name="stop a port")
+
+
+async def _close(server: Server, runner: web.ServerRunner, grace_s: float) -> None:
+    await server.drain(grace_s)
+    await runner.cleanup()
 
 
 def _bind(host: str, port: int) -> socket.socket:
