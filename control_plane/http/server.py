@@ -18,7 +18,7 @@ from control_plane.http.metrics import Metrics
 from control_plane.http.protocol import Handler, Server
 from control_plane.http.simple_index import SimpleIndex
 from control_plane.http.web import Web, load_page
-from control_plane.services import setup, watchdog
+from control_plane.services import persistence, setup, watchdog
 from control_plane.services.access import Access
 from control_plane.services.table import handler_table
 from control_plane.settings import Settings
@@ -79,6 +79,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             metrics=Metrics(),
             index=SimpleIndex(settings.data_dir / "wheel"),
         )
+        _tell_persistence(api)
         files = Files(settings.files_dir.resolve(), access)
         page = Web(api, files, load_page())
         handlers = (api.handle, page.handle, files.handle)
@@ -91,6 +92,17 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             finally:
                 log.info("stopping")
                 watching.cancel()
+
+
+def _tell_persistence(api: Api) -> None:
+    """Say in the log and in `/metrics` what the store may lose."""
+    found = persistence.judge(api.store.persistence)
+    level = logging.INFO if found.survives_power_cut else logging.WARNING
+    if api.settings.redis_url:  # of the embedded store the administrator chose it with --durability
+        log.log(level, "what the store may lose", extra={"text": found.text})
+    for name, value in (("crash", found.survives_crash), ("power_cut", found.survives_power_cut)):
+        if value is not None:
+            api.metrics.gauges[f"store_survives_{name}"] = float(value)
 
 
 async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:

@@ -87,3 +87,10 @@ def test_a_waiter_at_one_gets_what_is_queued_at_the_other(pair: tuple[Any, Any])
     two.call("tasks.enqueue", {"task": task, "queue": queue})
     body = {"worker": "w", "queues": [queue], "slots": 1, "timeout_s": 10}
     assert one.call("agents.wait", body)["entries"][0]["task"] == task
+
+
+def test_a_redis_that_may_lose_writes_is_said_to(pair: tuple[Any, Any]) -> None:
+    one, _ = pair
+    assert "appendonly yes" in one.log
+    metrics = send(one.api, "/metrics", method="GET").body.decode()
+    assert "clearml_store_survives_crash 0.0" in metrics
