@@ -22,6 +22,7 @@ from control_plane.services.curves import SINGLE_VALUE_STEP, curve
 from control_plane.services.errors import ApiError, Subcode, unknown_model, unknown_task
 from control_plane.services.event_batches import FAMILY_OF, TYPE_OF
 from control_plane.services.registry import endpoint
+from control_plane.services.sample_windows import Window, next_steps, read_scroll, write_scroll
 from control_plane.store.blocks import Record
 from control_plane.store.events import Family, Series
 
@@ -114,15 +115,27 @@ async def _samples(ctx: Context, request: SamplesRequest, family: Family) -> dic
     for one in request.metrics:
         by_task.setdefault(one.task, []).append(one)
     await require_owners(ctx, list(by_task), request.model_events)
+    windows = _windows(request)
     answer = []
     for task, asked in by_task.items():
         some = None if any(one.metric is None for one in asked) else wanted(asked)
         by_iteration: dict[int, list[dict[str, Any]]] = {}
         for record in _of_metrics(await ctx.store.events.records(task, family), some):
             by_iteration.setdefault(record.iteration, []).append(_event(task, family, record))
-        steps = sorted(by_iteration, reverse=True)[: request.iters]
+        steps = next_steps(by_iteration, windows.get(task), request.iters, earlier=request.navigate_earlier)
+        if steps:
+            windows[task] = steps[-1], steps[0]
         answer.append({"task": task, "iterations": [{"iter": step, "events": by_iteration[step]} for step in steps]})
-    return {"metrics": answer, "scroll_id": request.scroll_id or "0"}
+    return {"metrics": answer, "scroll_id": write_scroll(windows)}
+
+
+def _windows(request: SamplesRequest) -> dict[str, Window]:
+    if request.refresh:
+        return {}
+    try:
+        return read_scroll(request.scroll_id)
+    except (ValueError, TypeError):
+        raise ApiError(400, Subcode.BAD_SCROLL, "Invalid scroll id", scroll_id=request.scroll_id or "") from None
 
 
 @endpoint("events.get_task_events", EventsRequest, min_version="2.1")

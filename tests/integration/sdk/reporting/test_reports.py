@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from clearml_sdk.journal import deliver
+from clearml_sdk.reading import debug_samples
+from clearml_sdk.record import TaskRecord
 from clearml_sdk.reporting import Reporter
 from clearml_sdk.reporting.images import Samples
 from clearml_sdk.session import Session
@@ -75,8 +77,6 @@ def test_pictures_are_uploaded_before_they_are_reported(
     reporter: Reporter, session: Session, stored: Stored, server: RunningServer, tmp_path: Path
 ) -> None:
     numpy = pytest.importorskip("numpy")
-    from clearml_sdk.record import TaskRecord
-
     samples = Samples(reporter, TaskFolder(TaskRecord(session, stored.task_id)))
     samples.history = 2
     samples.picture("a/title", "se:ries", 1, numpy.zeros((4, 6, 3), dtype=numpy.uint8), None)
@@ -302,3 +302,11 @@ logger.report_single_value("best", 3)
     }
     figure: dict[str, Any] = json.loads(plots["plotly", "s"]["plot_str"])
     assert figure == {"data": [{"x": [1], "y": [None]}], "layout": {"title": "s"}}
+
+
+def test_samples_are_paged_without_repeats(reporter: Reporter, stored: Stored, session: Session) -> None:
+    for iteration in range(250):
+        reporter.image("pictures", "one", iteration, f"https://elsewhere.test/{iteration}.png")
+    reporter.flush(20)
+    found = debug_samples(TaskRecord(session, stored.task_id), "pictures", "one", None)
+    assert [image["iter"] for image in found] == list(reversed(range(250)))
