@@ -1,11 +1,12 @@
 """Run one task: be the parent of its process tree, in a session of its own, until nothing of the tree is left.
 
-Usage: `python -I -S runner.py RUN_DIRECTORY`. Standard library alone, Python >= 3.6, one file, because the same file
-runs in containers. It outlives the agent: an agent reads the directory to know what became of the run.
+Usage: `python -I -S runner.py RUN_DIRECTORY [LOCK_FD]`. Standard library alone, Python >= 3.6, one file, because the
+same file runs in containers. It outlives the agent: an agent reads the directory to know what became of the run.
 
 Files in the run directory:
     launch.json  read: argv, cwd, env, grace_s, leftover_grace_s
-    lock         flock held for as long as this program lives; says its pid
+    lock         flock held for as long as this program lives; says its pid. An agent that starts this program takes the
+                 lock first and hands it over as LOCK_FD: there is no moment in which another agent finds it free
     started      made (O_EXCL) before the first instruction of the task; where it exists nothing starts the run again
     log          the task's standard output and error ARE this file (O_APPEND): no line waits in anybody's memory
     result.json  how it ended; by write, fsync, rename
@@ -86,9 +87,11 @@ def record(path: str, value: "Dict[str, Any]") -> bool:
             time.sleep(0.5)  # nothing announces free space
 
 
-def hold_lock(path: str) -> int:
-    """Take the run's lock for as long as this process lives; raises Taken."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def hold_lock(path: str, fd: int = -1) -> int:
+    """Take the run's lock for as long as this process lives, or keep the one that was handed over; raises Taken."""
+    if fd < 0:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(fd, False)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -377,12 +380,12 @@ class Run:
 
 
 def main(arguments: "List[str]") -> int:
-    if len(arguments) != 1:
-        sys.stderr.write("usage: runner.py RUN_DIRECTORY\n")
+    if len(arguments) not in (1, 2):
+        sys.stderr.write("usage: runner.py RUN_DIRECTORY [LOCK_FD]\n")
         return 2
     directory = os.path.abspath(arguments[0])
     try:
-        lock_fd = hold_lock(os.path.join(directory, "lock"))
+        lock_fd = hold_lock(os.path.join(directory, "lock"), int(arguments[1]) if arguments[1:] else -1)
         if os.path.exists(os.path.join(directory, "started")):
             raise Taken("this run was started before")
         if os.getsid(0) != os.getpid() and os.getpgrp() != os.getpid():

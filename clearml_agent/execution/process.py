@@ -14,13 +14,14 @@ import msgspec
 
 from clearml_agent import runner
 from clearml_agent.errors import RunFailed
-from clearml_agent.runs import Phase, Result, RunDirectory, RunnerPid, write_struct
+from clearml_agent.runs import Phase, Result, RunDirectory, RunnerPid, take_lock, write_struct
 from clearml_agent.watch import is_same_process, process_ended
 
 RUN_VARIABLE = "CLEARML_AGENT_RUN"
 """Set for every process of a run, to the path of its directory: what remains of it is found by this where the process
 tree no longer tells."""
 LOCK_WAIT_S = 0.01
+LOCK_FD = 3
 START_LIMIT_S = 30.0
 
 
@@ -41,10 +42,18 @@ class Launch(msgspec.Struct, frozen=True):
 async def start(directory: RunDirectory, launch: Launch) -> None:
     """Start the runner; when this returns the task has begun, or has already ended.
 
-    Raises RunFailed when the runner itself cannot start. Where the run was started before, nothing happens.
+    The lock is taken here and goes over to the runner: whoever finds it free knows that none is on its way. Where a
+    runner has it already, nothing happens. Raises RunFailed when the runner itself cannot start.
     """
-    write_struct(directory.path / "launch.json", launch)
-    pid = _spawn(directory.path)
+    lock_fd = take_lock(directory.path / "lock")
+    if lock_fd is None:
+        return
+    try:
+        os.ftruncate(lock_fd, 0)  # the pid of a runner that died before it began
+        write_struct(directory.path / "launch.json", launch)
+        pid = _spawn(directory.path, lock_fd)
+    finally:
+        os.close(lock_fd)
     started = directory.path / "started"
     code = None
     try:
@@ -65,17 +74,18 @@ async def start(directory: RunDirectory, launch: Launch) -> None:
     )
 
 
-def _spawn(path: Path) -> int:
+def _spawn(path: Path, lock_fd: int) -> int:
     """Start the runner in a session of its own, where nothing that ends the agent ends it; returns its pid."""
     write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     return os.posix_spawn(
         sys.executable,
-        [sys.executable, "-I", "-S", runner.__file__, str(path)],
+        [sys.executable, "-I", "-S", runner.__file__, str(path), str(LOCK_FD)],
         {"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
             (os.POSIX_SPAWN_OPEN, 2, str(path / "runner.err"), write, 0o600),
+            (os.POSIX_SPAWN_DUP2, lock_fd, LOCK_FD),
         ],
         setsid=True,
         setsigmask=(),
@@ -117,6 +127,15 @@ async def _lock_freed(directory: RunDirectory, pid: RunnerPid) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def identified(directory: RunDirectory) -> None:
+    """Wait until a runner that has the lock can be signalled, or has ended."""
+    while True:
+        phase, pid, _ = directory.phase()
+        if phase is not Phase.RUNNING or pid is not None:
+            return
+        await asyncio.sleep(LOCK_WAIT_S)  # it writes its pid within milliseconds
 
 
 def stop(directory: RunDirectory, *, now: bool = False) -> bool:

@@ -157,9 +157,10 @@ class TaskRun:
             elif phase is Phase.RUNNING:
                 self.console.write("The agent was restarted; the task went on meanwhile.")
                 self.is_announced = True
+                self.on_change()
+                await process.identified(self.directory)
                 if self._stop.is_set():
                     process.stop(self.directory)
-                self.on_change()
                 result = await process.ended(self.directory)
         except Stopped:
             stop = self.record.stop or Stop(StopKind.AGENT, "stopped")
