@@ -11,7 +11,7 @@ from clearml_sdk.journal.lane import Lane
 from clearml_sdk.journal.posting import Poster
 from clearml_sdk.journal.reports import REPORTS, ReportCourier
 from clearml_sdk.journal.uploads import UPLOADS, UploadCourier
-from clearml_sdk.notices import warn_once
+from clearml_sdk.notices import say, warn_once
 from clearml_sdk.reporting.sender import Sender
 
 TYPE_CHECKING = False
@@ -97,6 +97,9 @@ class LiveJournal:
         if self._uploads is not None:
             has_ended = self._uploads[1].stop(2.0) and has_ended
             lanes.append(self._uploads[0])
+        dropped = sum(lane.dropped for lane in lanes)
+        if dropped:
+            say(f"Task: {dropped} reports found no room in the journal while the server was away")
         is_all = is_all and all(lane.delivered_position() >= lane.position() for lane in lanes)
         if has_ended:  # else a thread still waits for an answer: it holds the files, and the journal keeps its state
             for lane in lanes:

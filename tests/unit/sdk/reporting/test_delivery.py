@@ -303,3 +303,17 @@ def test_a_defect_of_ours_keeps_the_reports_and_the_thread(
     assert iterations(session) == [1]
     reporter.close()
     assert "a defect" in capsys.readouterr().err
+
+
+def test_what_found_no_room_is_counted_and_said(
+    session: FakeSession, journals: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.is_open.clear()
+    reporter = open_reporter(session, journals, max_bytes=5 << 20)
+    for iteration in range(200_000):
+        reporter.scalar("loss", "train", 0.5, iteration)
+    session.is_open.set()
+    assert reporter.close(60)
+    missing = 200_000 - len(iterations(session))
+    assert missing > 0
+    assert f"{missing} reports found no room" in capsys.readouterr().err
