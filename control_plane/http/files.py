@@ -70,6 +70,8 @@ class Files:
             return _problem(400, f"This name is refused: {error}")
         except FileNotFoundError:
             return _problem(404, _MISSING)
+        except ConnectionError:
+            raise  # the caller hung up: nobody to answer, and nothing went wrong here
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP):
                 is_upload = request.method == "POST"

@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -179,9 +181,6 @@ def test_half_an_upload_leaves_nothing(server: Any) -> None:
         f"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         f"Authorization: {headers(server)['Authorization']}\r\n\r\n"
     )
-    import socket
-    import urllib.parse
-
     parts = urllib.parse.urlsplit(server.files)
     with socket.create_connection((parts.hostname, parts.port), timeout=10) as sock:
         sock.sendall(head.encode() + body[:50_000])
@@ -213,3 +212,14 @@ def test_a_request_that_is_no_http_is_answered_in_json(server: Any) -> None:
         answer = raw(url, b"NONSENSE\r\n\r\n")
         assert answer.status == 400
         assert answer.json["meta"]["result_code"] == 400
+
+
+def test_who_hangs_up_in_a_download_is_no_failure_of_ours(server: Any) -> None:
+    upload(server, {"/hang/up": b"x" * 20_000_000})
+    parts = urllib.parse.urlsplit(server.files)
+    head = f"GET /hang/up HTTP/1.1\r\nHost: x\r\nAuthorization: {headers(server)['Authorization']}\r\n\r\n"
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as sock:
+        sock.sendall(head.encode())
+        assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+    assert get(server, "/hang/up", method="DELETE").status == 200
+    assert "file operation failed" not in server.log
