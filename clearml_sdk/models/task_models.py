@@ -63,7 +63,7 @@ class TaskModels(dict[str, ModelList]):
         return self["output"]
 
 
-def task_models(record: TaskRecord, make: Callable[[str], Model]) -> TaskModels:
+def list_task_models(record: TaskRecord, make: Callable[[str], Model]) -> TaskModels:
     """The models that a task lists now."""
     listed = record.read_fields("models").get("models") or {}
     return TaskModels(
