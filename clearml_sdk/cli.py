@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "clearml-agent": ("clearml_agent.cli", "agent", "run tasks from queues"),
     "clearml-init": ("clearml_sdk.setup_wizard", "", "write clearml.conf: the address and the credentials of a server"),
     "clearml-server": ("control_plane.cli", "server", "the server: API, files and web page in one process"),
+    "clearml-task": ("clearml_sdk.task_cli", "", "make a task of a script or a repository, without changing its code"),
     "clearml-sync": ("clearml_sdk.sync", "", "deliver the reports that processes left behind"),
 }
 """Command -> (module with `main(argv) -> int | None`, extra of the distribution that it needs, what it does)."""

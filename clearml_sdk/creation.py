@@ -11,7 +11,7 @@ from clearml_sdk.projects import project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.script.capture import binary_name, capture_script
 from clearml_sdk.script.entry_point import EntryPoint
-from clearml_sdk.script.packages import read_requirements, record_requirements
+from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements
 from clearml_sdk.session import Session
 from clearml_sdk.starting import auto_comment
 from clearml_sdk.task_types import type_name
@@ -63,7 +63,7 @@ def script_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | Non
     if wish.requirements_file:
         requirements = read_requirements(str(wish.requirements_file))
     elif isinstance(wish.packages, list | tuple):
-        requirements = {"pip": "".join(f"{line}\n" for line in wish.packages)}
+        requirements = listed_requirements(wish.packages)
     if wish.add_task_init_call and requirements is not None and "clearml" not in requirements["pip"]:
         requirements["pip"] += "clearml\n"
     return section, requirements
@@ -83,6 +83,12 @@ def create_task(
     """Create the task; from `base_task_id`, as its clone with the given facts in place of its own."""
     if base_task_id is None and not (project_name and task_name):
         raise UsageError("a new task needs project_name and task_name (or base_task_id, the task to start from)")
+    fields: dict[str, Any] = {}
+    if base_task_id is None or code.repo or code.script or code.module:
+        section, requirements = script_section(code)  # first: code that is not there must leave no task behind
+        fields["script"] = {**section, **({"requirements": requirements} if requirements is not None else {})}
+    elif isinstance(code.packages, list | tuple):
+        fields["script"] = {"requirements": listed_requirements(code.packages)}
     if base_task_id is not None:
         record = _from_base(session, base_task_id, project_name, task_name)
     else:
@@ -94,12 +100,6 @@ def create_task(
             "comment": auto_comment(),
         }
         record = TaskRecord(session, str(session.call("tasks.create", body)["id"]))
-    fields: dict[str, Any] = {}
-    if base_task_id is None or code.repo or code.script or code.module:
-        section, requirements = script_section(code)
-        fields["script"] = {**section, **({"requirements": requirements} if requirements is not None else {})}
-    elif isinstance(code.packages, list | tuple):
-        fields["script"] = {"requirements": {"pip": "".join(f"{line}\n" for line in code.packages)}}
     if any(docker):
         fields["container"] = container(*docker)
     if fields:

@@ -58,6 +58,11 @@ def record_requirements(
     return {"pip": header + text, SDK_KEY: f"{OURS}=={__version__}"}
 
 
+def listed_requirements(lines: Iterable[str]) -> dict[str, str]:
+    """The `script.requirements` of a task whose requirement lines are given, kept as they are."""
+    return {"pip": "".join(f"{line}\n" for line in lines), SDK_KEY: f"{OURS}=={__version__}"}
+
+
 def read_requirements(path: str) -> dict[str, str]:
     """The `script.requirements` of a task whose requirements file is given. Raises OSError."""
     with open(path, encoding="utf-8") as file:

@@ -103,8 +103,9 @@ class System:
 
     def kill_store(self) -> None:
         """kill -9 of the embedded store alone."""
-        stores = [p for p in psutil.process_iter(["name", "cmdline"]) if self._is_store(p)]
-        assert stores, "no embedded store runs for this server"
+        stores = self.wait_until(  # the server may be starting it again at this moment
+            lambda: [p for p in psutil.process_iter() if self._is_store(p)], "an embedded store runs"
+        )
         for store in stores:
             store.send_signal(signal.SIGKILL)
             store.wait(10)
