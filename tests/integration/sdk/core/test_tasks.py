@@ -48,7 +48,7 @@ def test_a_script_is_recorded_whole(make: Any, tmp_path: Path) -> None:
     assert task.get_parameters() == {"Args/lr": "0.1"}
     plain = make("untouched", script=str(tmp_path / "train.py"), add_task_init_call=False, packages=["a==1", "b"])
     found = plain._record.reload()["script"]
-    assert "Task.init" not in found["diff"] and found["requirements"] == {"pip": "a==1\nb\n"}
+    assert "Task.init" not in found["diff"] and found["requirements"]["pip"] == "a==1\nb\n"
 
 
 def test_a_remote_repository_is_recorded_as_given(make: Any) -> None:
