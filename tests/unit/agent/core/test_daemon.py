@@ -203,12 +203,13 @@ async def test_the_task_goes_on_while_there_is_no_agent(server: FakeServer, tmp_
 
 
 async def test_a_killed_runner_fails_the_task_and_leaves_no_process(server: FakeServer, tmp_path: Path) -> None:
-    code = (
-        "import os, time\nif os.fork() == 0:\n    os.setsid()\nprint('pid', os.getpid(), flush=True)\ntime.sleep(60)\n"
-    )
+    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\nos.write(1, b'pid %d\\n' % os.getpid())\ntime.sleep(60)\n"
     server.enqueue("t1", script(code))
     async with agent(server, tmp_path):
-        await server.until(lambda: server.text("t1").count("pid ") == 2)
+        try:
+            await server.until(lambda: server.text("t1").count("pid ") == 2)
+        except TimeoutError:
+            raise AssertionError(server.text("t1"), (next((tmp_path / "runs").iterdir()) / "log").read_text()) from None
         (path,) = (tmp_path / "runs").iterdir()
         _, pid, _ = RunDirectory(path, None, -1).phase()  # type: ignore[arg-type]
         assert pid is not None
