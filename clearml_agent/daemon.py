@@ -237,12 +237,16 @@ class Daemon:
     def _working(self) -> list[Working]:
         """What this process's workers do: each task under the worker that claimed it; this one also when it waits."""
         found = [
-            Working(run.record.worker, self._queues_of(run.record.worker), run.task, run.record.queue)
+            Working(self._name_of(run), self._queues_of(run.record.worker), run.task, run.record.queue)
             for run in self._runs.values()
         ]
         if not any(working.worker == self.worker for working in found):
             found.append(Working(self.worker, self.queue_ids))
         return found
+
+    def _name_of(self, run: TaskRun) -> str:
+        """The worker under which a run is reported: in services mode each has one (contract: agent_behaviour.md 9)."""
+        return f"{run.record.worker}:service:{run.task}" if self.config.services else run.record.worker
 
     def _queues_of(self, worker: str) -> list[str]:
         return self.queue_ids if worker == self.worker else []
@@ -270,14 +274,14 @@ class Daemon:
 
     async def _unregister(self) -> None:
         """Leave; entries on their way to the last, broken off `agents.wait` return to their queues at once."""
-        body = {"worker": self.worker, "queues": self.queue_ids}
+        body: dict[str, Any] = {"worker": self.worker, "queues": self.queue_ids}
         try:
             await self.api.call(
                 "agents.renew", {**body, "claims": self._claims(self.worker), "is_start": True}, give_up_s=2
             )
-            await self.api.call("workers.unregister", body, give_up_s=2)
         except (ApiError, BadAnswer, ServerUnreachable) as error:
             log.debug("%s", error)
+        await self._reports.leave()
 
 
 class Slots:

@@ -42,6 +42,8 @@ class StatusReports:
         self.config, self.api = config, api
         self._working, self._is_daemon = working, is_daemon
         self._changed = asyncio.Event()
+        self._reported: dict[str, list[str]] = {}
+        """Worker -> queues of those that the server knows by these reports."""
 
     def changed(self) -> None:
         """Report at once: what `working` says is different now."""
@@ -74,7 +76,8 @@ class StatusReports:
             gpus.close()
 
     async def _report(self, statistics: dict[str, Any] | None) -> None:
-        for working in self._working():
+        current = self._working()
+        for working in current:
             body: dict[str, Any] = {
                 "worker": working.worker,
                 "timestamp": int(time.time() * 1000),
@@ -83,12 +86,25 @@ class StatusReports:
                 "is_daemon": self._is_daemon,
                 "machine_stats": statistics,
             }
+            self._reported[working.worker] = list(working.queues)
             if working.task:
                 body["task"] = working.task
                 if working.queue:
                     body["queue"] = working.queue
-            try:
-                # The next report says it better than a late one.
-                await self.api.call("workers.status_report", body, timeout_s=10.0, give_up_s=1.0)
-            except (ApiError, BadAnswer, ServerUnreachable) as error:
-                log.debug("%s", error)
+            await self._try("workers.status_report", body)
+        await self._unregister(set(self._reported) - {working.worker for working in current})
+
+    async def leave(self) -> None:
+        """Unregister every worker that was reported; call it when `run` has ended."""
+        await self._unregister(set(self._reported) | {working.worker for working in self._working()})
+
+    async def _unregister(self, workers: set[str]) -> None:
+        for worker in sorted(workers):
+            await self._try("workers.unregister", {"worker": worker, "queues": self._reported.pop(worker, [])})
+
+    async def _try(self, endpoint: str, body: dict[str, Any]) -> None:
+        try:
+            # The next report says it better than a late one.
+            await self.api.call(endpoint, body, timeout_s=10.0, give_up_s=1.0)
+        except (ApiError, BadAnswer, ServerUnreachable) as error:
+            log.debug("%s", error)

@@ -21,7 +21,7 @@ from clearml_agent.execution.run import TaskRun
 from clearml_agent.reports import StatusReports, Working
 from clearml_agent.runs import Outcome, Record, RunDirectory, Stop, StopKind
 from clearml_agent.watch import Watcher
-from clearml_sdk.errors import ApiError, BadAnswer, NotFound, ServerUnreachable
+from clearml_sdk.errors import ApiError, BadAnswer, NotFound
 
 log = logging.getLogger("clearml_agent")
 
@@ -79,10 +79,7 @@ async def execute(
             outcome = await run.run()
             for job in beside:
                 job.cancel()
-    try:
-        await api.call("workers.unregister", {"worker": worker, "queues": []}, give_up_s=2.0)
-    except (ApiError, BadAnswer, ServerUnreachable) as error:
-        log.debug("%s", error)
+    await reports.leave()
     return outcome
 
 

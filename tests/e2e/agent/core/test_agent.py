@@ -252,6 +252,25 @@ def test_order_fairness_takes_from_each_queue_in_turn(agent: Agent, tasks: Tasks
     assert [index // 2 for index in started] == [0, 1, 0, 1]
 
 
+def test_services_run_side_by_side_under_names_of_their_own(agent: Agent, tasks: Tasks, server: Any) -> None:
+    agent.start("--services-mode", "2", queue=tasks.queue)
+    ids = [tasks.submit("import time\nprint('up', flush=True)\ntime.sleep(60)\n") for _ in range(3)]
+    for task in ids[:2]:
+        tasks.says(task, "\nup\n")
+    assert tasks.status(ids[2]) == "queued"
+
+    def services() -> set[str]:
+        workers = server.call("workers.get_all", {"last_seen": 0})["workers"]
+        return {worker["id"] for worker in workers if ":service:" in worker["id"]}
+
+    until(lambda: services() == {f"tester:cpu:0:service:{task}" for task in ids[:2]})
+    server.call("tasks.stop", {"task": ids[0]})
+    tasks.says(ids[2], "\nup\n")
+    assert agent.stop() == 0
+    assert {tasks.status(task) for task in ids} == {"stopped"}
+    assert services() == set()
+
+
 def test_configuration_is_printed_without_secrets(agent: Agent, server: Any) -> None:
     printed = agent.run("config")
     assert printed.returncode == 0

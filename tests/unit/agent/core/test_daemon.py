@@ -203,8 +203,9 @@ async def test_the_task_goes_on_while_there_is_no_agent(server: FakeServer, tmp_
 
 
 async def test_a_killed_runner_fails_the_task_and_leaves_no_process(server: FakeServer, tmp_path: Path) -> None:
-    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\nos.write(1, b'pid %d\\n' % os.getpid())\ntime.sleep(60)\n"
-    server.enqueue("t1", script(code))
+    forks = "import os, time\nif os.fork() == 0:\n    os.setsid()\n"
+    says = "os.write(1, b'pid %d\\n' % os.getpid())\ntime.sleep(60)\n"
+    server.enqueue("t1", script(forks + says))
     async with agent(server, tmp_path):
         try:
             await server.until(lambda: server.text("t1").count("pid ") == 2)
