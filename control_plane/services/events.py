@@ -13,13 +13,13 @@ import orjson
 from control_plane.schema.events import Added, DeleteForModel, DeleteForTask, Event
 from control_plane.services import event_batches
 from control_plane.services.context import Context
-from control_plane.services.errors import ApiError, Subcode, unknown_model, unknown_task, validation
+from control_plane.services.errors import ApiError, Subcode, fenced, unknown_model, unknown_task, validation
 from control_plane.services.event_batches import Batch, OwnerPart
 from control_plane.services.event_projection import READ, project
 from control_plane.services.registry import endpoint
 from control_plane.services.status import LOCKED
 from control_plane.services.tasks_common import begin, commit
-from control_plane.store.events import SEQUENCE
+from control_plane.store.events import SEQUENCE, EarlierGeneration
 
 Owner = tuple[str, str]
 
@@ -73,11 +73,14 @@ async def _store(ctx: Context, events: list[Event], body: bytes) -> dict[str, An
     part_id = ctx.batch_id or hashlib.blake2b(body, digest_size=16).hexdigest()
     batch = event_batches.sort(events, part_id=part_id, now_ms=ctx.now_ms, worker=ctx.worker)
     owners = await _accepted(ctx, batch)
-    async with asyncio.TaskGroup() as group:
-        stored = [
-            group.create_task(_store_part(ctx, owner, batch.owners[owner], document), name=f"events of {owner[1]}")
-            for owner, document in owners.items()
-        ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            stored = [
+                group.create_task(_store_part(ctx, owner, batch.owners[owner], document), name=f"events of {owner[1]}")
+                for owner, document in owners.items()
+            ]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the caller is told of one reason, as any other call is
     added = sum(task.result() for task in stored)
     errors = dict(batch.errors)
     if not added:
@@ -100,7 +103,11 @@ async def _accepted(ctx: Context, batch: Batch) -> dict[Owner, dict[str, Any]]:
                 accepted[kind, id] = document
     claim = ctx.identity.claim
     if claim is not None and ("task", claim.task) in accepted:
-        await commit(ctx, begin(ctx, claim.task))  # refuses a caller whose claim is over, before anything is stored
+        # A reset fences first and forgets second: who passes here and is too late all the same is told apart by
+        # the generation.
+        owned = batch.owners["task", claim.task]
+        owned.part.generation = await ctx.store.events.generation(claim.task)
+        await commit(ctx, begin(ctx, claim.task))
     return accepted
 
 
@@ -112,6 +119,10 @@ async def _store_part(ctx: Context, owner: Owner, owned: OwnerPart, document: di
     """Store one owner's part and bring its document up to date; returns how many events that were."""
     kind, id = owner
     owned.part.answer = str(owned.count).encode()
-    appended = await ctx.store.events.append(id, owned.part)
+    try:
+        appended = await ctx.store.events.append(id, owned.part)
+    except EarlierGeneration:
+        ctx.counters["fenced_writes"] += 1
+        raise fenced(id, ctx.identity.claim.number if ctx.identity.claim else 0, None) from None
     await project(ctx, kind, id, document, appended, owned.last_iteration)
     return int(appended.repeated or 0) if appended.repeated is not None else owned.count

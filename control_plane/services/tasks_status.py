@@ -318,11 +318,11 @@ async def reset_one(ctx: Context, task_id: str, options: ResetOptions) -> dict[s
             "task", task_id, {"script": dict(sections.EMPTY_SCRIPT), "execution": dict(sections.EMPTY_EXECUTION)}
         )
     transaction.dequeue(task_id)
-    if ctx.identity.claim_for(task_id) is None:
-        transaction.fence(task_id)
     left = await deletion.plan_models(ctx, task, options, transaction)
     check = begin(ctx, task_id)
     check.expect("task", task_id, {"status": status})
+    if ctx.identity.claim_for(task_id) is None:
+        check.fence(task_id)  # first, or the run before would still write to the new generation
     await commit(ctx, check)  # who may not reset must not cost the task its events
     # Events first: dying in between leaves a task that is reset again, never old events on a new run.
     transaction.set("task", task_id, {SEQUENCE: await ctx.store.events.reset(task_id)})

@@ -64,6 +64,15 @@ class Part:
     answer: bytes = b""
     runs: dict[tuple[str, str], Run] = field(default_factory=dict)
     records: dict[Family, list[Record]] = field(default_factory=dict)
+    generation: int | None = None
+    """The only generation that may take the part; None: whichever there is."""
+
+
+class EarlierGeneration(StoreError):
+    """The events of this owner were reset after the part was accepted: it belongs to the run before."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"the events of {owner} were reset meanwhile")
 
 
 @dataclass(frozen=True)
@@ -104,8 +113,8 @@ class Events:
     async def append(self, owner: str, part: Part) -> Appended:
         """Store a part with its statistics, in one script.
 
-        Raises StoreUnavailable, and StoreError if other servers changed the same owner faster than this one could
-        follow.
+        Raises EarlierGeneration for a part of before a reset, StoreUnavailable, and StoreError if other servers
+        changed the same owner faster than this one could follow.
         """
         lock = self._locks.get(owner)
         if lock is None:
@@ -116,6 +125,8 @@ class Events:
     async def _append(self, owner: str, part: Part) -> Appended:
         for _ in range(RACES):
             state = self._states.get(owner) or await self._load(owner)
+            if part.generation is not None and part.generation < state.generation:
+                raise EarlierGeneration(owner)
             changed = await self._statistics_after(owner, state, part.runs.values())
             answer = await self._write(owner, state, part, changed)
             if answer[0] == 2:

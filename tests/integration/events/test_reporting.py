@@ -137,3 +137,20 @@ async def test_a_server_that_died_between_events_and_document_is_repaired_by_the
     assert server.call("tasks.get_by_id", {"task": task})["task"]["last_metrics"] == {}
     send(server, {**scalar(task, 1, 2.0), "metric": "other"})
     assert last(server, task)["value"] == 7.0
+
+
+def test_the_run_before_a_reset_reports_no_more(own_server: RunningServer) -> None:
+    server = own_server
+    task = str(server.call("tasks.create", {"name": "reports", "type": "testing"})["id"])
+    server.call("tasks.enqueue", {"task": task, "queue_name": "default"})
+    queue = server.call("queues.get_all", {"name": "^default$"})["queues"][0]["id"]
+    wait = {"worker": "machine:0", "queues": [queue], "slots": 1, "timeout_s": 5}
+    token = server.call("agents.wait", wait)["entries"][0]["token"]
+    line = {"type": "log", "task": task, "msg": "of the run", "timestamp": 1}
+    body, headers = json.dumps(line).encode(), {"Content-Type": "application/json-lines"}
+    server.call("events.add_batch", body, token=token, headers=headers)
+    server.call("tasks.reset", {"task": task, "force": True})
+    with pytest.raises(ApiFailure) as refused:
+        server.call("events.add_batch", body, token=token, headers=headers)
+    assert (refused.value.code, refused.value.subcode) == (400, 190)
+    assert server.call("events.get_task_log", {"task": task})["total"] == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
+
 from control_plane.store import Store
 from control_plane.store.blocks import Record
-from control_plane.store.events import Part, Run
+from control_plane.store.events import EarlierGeneration, Part, Run
 from control_plane.store.series import from_points
 
 OWNER = "a" * 32
@@ -88,6 +90,16 @@ async def test_a_repeated_part_is_stored_once_and_answered_as_the_first_time(sto
     assert first.repeated is None
     assert again.repeated == b"1"
     assert [line.text for line in await store.events.console(OWNER)] == ["hello\n"]
+
+
+async def test_a_part_accepted_before_a_reset_is_refused_after_it(store: Store) -> None:
+    early = part("early", [("loss", 1, 0.5)])
+    early.generation = await store.events.generation(OWNER)
+    await store.events.append(OWNER, part("first", [("loss", 0, 0.5)]))
+    await store.events.reset(OWNER)
+    with pytest.raises(EarlierGeneration):
+        await store.events.append(OWNER, early)
+    assert await store.events.scalars(OWNER) == {}
 
 
 async def test_console_is_ordered_by_time_and_keeps_equal_times_as_they_came(store: Store) -> None:
