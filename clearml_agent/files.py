@@ -11,13 +11,13 @@ def remove_tree(path: Path) -> None:
     """Remove a directory, also one whose sub-directories may not be written; no error when there is none."""
 
     def make_writable(_function: object, name: str, _error: object) -> None:
-        parent = os.path.dirname(name)  # noqa: PTH120 - shutil gives a text
-        os.chmod(parent, 0o700)  # noqa: PTH101
-        if os.path.isdir(name) and not os.path.islink(name):  # noqa: PTH112, PTH114
-            os.chmod(name, 0o700)  # noqa: PTH101
+        parent = os.path.dirname(name)
+        os.chmod(parent, 0o700)
+        if os.path.isdir(name) and not os.path.islink(name):
+            os.chmod(name, 0o700)
             shutil.rmtree(name)
         elif os.path.lexists(name):
-            os.unlink(name)  # noqa: PTH108
+            os.unlink(name)
 
     if path.is_symlink() or path.is_file():
         path.unlink()

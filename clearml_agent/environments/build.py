@@ -231,7 +231,7 @@ def _path_of_others(environ: Mapping[str, str]) -> list[str]:
 
 def _close_to_writing(tree: Path) -> None:
     for folder, _, _ in os.walk(tree):
-        os.chmod(folder, 0o555)  # noqa: PTH101
+        os.chmod(folder, 0o555)
 
 
 class _Clock:

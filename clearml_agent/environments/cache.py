@@ -146,7 +146,7 @@ class Cache:
             site.mkdir(exist_ok=True)
             record = await asyncio.to_thread(describe_site, site, want, self._expiry(want))
             layout.write_durably(building / "entry.json", msgspec.json.encode(record))
-            os.rename(building, self.directory / name)  # noqa: PTH104
+            os.rename(building, self.directory / name)
             layout.sync_directory(self.directory)
         except BaseException:
             await asyncio.to_thread(remove_tree, building)
@@ -179,7 +179,7 @@ class Cache:
         )
         if damaged:
             await self.installer.forget(damaged)
-        os.rename(entry.path / "entry.json", entry.path / "quarantined.json")  # noqa: PTH104
+        os.rename(entry.path / "entry.json", entry.path / "quarantined.json")
         if not entry.is_used():
             await self._remove(entry.path)
 
@@ -225,7 +225,7 @@ class Cache:
 
     async def _remove(self, path: Path) -> None:
         gone = self.directory / f".removed-{path.name}-{uuid.uuid4().hex[:8]}"
-        os.rename(path, gone)  # noqa: PTH104
+        os.rename(path, gone)
         await asyncio.to_thread(remove_tree, gone)
 
 

@@ -129,7 +129,7 @@ async def describe(executable: Path, cache: Path) -> Interpreter | None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         new = kept.with_name(f".{uuid.uuid4().hex}")
         new.write_bytes(msgspec.json.encode(found))
-        os.replace(new, kept)  # noqa: PTH105
+        os.replace(new, kept)
     return found
 
 

@@ -125,7 +125,7 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.rename(new, path)  # noqa: PTH104
+    os.rename(new, path)
     sync_directory(path.parent)
 
 

@@ -187,7 +187,7 @@ class Mirror:
             if isinstance(error, GitError):
                 raise explain(error, self.address.url) from None
             raise
-        os.rename(new, self.path)  # noqa: PTH104
+        os.rename(new, self.path)
         _sync_directory(self.path.parent)
 
     async def _tidy(self) -> None:
@@ -219,7 +219,7 @@ class Mirror:
         self.git.log(f"making a new copy of {self.address.url}: {why}")
         if self.path.is_dir():
             old = self._beside("old")
-            os.rename(self.path, old)  # noqa: PTH104
+            os.rename(self.path, old)
             remove_tree(old)
 
     def _sweep(self) -> None:

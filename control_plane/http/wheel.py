@@ -45,7 +45,7 @@ def build_wheel(directory: Path) -> Path:
                     archive.writestr(_entry(name), data, compresslevel=6)
             file.flush()
             os.fchmod(file.fileno(), 0o644)
-            os.replace(file.name, path)  # noqa: PTH105
+            os.replace(file.name, path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
