@@ -31,6 +31,7 @@ def once(python: Path | str, env: dict[str, str], folder: Path) -> dict[str, flo
     """One script in a process group of its own, killed once it has said its times: closing is not measured here."""
     script = folder / "train.py"
     script.write_text(SCRIPT)
+    env = {name: value for name, value in env.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as users run
     process = subprocess.Popen(
         [str(python), str(script)],
         cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

@@ -190,6 +190,7 @@ def test_nothing_is_left_after_many_tasks(agent: Agent, tasks: Tasks) -> None:
     for task in [tasks.submit("print('x')\n") for _ in range(15)]:
         assert tasks.finished(task, 60)["status"] == "completed"
     until(lambda: not agent.runs)
-    assert descriptors() <= before + 2
+    # A leak would be one a task; connections of the pool come and go.
+    until(lambda: descriptors() <= before + 5, what="for descriptors to be closed")
     children = [pid for pid in marked_processes(f"CLEARML_AGENT_RUN={agent.home}") if is_running(pid)]
     assert children == []

@@ -23,7 +23,7 @@ def shell(command: str, folder: Path) -> str:
 
 def run(done: Any) -> str:
     """What the checked-out entry point prints."""
-    argv = [sys.executable, *done.entry_point_argv]
+    argv = [sys.executable, "-B", *done.entry_point_argv]  # leaves no __pycache__ in the tree
     return subprocess.run(argv, cwd=done.working_dir, check=True, capture_output=True, text=True).stdout
 
 
