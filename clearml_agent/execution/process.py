@@ -121,8 +121,10 @@ async def _lock_freed(directory: RunDirectory, pid: RunnerPid) -> bool:
     """Wait for the lock of a runner that has ended; False when something else holds on to it."""
     try:
         async with asyncio.timeout(5.0):
-            # The kernel closes the files of a process a moment after its end, and tells nobody.
-            while directory.phase()[0] is Phase.RUNNING and not is_same_process(pid.pid, pid.start_ticks):  # noqa: ASYNC110
+            # The kernel closes the files of a process a moment after its end, and tells nobody: hence no event.
+            while (  # noqa: ASYNC110 - see above
+                directory.phase()[0] is Phase.RUNNING and not is_same_process(pid.pid, pid.start_ticks)
+            ):
                 await asyncio.sleep(LOCK_WAIT_S)
     except TimeoutError:
         return False

@@ -223,7 +223,7 @@ class GpuSampler:
         nvml = self._nvml
         sample: Sample = {}
         for number, handle in enumerate(self._handles):
-            memory = nvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]
+            memory = nvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]  # untyped package
             sample[f"gpu_{number}_mem_usage"] = 100.0 * memory.used / memory.total
             sample[f"gpu_{number}_mem_used_gb"] = memory.used / 2**30
             sample[f"gpu_{number}_mem_free_gb"] = memory.free / 2**30
@@ -234,7 +234,7 @@ class GpuSampler:
             ):
                 try:
                     sample[f"gpu_{number}_{name}"] = read(handle)
-                except nvml.NVMLError:  # type: ignore[attr-defined]
+                except nvml.NVMLError:  # type: ignore[attr-defined]  # untyped package
                     continue  # a card (or a slice of one) that does not tell this
         return {GPU: sample}
 

@@ -41,7 +41,9 @@ class Point:
 
 
 def test_each_type_is_read_back_as_it_was(uploads: ArtifactUploads, record: TaskRecord, tmp_path: Path) -> None:
-    pandas, pil = pytest.importorskip("pandas"), pytest.importorskip("PIL.Image")
+    import pandas
+    from PIL import Image as pil
+
     frame = pandas.DataFrame({"x": [1, 2], "y": [0.5, None], "z": ["a", "b,c"]})
     wide = frame.set_index(["x", "z"])
     image = pil.new("RGB", (3, 2), (255, 0, 0))

@@ -166,7 +166,8 @@ def test_a_table_needs_a_source() -> None:
 
 
 def test_a_table_of_a_dataframe_shows_its_index_when_it_means_something() -> None:
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     frame = pandas.DataFrame({"x": [1, 2], "y": ["a", None]})
     (table,) = tables.table("t", "s", frame, None, None)["data"]
     assert table["header"]["values"] == [["x"], ["y"]]
