@@ -36,13 +36,18 @@ class Model:
 
     async def query(self, query: Query) -> list[str]:
         """The ids of all documents that match, in order; reflects every write acknowledged before the call."""
+        return (await self.values(query, ()))[0]
+
+    async def values(self, query: Query, refs: Sequence[FieldRef]) -> tuple[list[str], list[list[Any]]]:
+        """The ids of all documents that match, in order, and the values of some fields of them, a list a field."""
         await self._catch_up()
         table = self._tables.get(query.kind)
         if table is None:
             table = self._tables[query.kind] = _Table(self._connection, query.kind)
         async with table.lock:
-            await table.refresh(query.refs())
-            return evaluate(query, table.sorted_ids(), table.columns)
+            await table.refresh(query.refs() | set(refs))
+            found = evaluate(query, table.sorted_ids(), table.columns)
+            return found, [list(map(table.columns[ref].get, found)) for ref in refs]
 
     def apply(self, number: int, changed: Iterable[Change]) -> None:
         """Take note of one entry of the change stream; entries may come twice, and from two readers."""

@@ -60,7 +60,7 @@ class Query:
         start, size, scroll_id = _paging(body)
         conditions = [*_conditions(kind, operators, body)]
         if not _shows_hidden(kind, body):
-            tags = _ref(kind, "system_tags")
+            tags = field_of(kind, "system_tags")
             hidden = operators.hidden_tag
             conditions.append(Condition((tags,), lambda value: hidden not in (value or ())))
         return cls(
@@ -85,7 +85,7 @@ class Query:
 
     def text_refs(self) -> list[FieldRef]:
         """What its text search looks at."""
-        return [_ref(self.kind, path) for path in fields.OPERATORS[self.kind].text]
+        return [field_of(self.kind, path) for path in fields.OPERATORS[self.kind].text]
 
 
 Columns = Mapping[FieldRef, Mapping[str, Any]]
@@ -171,7 +171,8 @@ def natural(value: Any) -> tuple[Any, ...]:
 # ---- reading a request
 
 
-def _ref(kind: str, path: str) -> FieldRef:
+def field_of(kind: str, path: str) -> FieldRef:
+    """The field that a client's path names. Raises InvalidQuery where a kind has no such field."""
     ref = fields.resolve(kind, path)
     if ref is None:
         raise InvalidQuery("lookup", err=f'Cannot resolve field "{path}"')
@@ -219,7 +220,7 @@ def _order(kind: str, operators: Operators, value: Any, has_text: bool) -> Itera
         raise InvalidQuery("validation", "a list of names was expected", field="order_by")
     if not names:
         # Whoever names no order gets the order of creation, as from the official server's database.
-        yield SortKey(_ref(kind, "created"), descending=False)
+        yield SortKey(field_of(kind, "created"), descending=False)
     for name in names:
         descending = name.startswith("-")
         path = name.lstrip("+-")
@@ -234,7 +235,7 @@ def _order(kind: str, operators: Operators, value: Any, has_text: bool) -> Itera
             raise InvalidQuery("lookup", err=f'Cannot resolve field "{head}"')
         if "." in path and head in fields.REFERENCES:
             raise InvalidQuery("lookup", err=f'Cannot resolve field "{path.split(".")[1]}"')
-        yield SortKey(_ref(kind, path), descending, natural=head in fields.NATURAL)
+        yield SortKey(field_of(kind, path), descending, natural=head in fields.NATURAL)
 
 
 def _conditions(kind: str, operators: Operators, body: Mapping[str, Any]) -> Iterable[Condition]:
@@ -246,15 +247,15 @@ def _conditions(kind: str, operators: Operators, body: Mapping[str, Any]) -> Ite
         elif value is None or value == "" or value == [] or path == "id":
             continue
         elif path in operators.pattern and isinstance(value, str):
-            yield Condition((_ref(kind, path),), matches(value))
+            yield Condition((field_of(kind, path),), matches(value))
         elif fields.known(operators.lists, path):
-            yield Condition((_ref(kind, path),), ListFilter.parse(path, value).test)
+            yield Condition((field_of(kind, path),), ListFilter.parse(path, value).test)
         elif fields.known(operators.ranges, path):
-            yield Condition((_ref(kind, path),), between(path, value))
+            yield Condition((field_of(kind, path),), between(path, value))
         elif fields.known(operators.exact, path):
-            yield Condition((_ref(kind, path),), lambda found, wanted=value: found == wanted)  # type: ignore[misc]
+            yield Condition((field_of(kind, path),), lambda found, wanted=value: found == wanted)  # type: ignore[misc]
         elif path in operators.dates and (test := dates(value)) is not None:
-            yield Condition((_ref(kind, path),), test)
+            yield Condition((field_of(kind, path),), test)
 
 
 def _several(kind: str, name: str, value: Any) -> Iterable[Condition]:
@@ -272,7 +273,7 @@ def _several(kind: str, name: str, value: Any) -> Iterable[Condition]:
     if refs and test is not None:
         yield Condition(refs, test, any=name in ("_any_", "_or_"))
     elif names and not refs:
-        yield Condition((_ref(kind, "id"),), lambda _value: False)
+        yield Condition((field_of(kind, "id"),), lambda _value: False)
 
 
 def _filters(kind: str, value: Any) -> Iterable[Condition]:
@@ -289,7 +290,7 @@ def _filters(kind: str, value: Any) -> Iterable[Condition]:
             not_every=_members(some.get("exclude")),
             any_group=groups.get("op") == "or",
         )
-        yield Condition((_ref(kind, path),), wanted.test)
+        yield Condition((field_of(kind, path),), wanted.test)
 
 
 def _members(values: Any) -> frozenset[str | None] | None:

@@ -16,7 +16,7 @@ from control_plane.store.events import Events
 from control_plane.store.layout import Path
 from control_plane.store.leases import Leases
 from control_plane.store.model import Model
-from control_plane.store.query import Query
+from control_plane.store.query import Query, field_of
 from control_plane.store.queues import Queues
 from control_plane.store.transaction import Transaction
 from control_plane.store.workers import Workers
@@ -131,6 +131,16 @@ class Store:
     async def query_all(self, kind: str, query: Query) -> list[str]:
         """Every id that matches, whatever page was asked for."""
         return await self._model.query(query)
+
+    async def values(self, kind: str, query: Query, paths: Sequence[str]) -> list[tuple[Any, ...]]:
+        """`(id, value, ...)` of every document that matches, whatever page was asked for, without reading documents.
+
+        Args:
+            paths: fields of the kind that can be queried ("project", "status", "last_metrics.<m>.<v>.value"); None
+                stands where a document has none. Raises InvalidQuery for others.
+        """
+        found, columns = await self._model.values(query, [field_of(kind, path) for path in paths])
+        return list(zip(found, *columns, strict=True))
 
     async def _scroll(self, query: Query, found: list[str]) -> QueryResult:
         """Go on where the scroll was left; an unknown or expired one starts anew under another id."""
