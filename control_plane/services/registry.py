@@ -41,6 +41,8 @@ class Endpoint(Generic[RequestT]):
     """Who may call it; None: everybody who is authenticated."""
     claim_allowed: bool
     """False: the token that a task's process holds cannot call it."""
+    reads: frozenset[str] = frozenset()
+    """What a request of type `dict` may say: the fields that its handler looks at."""
 
     def __call__(self, ctx: Context, request: RequestT) -> Awaitable[Answer]:
         return self.handler(ctx, request)
@@ -64,11 +66,12 @@ def endpoint(
     authorize: bool = True,
     roles: frozenset[str] | None = None,
     claim_allowed: bool = True,
+    reads: frozenset[str] = frozenset(),
 ) -> Callable[[Callable[[Context, RequestT], Awaitable[Answer]]], Endpoint[RequestT]]:
     """Declare the function below as the handler of `name`."""
 
     def declare(handler: Callable[[Context, RequestT], Awaitable[Answer]]) -> Endpoint[RequestT]:
-        return Endpoint(name, handler, request, response, min_version, authorize, roles, claim_allowed)
+        return Endpoint(name, handler, request, response, min_version, authorize, roles, claim_allowed, reads)
 
     return declare
 

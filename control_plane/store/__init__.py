@@ -23,7 +23,8 @@ Writing is one transaction: conditions, then writes, all or nothing (`Transactio
     tx.replace_part("task", id, "hyperparams", {...}); tx.increment("task", id, "last_iteration", 1)
     tx.delete("task", id)
     tx.claim_name("queue", company, name, id); tx.release_name("queue", company, name, id)
-    tx.enqueue(queue, task, "tail" | "head"); tx.dequeue(task); tx.fence(task)
+    tx.enqueue(queue, task, "tail" | "head"); tx.dequeue(task); tx.land(task); tx.fence(task)
+    tx.record(task, entry)                                         # the task's history: `await store.history(task)`
     done = await tx.commit()                                       # GuardFailed(guard, found), StoreUnavailable
     done.dequeued[task]                                            # the queue it waited in, or None
 

@@ -29,6 +29,11 @@ def names(kind: str, scope: str) -> str:
     return f"{{m}}:names:{kind}:{scope}"
 
 
+def history(task: str) -> str:
+    """LIST: what became of a task's status, oldest first, a leaf an entry; the newest `HISTORY_KEPT` of them."""
+    return f"{{m}}:history:{task}"
+
+
 def change_counter() -> str:
     """STRING: how many transactions changed a document or a queue; the last one's number."""
     return "{m}:changes:n"

@@ -113,6 +113,11 @@ class Store:
         found: Any = await self.connection.run(lambda client: client.hget(keys.names(kind, scope), name))
         return None if found is None else found.decode()
 
+    async def history(self, task: str) -> list[dict[str, Any]]:
+        """What `Transaction.record` noted of a task, oldest first."""
+        found: Any = await self.connection.run(lambda client: client.lrange(keys.history(task), 0, -1))
+        return [layout.decode(entry) for entry in found]
+
     def transaction(self) -> Transaction:
         """Conditions and writes that will happen together, at `commit`."""
         return Transaction(self.connection)

@@ -26,6 +26,9 @@ Values = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[Path, Any]
 CHANGES_KEPT = 50_000
 """Entries of the change stream. A read model that falls further behind rebuilds itself."""
 
+HISTORY_KEPT = 200
+"""Changes of status kept of one task: some thirty runs."""
+
 FIELDS_A_COMMAND = 200
 """Lua's stack holds some 8,000 values; a command gets at most twice this many."""
 
@@ -180,9 +183,16 @@ class Transaction:
             self.dequeue(id)
             self._writes.append(("HDEL", keys.claims(), (id,)))
             self._writes.append(("ZREM", keys.leases(), (id,)))
+            self._writes.append(("DEL", keys.history(id), ()))
         elif kind == "queue":
             self._writes.append(("DEL", keys.queue(id), ()))
         self._mark(kind, id)
+
+    def record(self, task: str, entry: Mapping[str, Any]) -> None:
+        """Note in the task's history what happens here; the oldest notes give way, and all go with the task."""
+        key = keys.history(task)
+        self._writes.append(("RPUSH", key, (layout.encode(entry),)))
+        self._writes.append(("LTRIM", key, (-HISTORY_KEPT, -1)))
 
     def touch(self, kind: str, id: str) -> None:
         """Announce a change without making one: wakes who waits for this document or queue."""
@@ -215,6 +225,11 @@ class Transaction:
         """Take a task out of the queue it waits in and out of flight; nothing happens when it is in neither."""
         self._leaving[task] = None
         self._joining.pop(task, None)
+
+    def land(self, task: str) -> None:
+        """Take a task out of flight: it was started. One that waits in a queue stays there."""
+        self._writes.append(("ZREM", keys.in_flight(), (task,)))
+        self._writes.append(("HDEL", keys.flights(), (task,)))
 
     def fence(self, task: str) -> None:
         """End every claim on a task: writes under them fail from now on."""
