@@ -6,10 +6,12 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from control_plane import __version__
+from control_plane.commands import COMMANDS
 from control_plane.settings import abouts, load
 
 # What a person sets on the command line; the rest is for the environment and for code.
@@ -26,11 +28,21 @@ _FLAGS = (
 _NAMES = {"redis_url": "--redis"}
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps everything but the list of commands."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line, its help made from the settings."""
     made = argparse.ArgumentParser(
         prog="clearml-server",
         description="Serve ClearML's API, files and web page from one process, until SIGTERM or Ctrl-C.",
+        epilog="commands (clearml-server COMMAND --help says more):\n"
+        + "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items()),
+        formatter_class=_HelpFormatter,
     )
     made.add_argument("--version", action="version", version=f"clearml-server {__version__}")
     for name, default, about in abouts():
@@ -67,7 +79,13 @@ def _about(name: str) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 after a stop, 1 when it cannot start, 2 for a wrong command line."""
+    """Run the command; 0 after a stop, 1 when it cannot start, 2 for a wrong command line.
+
+    With the name of one of `COMMANDS` first: run that one instead.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in COMMANDS:
+        return int(import_module(f"control_plane.commands.{argv[0]}").main(argv[1:]))
     arguments = vars(parser().parse_args(argv))
     ready_file, with_agent = arguments.pop("ready_file"), arguments.pop("with_agent")
     with_services = arguments.pop("with_services")

@@ -34,7 +34,7 @@ async def serve(settings: Settings, *, ready_file: Path | None, children: Childr
 
     with stop_signals() as stop, ExitStack() as files:
         async with running(settings) as server:
-            facts = ready_facts(server)
+            facts = ready_facts(server, settings)
             # The runtime file first: who reads the ready file may start a client at once.
             files.enter_context(published(runtime_file(), facts))
             if ready_file is not None:
@@ -48,8 +48,8 @@ async def serve(settings: Settings, *, ready_file: Path | None, children: Childr
     return 0
 
 
-def ready_facts(server: Running) -> dict[str, str | int]:
-    """What `--ready-file` and the local server file hold (DESIGN 8)."""
+def ready_facts(server: Running, settings: Settings) -> dict[str, str | int]:
+    """What `--ready-file` and the local server file hold: how clients reach the API, and where its data is."""
     return {
         "api_server": server.api_server,
         "web_server": server.web_server,
@@ -57,6 +57,8 @@ def ready_facts(server: Running) -> dict[str, str | int]:
         "access_key": server.key.access_key,
         "secret_key": server.key.secret_key,
         "pid": os.getpid(),
+        "data_dir": str(settings.data_dir),
+        "redis": settings.redis_url,
     }
 
 

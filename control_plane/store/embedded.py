@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -220,6 +221,27 @@ async def store_url(
         return
     async with EmbeddedStore(directory, durability=durability) as embedded:
         yield embedded.url, embedded
+
+
+def running_url(directory: Path) -> str | None:
+    """Where the store of a directory listens, None when no process holds the directory."""
+    directory = directory.absolute()
+    try:
+        path = (directory / "socket").read_text()
+    except FileNotFoundError:
+        path = str(directory / "valkey.sock")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return None
+    # It answers. If nobody holds the lock, a killed server left it behind; only now, for a server that starts while
+    # we hold the lock would be refused.
+    try:
+        _lock(directory / "lock").close()
+    except DataDirInUse:
+        return f"unix://{path}"
+    return None
 
 
 def find_binary() -> Path:

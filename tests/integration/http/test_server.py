@@ -25,7 +25,8 @@ Opener = Callable[..., AbstractContextManager[Any]]
 def test_ready_and_runtime_file_say_the_same(server: Any) -> None:
     ready = json.loads((server.data_dir / "ready.json").read_text())
     assert ready == json.loads((server.runtime_dir / "server.json").read_text())
-    assert set(ready) == {"api_server", "web_server", "files_server", "access_key", "secret_key", "pid"}
+    assert set(ready) >= {"api_server", "web_server", "files_server", "access_key", "secret_key", "pid"}
+    assert ready["data_dir"] == str(server.data_dir)
     assert ready["pid"] == server.process.pid
     assert stat.S_IMODE(server.runtime_dir.stat().st_mode) == 0o700
 
