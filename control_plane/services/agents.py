@@ -22,7 +22,7 @@ from control_plane.services.errors import unknown_queue
 from control_plane.services.queues_entries import added_iso, take
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
-from control_plane.services.tasks_status import status_fields
+from control_plane.services.transitions import record, status_fields
 from control_plane.store import Claim as Taken
 from control_plane.store import GuardFailed
 from control_plane.store.changes import Waiter
@@ -206,6 +206,9 @@ async def _requeue_started(ctx: Context, request: ReleaseRequest) -> bool:
     transaction.expect_exists("queue", queue)
     fields = status_fields(ctx, Status.QUEUED, request.reason or "released by its agent", None)
     transaction.set("task", request.task, {**fields, "started": None})
+    record(
+        ctx, transaction, request.task, Status.IN_PROGRESS, Status.QUEUED, reason=fields["status_reason"], message=None
+    )
     transaction.enqueue(queue, request.task, "head")
     try:
         await transaction.commit()

@@ -11,7 +11,7 @@ from control_plane.services.errors import validation
 from control_plane.services.project_paths import basename
 from control_plane.services.registry import endpoint
 from control_plane.services.tasks_common import load
-from control_plane.services.tasks_status import enqueue_one
+from control_plane.services.tasks_queueing import enqueue_one
 
 ARGUMENTS = "Args"
 

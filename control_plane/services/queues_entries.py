@@ -17,7 +17,7 @@ from control_plane.services.errors import ApiError, Subcode, unknown_queue
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
 from control_plane.services.tasks_common import begin, commit, explained, load
-from control_plane.services.tasks_status import status_fields
+from control_plane.services.transitions import record, status_fields
 from control_plane.store import AnyOf, Claim, GuardFailed
 from control_plane.store.queues import Order
 
@@ -98,6 +98,7 @@ async def _remove(ctx: Context, queue: str, task: str, *, restore: bool, reason:
             if restore and status == Status.QUEUED:
                 back = document.get("enqueue_status") or Status.CREATED
                 fields |= {**status_fields(ctx, back, reason, None), "enqueue_status": None}
+                record(ctx, transaction, task, Status.QUEUED, back, reason=reason, message=None)
             transaction.set("task", task, fields)
         try:
             await transaction.commit()
@@ -208,17 +209,32 @@ async def take(
     return taken
 
 
+async def _drop_running(ctx: Context, claim: Claim) -> bool:
+    transaction = ctx.store.transaction()
+    transaction.expect("task", claim.task, {"status": Status.IN_PROGRESS.value})
+    transaction.dequeue(claim.task)
+    try:
+        await transaction.commit()
+    except GuardFailed:
+        return await _is_runnable(ctx, claim)  # it changed at this moment
+    return False
+
+
 async def _is_runnable(ctx: Context, claim: Claim) -> bool:
     task = await ctx.store.get("task", claim.task, ["status"])
     if task is None:
         await ctx.store.queues.release(claim)  # which drops it: there is nothing to return
         return False
+    if task.get("status") == Status.IN_PROGRESS:
+        # Somebody started it by hand while it waited: it runs already.
+        return await _drop_running(ctx, claim)
     if task.get("status") != Status.STOPPED:
         return True
     transaction = ctx.store.transaction()
     transaction.expect("task", claim.task, {"status": AnyOf((Status.STOPPED.value,))})
     transaction.expect_claim(claim.task, claim.number)
     transaction.set("task", claim.task, status_fields(ctx, Status.QUEUED, None, None))
+    record(ctx, transaction, claim.task, Status.STOPPED, Status.QUEUED, reason=None, message=None)
     try:
         await transaction.commit()
     except GuardFailed:

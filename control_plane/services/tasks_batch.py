@@ -20,16 +20,10 @@ from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
 from control_plane.services.tasks import delete_one
 from control_plane.services.tasks_common import begin, changed, commit, load, load_all
-from control_plane.services.tasks_status import (
-    STATUS_PARTS,
-    dequeue_one,
-    enqueue_one,
-    publish_task,
-    reset_one,
-    status_fields,
-    step,
-    stop_one,
-)
+from control_plane.services.tasks_queueing import dequeue_one, enqueue_one
+from control_plane.services.tasks_reset import reset_one
+from control_plane.services.tasks_status import publish_task, stop_one
+from control_plane.services.transitions import STATUS_PARTS, record, status_fields, step
 
 ARCHIVED = "archived"
 
@@ -135,6 +129,7 @@ async def _archive_one(ctx: Context, id: str, reason: str | None, message: str |
         transaction = begin(ctx, id)
         said = status_fields(ctx, str(status), reason, message)
         transaction.set("task", id, {name: said[name] for name in ("status_reason", "status_message")})
+        record(ctx, transaction, id, str(status), str(status), reason=reason, message=message)
     transaction.set("task", id, {"system_tags": tags, **changed(ctx)})
     await commit(ctx, transaction)
 

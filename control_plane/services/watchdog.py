@@ -24,7 +24,7 @@ from control_plane.services.context import Context
 from control_plane.services.errors import ApiError
 from control_plane.services.status import Status
 from control_plane.services.tasks_common import commit
-from control_plane.services.tasks_status import STATUS_PARTS, step
+from control_plane.services.transitions import STATUS_PARTS, step
 from control_plane.settings import Settings
 from control_plane.store.errors import StoreError
 from control_plane.store.leadership import Leadership, Watch
