@@ -19,10 +19,10 @@ from control_plane.http.protocol import Server, new_request_id
 from control_plane.http.routing import NEWEST, Decoder, find
 from control_plane.http.simple_index import PREFIX, SimpleIndex
 from control_plane.logs import exception_facts
-from control_plane.services import impersonation
+from control_plane.services import impersonation, roles
 from control_plane.services.access import Access
 from control_plane.services.context import ANONYMOUS, Connection, Context, Identity
-from control_plane.services.errors import ApiError, Subcode, forbidden
+from control_plane.services.errors import ApiError, Subcode
 from control_plane.services.registry import Endpoint, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
@@ -164,10 +164,7 @@ class Api:
                 origins=self.origins,
             )
         identity = await impersonation.apply(self.store, self.access, identity, request.headers)
-        if row.roles is not None and identity.role not in row.roles:
-            raise forbidden("this needs another role", endpoint=row.name, role=identity.role)
-        if identity.claim is not None and not row.claim_allowed:
-            raise forbidden("the token of a running task cannot do this", endpoint=row.name)
+        roles.check(identity, row.name)
         return identity
 
     async def _long_call(
