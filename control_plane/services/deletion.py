@@ -56,13 +56,13 @@ async def plan_models(
     models = await listing.everything(ctx, "model", {"task": [task["id"]], "search_hidden": True}, ["uri", "ready"])
     for model in models:
         users = await listing.ids(ctx, "task", {"models.input.model": [model["id"]], "search_hidden": True})
-        in_use = any(user != task["id"] for user in users)
-        if options.delete_output_models and not model.get("ready") and not in_use:
+        is_draft = not model.get("ready") and not any(user != task["id"] for user in users)
+        if is_draft and model.get("uri"):
+            left.model_urls.append(model["uri"])  # of a model that is kept, too: so the official server answers
+        if options.delete_output_models and is_draft:
             transaction.delete("model", model["id"])
             forget_events(transaction, model["id"])
             left.deleted_models.append(model["id"])
-            if model.get("uri"):
-                left.model_urls.append(model["uri"])
         else:
             reference = f"{DELETED}{task['id']}" if is_deletion else None
             transaction.set("model", model["id"], {"task": reference, "last_change": ctx.now_iso})

@@ -92,7 +92,8 @@ def only_fields(request: Mapping[str, Any]) -> list[str]:
     """The paths asked for, by either of the field's names; empty means all."""
     chosen = request.get("only_fields") or request.get("projection") or []
     if isinstance(chosen, str):
-        chosen = [chosen]
+        # Official servers take a text for the list of its characters, and refuse the first.
+        raise explained(InvalidQuery("lookup", err=f'Cannot resolve field "{chosen[0]}"'))
     if not isinstance(chosen, (list, tuple)) or not all(isinstance(path, str) for path in chosen):
         raise validation("error for field 'only_fields': a list of names was expected")
     return list(chosen)

@@ -8,9 +8,13 @@ SEPARATOR = "/"
 
 
 def clean_path(name: str) -> str:
-    """The path without empty parts and blanks around its parts' ends; raise 400/407, 400/409 or 400/800."""
-    parts = [part for part in name.strip().split(SEPARATOR) if part.strip()]
-    if not parts:
+    """The path without empty parts and blanks around its ends; raise 400/407, 400/409 or 400/800.
+
+    A leading slash is refused: official servers make no such project either.
+    """
+    name = name.strip()
+    parts = [part for part in name.split(SEPARATOR) if part.strip()]
+    if not parts or name.startswith(SEPARATOR):
         raise ApiError(400, Subcode.PROJECT_NAME, "Invalid project name", name=name)
     if len(parts) > MAX_DEPTH:
         raise ApiError(400, Subcode.PROJECT_DEPTH, "Project path exceed the maximum allowed depth", max_depth=MAX_DEPTH)

@@ -211,6 +211,8 @@ async def move(ctx: Context, request: MoveProjectRequest) -> dict[str, Any]:
         raise validation("error for field 'new_location'. field is required!")
     project = await require(ctx, request.project)
     location = clean_path(request.new_location) if request.new_location.strip("/ ") else ""
+    # First, as with official servers: the location exists afterwards even where the move itself is refused.
+    above = await find_or_make(ctx, location) if location else None
     if location == project["name"] or location.startswith(project["name"] + paths.SEPARATOR):
         raise ApiError(
             400,
@@ -220,8 +222,8 @@ async def move(ctx: Context, request: MoveProjectRequest) -> dict[str, Any]:
             parent=location,
         )
     parents: list[str] = []
-    if location:
-        parent = await require(ctx, await find_or_make(ctx, location))
+    if above is not None:
+        parent = await require(ctx, above)
         parents = [*(parent.get("path") or []), parent["id"]]
     if paths.location(project["name"]) == location:
         return {"moved": 0}

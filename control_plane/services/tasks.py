@@ -49,8 +49,6 @@ def blank(ctx: Context) -> dict[str, Any]:
         "company": ctx.company,
         "user": ctx.user,
         "status": Status.CREATED.value,
-        "status_reason": "",
-        "status_message": "",
         "created": now,
         "last_update": now,
         "last_change": now,
@@ -131,7 +129,8 @@ async def get_by_id(ctx: Context, request: TaskRequest) -> dict[str, Any]:
     task = await ctx.store.get("task", request.task)
     if task is None:
         raise unknown_task(ids=[request.task])
-    return {"task": task}
+    # A draft has neither yet, but agents look into the message unguarded.
+    return {"task": {"status_message": "", "status_reason": "", **task}}
 
 
 @endpoint("tasks.get_all", dict, TasksAnswer)

@@ -144,11 +144,10 @@ async def update_batch(ctx: Context, request: bytes) -> dict[str, Any]:
 @endpoint("tasks.set_requirements", RequirementsRequest, Updated)
 async def set_requirements(ctx: Context, request: RequirementsRequest) -> dict[str, Any]:
     """Replace the recorded packages, in any status: the agent records what it installed."""
-    marks = changed(ctx)
     transaction = begin(ctx, request.task)
-    transaction.set("task", request.task, {"script.requirements": request.requirements, **marks})
+    transaction.set("task", request.task, {"script.requirements": request.requirements, **changed(ctx)})
     await commit(ctx, transaction)
-    return {"updated": 1, "fields": {"script.requirements": request.requirements, **marks}}
+    return {"updated": 1, "fields": {}}
 
 
 @endpoint("tasks.move", MoveRequest)
