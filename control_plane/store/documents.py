@@ -11,6 +11,9 @@ from control_plane.store.layout import KINDS, Path
 
 IDS_A_ROUND_TRIP = 200
 
+CLOSED = frozenset({("execution", "artifacts")})
+"""Lists that paths do not reach into: official servers keep them by a hash, and answer an empty list to such a path."""
+
 
 async def get_many(
     connection: Connection, kind: str, ids: Sequence[str], parts: Sequence[Path] | None = None
@@ -73,7 +76,11 @@ def project(document: dict[str, Any], paths: Sequence[str] | None) -> dict[str, 
     if included:
         result: dict[str, Any] = {}
         for path in ["id", *included]:
-            _copy(document, result, split_path(path))
+            names = split_path(path)
+            if tuple(names[:2]) in CLOSED and len(names) > 2:
+                result.setdefault(names[0], {}).setdefault(names[1], [])
+            else:
+                _copy(document, result, names)
     else:
         result = document
     for path in excluded:
@@ -100,8 +107,20 @@ def _copy(source: Any, target: dict[str, Any], names: list[str]) -> None:
         into = target.setdefault(name, {})
         if isinstance(into, dict):
             _copy(value, into, rest)
+    elif rest and isinstance(value, list):
+        _copy_items(value, target, name, rest)
     else:
         target[name] = value
+
+
+def _copy_items(items: list[Any], target: dict[str, Any], name: str, rest: list[str]) -> None:
+    """Copy one path of each item of a list, beside what an earlier path copied of it."""
+    into = target.setdefault(name, [{} for _ in items])
+    if into is items or len(into) != len(items):
+        return  # it is there whole already, or closed
+    for item, copied in zip(items, into, strict=True):
+        if isinstance(copied, dict):
+            _copy(item, copied, rest)
 
 
 def _without(source: dict[str, Any], names: list[str]) -> dict[str, Any]:
