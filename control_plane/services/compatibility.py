@@ -41,7 +41,7 @@ def read_contract(entries: Iterable[Mapping[str, Any]]) -> list[Contract]:
             continue
         # "<each line>" stands for the lines of a batch, which are no fields.
         named = [*entry.get("request", ()), *entry.get("request_server_extra", ())]
-    fields = frozenset(name.rstrip("*").strip('"') for name in named if not name.startswith("<"))
+        fields = frozenset(name.rstrip("*").strip('"') for name in named if not name.startswith("<"))
         used_by = tuple(entry["used_by"])
         found.append(Contract(entry["endpoint"], () if used_by == NOBODY else used_by, fields))
     return sorted(found, key=lambda one: one.name)
