@@ -36,6 +36,12 @@ class Identity:
     """The task that this caller runs under a claim; None for people and official agents, who are not fenced."""
     credential: str = ""
     """The access key that the token came from; empty when there is none."""
+    session: str = ""
+    """The login that the token came from; renewing a token keeps it, logging out ends it."""
+    epoch: int = 0
+    """How often the user's sessions were ended (a new password ends them); sessions of an older epoch are over."""
+    actor: str = ""
+    """The administrator who acts for this user; empty when the user calls."""
 
     def claim_for(self, task: str) -> Claim | None:
         """The caller's claim if it is about this task, else None."""
