@@ -52,6 +52,7 @@ class Changes:
         self._waiters: dict[Change, set[Waiter]] = {}
         self._listeners: list[Callable[[int, list[Change]], None]] = []
         self._on_gap: list[Callable[[], None]] = []
+        connection.on_moved(self._gap)
 
     def listen(self, on_changes: Callable[[int, list[Change]], None], on_gap: Callable[[], None]) -> None:
         """Call `on_changes(number, changes)` for each entry in order, `on_gap()` where entries were missed."""
@@ -78,41 +79,46 @@ class Changes:
     async def follow(self) -> None:
         """Read for ever. A lost connection is taken up where it was left."""
         position: int | None = None
+        newest: bytes | None = None
         failures = 0
         while True:
-            client = self._connection.blocking_client()
+            client = None
             try:
+                client = await self._connection.blocking_client()
+                if position is not None and not await _holds(client, position, newest):
+                    position = None  # another server took over, or the same came back with less
                 if position is None:
                     position = self._connection.newest_change = await last_change(client)
+                    newest = await _transaction(client, position)
                     self._gap()
                 while True:
                     async with asyncio.timeout(BLOCK_MS / 1000 + ANSWER_TIMEOUT_S):
                         answer = await client.xread(
                             {keys.changes(): f"{position}-0"}, count=ENTRIES_A_READ, block=BLOCK_MS
                         )
-                    if failures:
-                        # Another server, or the same with fewer entries, may have come back.
-                        failures, known = 0, await last_change(client)
-                        if known < position:
-                            position = self._connection.newest_change = known
-                            self._gap()
-                            continue
-                    for number, changes in parse(answer):
+                    failures = 0
+                    for number, transaction, changes in entries(answer):
                         if number != position + 1:
                             self._gap()
                         position = self._connection.newest_change = number
+                        newest = transaction
                         self._tell(number, changes)
             except AWAY as error:
                 failures += 1
                 if failures == 1:
                     log.warning("lost the change stream: %s", error)
+                self._connection.lost()
                 await asyncio.sleep(min(1.0, 0.02 * 2 ** min(failures, 6)) * random.uniform(0.5, 1.0))
-            except redis_errors.RedisError:
+            except redis_errors.RedisError as error:
                 failures += 1
-                log.exception("cannot read the change stream")
-                await asyncio.sleep(1.0)
+                # UNBLOCKED: the server became a replica while we waited.
+                if not str(error).startswith("UNBLOCKED"):
+                    log.exception("cannot read the change stream")
+                self._connection.lost()
+                await asyncio.sleep(min(1.0, 0.02 * 2 ** min(failures, 6)))
             finally:
-                await client.aclose()
+                if client is not None:
+                    await client.aclose()
 
     def _tell(self, number: int, changes: list[Change]) -> None:
         for listener in self._listeners:
@@ -134,12 +140,28 @@ async def last_change(client: aioredis.Redis) -> int:
     return int(await client.get(keys.change_counter()) or 0)
 
 
+async def _transaction(client: aioredis.Redis, number: int) -> bytes | None:
+    """The id of the transaction that made a change, None when its entry is not there (any more)."""
+    found: Any = await client.xrange(keys.changes(), f"{number}-0", f"{number}-0")
+    return found[0][1][b"t"] if found else None
+
+
+async def _holds(client: aioredis.Redis, position: int, newest: bytes | None) -> bool:
+    """Whether a server has the changes that we read so far, and not others in their place."""
+    return await last_change(client) >= position and await _transaction(client, position) == newest
+
+
 def parse(answer: Any) -> Iterator[tuple[int, list[Change]]]:
     """(number, changes) of what XREAD answered."""
-    streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer or ()]
-    for entries in streams:
-        if entries and entries[0] and isinstance(entries[0][0], (list, tuple)):
-            entries = [entry for nested in entries for entry in nested]  # RESP3 nests one level deeper
-        for id, fields in entries:
+    return ((number, changes) for number, _, changes in entries(answer))
+
+
+def entries(answer: Any) -> Iterator[tuple[int, bytes, list[Change]]]:
+    """(number, transaction id, changes) of what XREAD answered."""
+    streams = answer.values() if isinstance(answer, dict) else [found for _, found in answer or ()]
+    for stream in streams:
+        if stream and stream[0] and isinstance(stream[0][0], (list, tuple)):
+            stream = [entry for nested in stream for entry in nested]  # RESP3 nests one level deeper
+        for id, fields in stream:
             words = fields[b"c"].decode().split("\0")
-            yield int(id.partition(b"-")[0]), list(zip(words[::2], words[1::2], strict=True))
+            yield int(id.partition(b"-")[0]), fields[b"t"], list(zip(words[::2], words[1::2], strict=True))
