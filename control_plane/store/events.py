@@ -109,6 +109,8 @@ class Events:
         self._connection = connection
         self._states: OrderedDict[str, _State] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # Another node may lack what these beliefs are of.
+        connection.on_moved(self._states.clear)
 
     async def append(self, owner: str, part: Part) -> Appended:
         """Store a part with its statistics, in one script.
@@ -163,7 +165,9 @@ class Events:
             len(blocks) // 2, *blocks, *statistics,
         ]  # fmt: skip
         # A repeat after a lost connection finds its own part id.
-        return await self._connection.run(lambda _: self._connection.script("append_events", script_keys, args))
+        return await self._connection.run(
+            lambda _: self._connection.script("append_events", script_keys, args), owner=owner
+        )
 
     async def _statistics_after(self, owner: str, state: _State, runs: Iterable[Run]) -> list[Statistics]:
         """The statistics of every series that the runs touch, as they will be."""
@@ -246,7 +250,7 @@ class Events:
 
     async def generation(self, owner: str) -> int:
         """Counts the owner's resets, from 0."""
-        found: Any = await self._connection.run(lambda client: client.hget(keys.event_meta(owner), "gen"))
+        found: Any = await self._connection.run(lambda client: client.hget(keys.event_meta(owner), "gen"), owner=owner)
         return int(found or 0)
 
     # ---- ending
@@ -263,7 +267,8 @@ class Events:
                 "reset_events",
                 [keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner)],
                 [],
-            )
+            ),
+            owner=owner,
         )
         await self._sweep(owner, int(found[0]))
         return int(found[1])
@@ -274,24 +279,29 @@ class Events:
         await self._sweep(owner, generation)
         self._states.pop(owner, None)
         names = [keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner)]
-        await self._connection.run(lambda client: client.unlink(*names))
+        await self._connection.run(lambda client: client.unlink(*names), owner=owner)
 
     async def _sweep(self, owner: str, generation: int) -> None:
         names = [keys.event_series(owner, generation)]
         names += [keys.event_stream(owner, generation, family) for family in FAMILIES]
-        await self._connection.run(lambda client: client.unlink(*names))
+        await self._connection.run(lambda client: client.unlink(*names), owner=owner)
 
     # ---- below
 
     async def _load(self, owner: str) -> _State:
         """The owner's state from Redis, remembered."""
         for _ in range(RACES):
-            found: Any = await self._connection.run(lambda client: client.hmget(keys.event_meta(owner), ["gen", "seq"]))
+            found: Any = await self._connection.run(
+                lambda client: client.hmget(keys.event_meta(owner), ["gen", "seq"]), owner=owner
+            )
             generation, sequence = (int(value or 0) for value in found)
             raw: Any = await self._connection.run(
-                lambda client, generation=generation: client.hgetall(keys.event_series(owner, generation))  # type: ignore[misc]
+                lambda client, generation=generation: client.hgetall(keys.event_series(owner, generation)),  # type: ignore[misc]
+                owner=owner,
             )
-            again: Any = await self._connection.run(lambda client: client.hmget(keys.event_meta(owner), ["gen", "seq"]))
+            again: Any = await self._connection.run(
+                lambda client: client.hmget(keys.event_meta(owner), ["gen", "seq"]), owner=owner
+            )
             if again == found:
                 statistics = [series.unpack(value) for value in raw.values()]
                 state = _State(generation, sequence, {(one.metric, one.variant): one for one in statistics})
@@ -324,7 +334,8 @@ class Events:
         stream, after = keys.event_stream(owner, generation, family), b"-"
         while True:
             page: Any = await self._connection.run(
-                lambda client, after=after: client.xrange(stream, after, "+", count=ENTRIES_A_READ)  # type: ignore[misc]
+                lambda client, after=after: client.xrange(stream, after, "+", count=ENTRIES_A_READ),  # type: ignore[misc]
+                owner=owner,
             )
             for _, fields in page:
                 yield fields[b"b"]
