@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.conftest import RunningServer
 
 from .official import BIN, WITHOUT_FORK, agent_environment, official_environment, process, sdk_environment
+from .session import OfficialSession
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,49 @@ def official_sdk() -> Path:
 def official_agent() -> Path:
     """The bin folder of an environment with the official agent."""
     return agent_environment()
+
+
+@pytest.fixture(scope="session")
+def official_session(
+    server: RunningServer, official_sdk: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OfficialSession]:
+    home = tmp_path_factory.mktemp("official-session")
+    env = official_environment(server, home, official_sdk) | WITHOUT_FORK
+    session = OfficialSession(official_sdk / "python", env, home)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def official(official_session: OfficialSession) -> Iterator[OfficialSession]:
+    """A process of the official SDK; what it logged during the test is shown when the test fails."""
+    start = official_session.log.stat().st_size if official_session.log.exists() else 0
+    yield official_session
+    print(official_session.log.read_bytes()[start:].decode(errors="replace")[-4000:])
+
+
+@pytest.fixture
+def api(official: OfficialSession) -> Callable[..., Any]:
+    """`api("tasks.get_all", name="x")`: one typed call of the official APIClient."""
+    return official.call
+
+
+@pytest.fixture
+def raw(official: OfficialSession) -> Callable[..., Any]:
+    """`raw("tasks.get_all", {"parent": x})`: a call by the official session, past its typed requests."""
+    return official.raw
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that nothing else on the server has."""
+    return f"u{uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def project(call: Callable[..., Any], unique: str) -> str:
+    """The id of a project of the test's own, named `unique`."""
+    return str(call("projects.create", {"name": unique})["id"])
 
 
 @pytest.fixture(scope="session")
