@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,7 +95,11 @@ def split_path(path: str) -> list[str]:
     names = path.split(".")
     if "%" not in path:
         return names
-    return [name.replace("%2E", ".").replace("%24", "$").replace("%_", "_").replace("%%", "%") for name in names]
+    return [_ESCAPED.sub(lambda found: _PLAIN[found[1]], name) for name in names]
+
+
+_ESCAPED = re.compile("%(2E|24|_|%)")
+_PLAIN = {"2E": ".", "24": "$", "_": "_", "%": "%"}
 
 
 def _copy(source: Any, target: dict[str, Any], names: list[str]) -> None:

@@ -246,6 +246,11 @@ def _readable(kind: Kind, keys: tuple[str, ...]) -> Iterator[tuple[str, str | No
         yield TEXTS if head in kind.texts else CORE, head
 
 
+def names_of(field: bytes) -> tuple[str, ...]:
+    """The users' names that a keyed part's field stands for."""
+    return tuple(_split(field.decode()))
+
+
 def _join(names: tuple[str, ...]) -> str:
     """Users' names as one field. NUL separates, so a NUL of the user's is escaped."""
     return "\0".join(

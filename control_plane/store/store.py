@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from control_plane.store import documents, keys, layout
+from control_plane.store import documents, keys, layout, names
 from control_plane.store.changes import Changes
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
@@ -45,6 +45,7 @@ class Store:
         self.events = Events(connection)
         self.workers = Workers(connection)
         self.changes = Changes(connection)
+        self._names = names.KnownNames(connection)
         self._model = Model(connection)
         self.changes.listen(self._model.apply, self._model.forget)
         self._following: asyncio.Task[None] | None = None
@@ -146,6 +147,13 @@ class Store:
         """
         found, columns = await self._model.values(query, [field_of(kind, path) for path in paths])
         return list(zip(found, *columns, strict=True))
+
+    async def names(self, kind: str, part: str, query: Query) -> dict[tuple[str, ...], str]:
+        """The names that users gave in a part (hyperparams, last_metrics, metadata) of all documents that match.
+
+        Each with the id of one document that has it: (section, name), or (metric hash, variant hash), or (key,).
+        """
+        return await self._names.of(kind, part, await self.values(kind, query, names.STAMPS))
 
     async def _scroll(self, query: Query, found: list[str]) -> QueryResult:
         """Go on where the scroll was left; an unknown or expired one starts anew under another id."""
