@@ -82,10 +82,20 @@ async def everything(
     return [document for document in found if document is not None]
 
 
+async def values(ctx: Context, kind: str, request: Mapping[str, Any], paths: Sequence[str]) -> list[tuple[Any, ...]]:
+    """`(id, value, ...)` of everything that a query finds, without reading documents."""
+    return await ctx.store.values(kind, await _query(ctx, kind, request), paths)
+
+
+async def names(ctx: Context, kind: str, part: str, request: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
+    """The names that users gave in a part of everything that a query finds, each with a document that has it."""
+    return await ctx.store.names(kind, part, await _query(ctx, kind, request))
+
+
 async def distinct(ctx: Context, kind: str, field: str, **where: Any) -> set[str]:
     """The values that a plain field has in the documents that a query finds."""
-    documents = await everything(ctx, kind, {**where, "search_hidden": True, "include_subprojects": True}, [field])
-    return {str(document[field]) for document in documents if document.get(field)}
+    rows = await values(ctx, kind, {"search_hidden": True, "include_subprojects": True, **where}, [field])
+    return {str(value) for _, value in rows if value}
 
 
 def only_fields(request: Mapping[str, Any]) -> list[str]:
