@@ -1,8 +1,8 @@
 """Runs beside the official SDK, in its environment: calls functions that arrive on stdin and answers with plain data.
 
-One JSON object a line. In: `source` and `name` of a function, or an `endpoint`; and `arguments`. Out: `value`, or `error` with the type, the
-text and, of an error of the API, its codes. What the SDK prints goes to the log, not into the answers. Standard
-library and the official package only: nothing of ours is imported here.
+One JSON object a line. In: `source` and `name` of a function, or an `endpoint`; and `arguments`. Out: `value`, or
+`error` with the type, the text and, of an error of the API, its codes. What the SDK prints goes to the log, not into
+the answers. Standard library and the official package only: nothing of ours is imported here.
 """
 
 import __future__
@@ -36,7 +36,7 @@ def plain(value):
         return plain(value.to_dict())
     if hasattr(value, "tolist"):
         return plain(value.tolist())
-    raise TypeError("no plain form of %r" % (value,))
+    raise TypeError(f"no plain form of {value!r}")
 
 
 class Refused(Exception):
@@ -63,7 +63,7 @@ def failure(error):
         "subcode": getattr(error, "subcode", None),
         "data": plain(getattr(error, "data", None) or {}),
         "traceback": "\n".join(
-            "  %s:%s %s" % (frame.filename.rpartition("site-packages/")[2], frame.lineno, frame.name)
+            f"  {frame.filename.rpartition('site-packages/')[2]}:{frame.lineno} {frame.name}"
             for frame in traceback.extract_tb(error.__traceback__)
         ),
     }
@@ -92,7 +92,7 @@ def main():
                 exec(compile(request["source"], request["name"], "exec", __future__.annotations.compiler_flag), scope)
                 value = scope[request["name"]](*request["arguments"])
             answer = {"value": plain(value)}
-        except BaseException as error:  # whatever it is, the test is to see it
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test is to see it
             answer = {"error": failure(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
