@@ -1,9 +1,14 @@
-"""Fixtures that every layer shares: a real server process over the embedded store, and a way to call it."""
+"""Fixtures that every layer shares: a real server process over the embedded store, and a way to call it.
+
+CLEARML_TEST_STORE=redis7 or cluster runs the same tests over that instead; CLEARML_TEST_SERVERS=2 lets two server
+processes share it and sends requests to them in turn.
+"""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -20,6 +25,8 @@ from typing import Any
 
 import pytest
 
+from tests.redis_servers import POOL
+
 START_LIMIT_S = 20.0
 
 
@@ -28,12 +35,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("CLEARML_TEST_STORE"):
+        for item in items:
+            if item.get_closest_marker("embedded"):
+                item.add_marker(pytest.mark.skip(reason="is about the embedded store"))
     if config.getoption("--full"):
         return
     skip = pytest.mark.skip(reason="at full size: scripts/test --full")
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
+
+
+def pytest_sessionfinish() -> None:
+    POOL.close()
 
 
 class ApiFailure(Exception):
@@ -53,11 +68,15 @@ class RunningServer:
     process: subprocess.Popen[bytes]
     facts: dict[str, Any]
     arguments: list[str] = field(default_factory=list)
+    peers: list[RunningServer] = field(default_factory=list)
+    """Other servers over the same store, which take turns with this one."""
+    _turns: Iterator[int] = field(default_factory=itertools.count)
     _token: str | None = None
 
     @property
     def api(self) -> str:
-        return str(self.facts["api_server"])
+        servers = [self, *self.peers]
+        return str(servers[next(self._turns) % len(servers)].facts["api_server"])
 
     @property
     def web(self) -> str:
@@ -153,11 +172,12 @@ def start_server(
     *arguments: str,
     ports: list[str] | None = None,
     env: dict[str, str] | None = None,
+    ready_name: str = "ready.json",
 ) -> RunningServer:
     """Start `clearml-server` and wait until it says it answers."""
     data_dir.mkdir(parents=True, exist_ok=True)
     runtime_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ready = data_dir / "ready.json"
+    ready = data_dir / ready_name
     ready.unlink(missing_ok=True)
     out = (data_dir / "server.out").open("ab")
     command = [
@@ -189,18 +209,34 @@ def start_server(
 @contextlib.contextmanager
 def running_server(*arguments: str, env: dict[str, str] | None = None) -> Iterator[RunningServer]:
     """A server for one test that stops, kills or configures it."""
-    with tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder) / "data", Path(folder) / "run", *arguments, env=env)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True)))
+        url = None if "--redis" in arguments else stack.enter_context(POOL.lent())
+        server = start_server(folder / "data", folder / "run", *arguments, *(["--redis", url] if url else []), env=env)
         try:
             yield server
         finally:
             server.stop()
 
 
+@contextlib.contextmanager
+def peers(server: RunningServer, count: int) -> Iterator[RunningServer]:
+    """Let `count` servers in all share the store and the files of one that runs over a given Redis, taking turns."""
+    try:
+        for number in range(1, count):
+            runtime_dir = server.runtime_dir.with_name(f"run{number}")
+            name = f"ready{number}.json"
+            server.peers.append(start_server(server.data_dir, runtime_dir, *server.arguments, ready_name=name))
+        yield server
+    finally:
+        for peer in server.peers:
+            peer.stop()
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[RunningServer]:
     """One server for every test of the session that neither stops nor configures it."""
-    with running_server() as started:
+    with running_server() as started, peers(started, int(os.environ.get("CLEARML_TEST_SERVERS", "1"))):
         yield started
 
 

@@ -1,12 +1,14 @@
-"""How many bytes the documents and events of each task and project take in Redis."""
+"""How many bytes the documents and events of each task and model take in Redis."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from control_plane.store import keys
+from control_plane.store.batching import Command
 from control_plane.store.connection import Connection
 from control_plane.store.events import FAMILIES
 from control_plane.store.layout import KINDS
@@ -24,37 +26,29 @@ class Usage:
 
 
 async def usages(connection: Connection, kind: str, ids: Sequence[str]) -> AsyncIterator[Usage]:
-    """The usage of each of these documents, as Redis estimates it (MEMORY USAGE, values of a collection sampled)."""
+    """The usage of each of these documents, as Redis estimates it (MEMORY USAGE samples the values of a collection)."""
     for first in range(0, len(ids), IDS_A_READ):
         some = ids[first : first + IDS_A_READ]
-        generations = await _pipelined(connection, [("HGET", keys.event_meta(id), "gen") for id in some])
-        names: list[str] = []
-        spans = []
-        for id, raw in zip(some, generations, strict=True):
-            generation = int(raw or 0)
-            parts = [keys.document(kind, id, part) for part in KINDS[kind].parts]
-            events = [
-                keys.event_meta(id),
-                keys.event_parts(id),
-                keys.event_part_results(id),
-                keys.event_series(id, generation),
-                *(keys.event_stream(id, generation, family) for family in FAMILIES),
-            ]
-            spans.append((id, len(names), len(parts), len(events)))
-            names += parts + events
-        bytes_ = await _pipelined(connection, [("MEMORY USAGE", name) for name in names])
-        sizes = [int(size or 0) for size in bytes_]
-        for id, at, parts_count, events_count in spans:
-            middle, end = at + parts_count, at + parts_count + events_count
-            yield Usage(id, sum(sizes[at:middle]), sum(sizes[middle:end]))
+        # Each call for itself, for they may go to different nodes; what goes to one node leaves as one write.
+        documents = asyncio.gather(*(_document(connection, kind, id) for id in some))
+        events = asyncio.gather(*(_events(connection, id) for id in some))
+        for id, document, event in zip(some, await documents, await events, strict=True):
+            yield Usage(id, document, event)
 
 
-async def _pipelined(connection: Connection, commands: Sequence[tuple[str, ...]]) -> list[Any]:
-    async def execute(client: Any) -> list[Any]:
-        async with client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            answers: list[Any] = await pipe.execute()
-            return answers
+async def _document(connection: Connection, kind: str, id: str) -> int:
+    return await _bytes(connection, [keys.document(kind, id, part) for part in KINDS[kind].parts], None)
 
-    return await connection.run(execute)
+
+async def _events(connection: Connection, owner: str) -> int:
+    found: Any = await connection.run(lambda client: client.hget(keys.event_meta(owner), "gen"), owner=owner)
+    generation = int(found or 0)
+    names = [keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner)]
+    names += [keys.event_series(owner, generation)]
+    names += [keys.event_stream(owner, generation, family) for family in FAMILIES]
+    return await _bytes(connection, names, owner)
+
+
+async def _bytes(connection: Connection, names: Sequence[str], owner: str | None) -> int:
+    commands: list[Command] = [("MEMORY", "USAGE", name) for name in names]
+    return sum(int(size or 0) for size in await connection.run(lambda client: client.many(commands), owner=owner))

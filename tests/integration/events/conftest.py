@@ -1,4 +1,4 @@
-"""A store over an embedded Valkey of the tests' own."""
+"""A store of the tests' own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.store import EmbeddedStore, Store
+from control_plane.store import Store
+from tests.redis_servers import store_url
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with EmbeddedStore(tmp_path / "store") as embedded:
-        opened = await Store.open(embedded.url)
+    async with store_url(tmp_path / "store") as url:
+        opened = await Store.open(url)
         try:
             yield opened
         finally:
