@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from control_plane.http import authentication, openapi
+from control_plane.http import authentication, download, openapi
 from control_plane.http.envelope import Envelopes, failure
 from control_plane.http.metrics import Metrics
 from control_plane.http.protocol import Server, new_request_id
@@ -23,7 +23,7 @@ from control_plane.services import impersonation, roles
 from control_plane.services.access import Access
 from control_plane.services.context import ANONYMOUS, Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode
-from control_plane.services.registry import Endpoint, Table
+from control_plane.services.registry import Download, Endpoint, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
 from control_plane.store.errors import GuardFailed, StoreError, StoreUnavailable
@@ -142,6 +142,8 @@ class Api:
         if row.name in LONG_CALLS:
             return b"", await self._long_call(request, row, ctx, decoded)
         data = await row.handler(ctx, decoded)
+        if isinstance(data, Download):
+            return b"", await download.send(request, data)
         answer = self._envelopes.success(
             request_id, row.name, version, row.min_version, data, transaction_name(headers)
         )

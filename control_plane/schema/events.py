@@ -73,6 +73,27 @@ class LogRequest(OwnerRequest, kw_only=True):
     order: Literal["asc", "desc"] | None = None
 
 
+class DownloadLogRequest(Request, kw_only=True):
+    """The whole console. `line_format`: of lines of the type text; names in braces, see `services.events_log`."""
+
+    task: str
+    line_type: Literal["json", "text"] = "json"
+    line_format: str = "{asctime} {worker} {level} {msg}"
+
+
+class ClearLogRequest(Request, kw_only=True):
+    """Forget lines of the console: those older than `threshold_sec` seconds, or (0) all; see the metrics' fields.
+
+    `include_metrics`: only lines reported under these; `exclude_metrics`: none reported under these.
+    """
+
+    task: str
+    threshold_sec: Annotated[int, Meta(ge=0)] | None = None
+    allow_locked: bool = False
+    include_metrics: list[str] | None = None
+    exclude_metrics: list[str] | None = None
+
+
 class EventsRequest(OwnerRequest, kw_only=True):
     """Raw events of one type, paged by iteration."""
 
@@ -91,6 +112,87 @@ class PlotsRequest(OwnerRequest, kw_only=True):
     metrics: list[MetricVariants] | None = None
     no_scroll: bool = False
     scroll_id: str | None = None
+
+
+class MultiPlotsRequest(TasksEventsRequest, kw_only=True):
+    """The newest plots of several tasks, of each metric or (`last_iters_per_task_metric` false) of each task."""
+
+    iters: Annotated[int, Meta(ge=1)] = 1
+    metrics: list[MetricVariants] | None = None
+    last_iters_per_task_metric: bool = True
+    no_scroll: bool = False
+    scroll_id: str | None = None
+
+
+class SingleValuesRequest(TasksEventsRequest, kw_only=True):
+    """What several tasks reported once."""
+
+    metrics: list[MetricVariants] | None = None
+
+
+class MultiMetricsRequest(TasksEventsRequest, kw_only=True):
+    """The names under which several tasks reported; without a type: anything."""
+
+    event_type: EventType | None = None
+
+
+class RawRequest(OwnerRequest, kw_only=True):
+    """Every point of a metric's series, paged."""
+
+    metric: MetricVariants
+    key: Key = "iter"
+    batch_size: BatchSize = 10_000
+    count_total: bool = False
+    scroll_id: str | None = None
+
+
+class MetricDataRequest(OwnerRequest, kw_only=True):
+    """The points of a metric as events, paged unless `no_scroll` asks for them at once."""
+
+    metric: str
+    no_scroll: bool = False
+    scroll_id: str | None = None
+
+
+class VectorRequest(OwnerRequest, kw_only=True):
+    """The vectors of one series."""
+
+    metric: str
+    variant: str
+
+
+class ScrollRequest(Request, kw_only=True):
+    """A paged read that is over."""
+
+    scroll_id: str
+
+
+class SampleRequest(OwnerRequest, kw_only=True):
+    """One image or one metric's plots: those of `iteration` or the newest before it; without one, the newest.
+
+    `navigate_current_metric`: `next_*` stay within the metric. `refresh`: iterations reported since the scroll began
+    are seen, too.
+    """
+
+    metric: str
+    iteration: int | None = None
+    navigate_current_metric: bool = True
+    refresh: bool = False
+    scroll_id: str | None = None
+
+
+class ImageSampleRequest(SampleRequest, kw_only=True):
+    """One image."""
+
+    variant: str
+
+
+class NextSampleRequest(OwnerRequest, kw_only=True):
+    """The sample beside the one shown last; `next_iteration`: of another iteration than that."""
+
+    scroll_id: str
+    navigate_earlier: bool = True
+    next_iteration: bool = False
 
 
 class HistogramRequest(OwnerRequest, kw_only=True):

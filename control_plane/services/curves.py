@@ -1,12 +1,13 @@
 """Thinning a curve for a reader. Pure. Source: contract/wire.md, section 11."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from control_plane.schema.events import Key
-from control_plane.store.events import Series
+from control_plane.store.series import Series
 
 SINGLE_VALUE_STEP = -(2**31)
 """The iteration of `report_single_value`; such points belong to no curve."""
@@ -17,37 +18,42 @@ def curve(series: Series, key: Key, samples: int) -> dict[str, list[Any]]:
 
     `key`: what x is - iterations, ms since the epoch, or ISO times.
     """
-    along = series.steps if key == "iter" else series.times_ms
-    shown = [i for i, step in enumerate(series.steps) if step != SINGLE_VALUE_STEP]
+    first = 1 if series.steps[:1] == [SINGLE_VALUE_STEP] else 0  # steps ascend: it can only be the first one
+    xs: Sequence[int] = series.steps[first:] if key == "iter" else series.times_ms[first:]
+    ys: Sequence[float] = series.values[first:]
     if key != "iter":
-        shown.sort(key=lambda i: along[i])
-    xs, ys = [along[i] for i in shown], [series.values[i] for i in shown]
+        order = sorted(range(len(xs)), key=xs.__getitem__)
+        xs, ys = [xs[i] for i in order], [ys[i] for i in order]
     if len(xs) >= samples:
         xs, ys = _means(xs, ys, samples)
-    convert: Callable[[int], Any] = _iso if key == "iso_time" else int
-    return {"x": [convert(x) for x in xs], "y": [_json_number(y) for y in ys]}
+    convert: Callable[[int], Any] = iso_time if key == "iso_time" else int
+    return {"x": [convert(x) for x in xs], "y": list(ys)}
 
 
 def _means(xs: Sequence[int], ys: Sequence[float], samples: int) -> tuple[list[int], list[float]]:
+    """Means over intervals of one width. `xs` ascend."""
     interval = max(1, math.ceil((xs[-1] - xs[0] + 1) / samples))
     starts: list[int] = []
-    sums: list[float] = []
-    counts: list[int] = []
-    for x, y in zip(xs, ys, strict=True):
-        start = x // interval * interval
-        if not starts or starts[-1] != start:
-            starts.append(start)
-            sums.append(0.0)
-            counts.append(0)
-        sums[-1] += y
-        counts[-1] += 1
-    return starts, [total / count for total, count in zip(sums, counts, strict=True)]
+    means: list[float] = []
+    at = 0
+    while at < len(xs):
+        start = xs[at] // interval * interval
+        end = bisect_left(xs, start + interval, at)
+        starts.append(start)
+        means.append(_mean(ys[at:end]))
+        at = end
+    return starts, means
 
 
-def _iso(at_ms: int) -> str:
+def _mean(values: Sequence[float]) -> float:
+    """The mean of what is a finite number; NaN when nothing is."""
+    total = sum(values)
+    if math.isfinite(total):
+        return total / len(values)
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan
+
+
+def iso_time(at_ms: int) -> str:
+    """ms since the epoch as a curve shows it."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def _json_number(value: float) -> float | None:
-    """NaN and infinities, which JSON cannot say, are null."""
-    return value if math.isfinite(value) else None

@@ -10,7 +10,7 @@ A request type is a `Request` Struct (contract: unknown keys are ignored), `dict
 `*.get_all` (the body as it came, an object), or `bytes` for the endpoints that take NDJSON (the body untouched).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -20,7 +20,18 @@ import msgspec
 from control_plane.services.context import Context
 
 RequestT = TypeVar("RequestT")
-Answer = Mapping[str, Any] | msgspec.Struct | None
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer without an envelope: a file that is sent while it is made, however long it gets."""
+
+    file_name: str
+    content_type: str
+    chunks: AsyncIterator[bytes]
+
+
+Answer = Mapping[str, Any] | msgspec.Struct | Download | None
 """What a handler returns: the envelope's `data`. None is an empty object."""
 
 

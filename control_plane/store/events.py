@@ -13,8 +13,10 @@ The owner's document shows a projection of the statistics (`last_metrics`) and c
 from __future__ import annotations
 
 import asyncio
+import time
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from weakref import WeakValueDictionary
@@ -23,7 +25,7 @@ from control_plane.store import keys, series
 from control_plane.store.blocks import Record, columns, pack_points, pack_records, unpack_points, unpack_records
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
-from control_plane.store.series import Statistics
+from control_plane.store.series import Merge, Series, Statistics
 
 Family = Literal["scalar", "log", "plot", "image", "vector"]
 FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
@@ -35,6 +37,8 @@ PART_KEPT_MS = 24 * 3600 * 1000
 """How long a stored part is recognised when it is sent again: official clients retry for hours."""
 
 ENTRIES_A_READ = 200
+TURN_S = 0.005
+"""How long a long read goes on before others get their turn."""
 CACHED_OWNERS = 512
 RACES = 50
 
@@ -82,15 +86,6 @@ class Appended:
     sequence: int
     changed: Sequence[Statistics]
     repeated: bytes | None = None
-
-
-@dataclass
-class Series:
-    """Points of a series by ascending iteration: `steps` (n,) unique, `times_ms` (n,), `values` (n,) NaN allowed."""
-
-    steps: list[int]
-    times_ms: list[int]
-    values: list[float]
 
 
 @dataclass
@@ -201,10 +196,10 @@ class Events:
         result = {}
         for run in runs:
             name = (run.metric, run.variant)
-            known = points.setdefault(name, {})
-            known.update(zip(run.steps, zip(run.values, run.times_ms, strict=True), strict=True))
+            known = points.setdefault(name, Merge())
+            known.add(run.steps, run.times_ms, run.values)
             draft = drafts[name]
-            result[name] = series.from_points(*name, draft.ordinal, known, draft.x_axis_label)
+            result[name] = series.from_points(*name, draft.ordinal, known.series(), draft.x_axis_label)
         return result
 
     # ---- reading
@@ -219,12 +214,7 @@ class Events:
         """
         generation = await self.generation(owner)
         points = await self._points(owner, generation, wanted)
-        result = {}
-        for name in sorted(points):
-            steps = sorted(points[name])
-            pairs = [points[name][step] for step in steps]
-            result[name] = Series(steps, [at for _, at in pairs], [value for value, _ in pairs])
-        return result
+        return {name: points[name].series() for name in sorted(points)}
 
     async def statistics(self, owner: str) -> tuple[int, list[Statistics]]:
         """(sequence number, the statistics of every series by first appearance), as they are at one moment."""
@@ -247,6 +237,41 @@ class Events:
             lines += unpack_records(block)
         lines.sort(key=lambda line: line.at_ms)
         return lines
+
+    async def console_stream(self, owner: str) -> AsyncIterator[list[Record]]:
+        """The console by time, some lines at a time; holds only blocks that overlap. For consoles of any length."""
+        generation = await self.generation(owner)
+        begins: list[tuple[int, bytes]] = []
+        async for id, block in self._entries(owner, generation, "log"):
+            begins.append((min(line.at_ms for line in unpack_records(block)), id))
+        begins.sort()
+        stream, waiting = keys.event_stream(owner, generation, "log"), list[Record]()
+        for at_ms, id in begins:
+            due = bisect_left(waiting, at_ms, key=lambda line: line.at_ms)
+            if due:
+                yield waiting[:due]
+            found: Any = await self._connection.run(lambda client, id=id: client.xrange(stream, id, id), owner=owner)  # type: ignore[misc]
+            waiting = waiting[due:] + [line for _, fields in found for line in unpack_records(fields[b"b"])]
+            waiting.sort(key=lambda line: line.at_ms)
+        if waiting:
+            yield waiting
+
+    async def drop_lines(self, owner: str, is_doomed: Callable[[Record], bool]) -> int:
+        """Remove lines of the console; returns how many. Dying within leaves some of them there."""
+        generation, dropped = await self.generation(owner), 0
+        async for id, block in self._entries(owner, generation, "log"):
+            lines = unpack_records(block)
+            kept = [line for line in lines if not is_doomed(line)]
+            if len(kept) < len(lines):
+                stream, left = keys.event_stream(owner, generation, "log"), pack_records(kept) if kept else b""
+                removed = await self._connection.run(
+                    lambda _, stream=stream, id=id, left=left: self._connection.script(  # type: ignore[misc]
+                        "replace_block", [stream], [id, left]
+                    ),
+                    owner=owner,
+                )
+                dropped += (len(lines) - len(kept)) * int(removed)
+        return dropped
 
     async def generation(self, owner: str) -> int:
         """Counts the owner's resets, from 0."""
@@ -317,28 +342,39 @@ class Events:
 
     async def _points(
         self, owner: str, generation: int, wanted: Collection[tuple[str, str | None]] | None
-    ) -> dict[tuple[str, str], dict[int, tuple[float, int]]]:
-        """{(metric, variant): {step: (value, ms)}}, the last one written of each step."""
-        found: dict[tuple[str, str], dict[int, tuple[float, int]]] = {}
+    ) -> dict[tuple[str, str], Merge]:
+        """{(metric, variant): its points}."""
+        found: dict[tuple[str, str], Merge] = {}
         async for block in self._blocks(owner, generation, "scalar"):
             points = unpack_points(block)
             name = (points.metric, points.variant)
             if wanted is not None and name not in wanted and (points.metric, None) not in wanted:
                 continue
-            steps, times, values = columns(points)
-            found.setdefault(name, {}).update(zip(steps, zip(values, times, strict=True), strict=True))
+            known = found.get(name)
+            if known is None:
+                known = found[name] = Merge()
+            known.add(*columns(points))
         return found
 
     async def _blocks(self, owner: str, generation: int, family: Family) -> AsyncIterator[bytes]:
-        """Every block of a stream in the order they came, a few hundred a round trip."""
+        """Every block of a stream in the order they came."""
+        async for _, block in self._entries(owner, generation, family):
+            yield block
+
+    async def _entries(self, owner: str, generation: int, family: Family) -> AsyncIterator[tuple[bytes, bytes]]:
+        """(id, block) of a stream in the order they came, a few hundred a round trip; others get their turns."""
         stream, after = keys.event_stream(owner, generation, family), b"-"
         while True:
             page: Any = await self._connection.run(
                 lambda client, after=after: client.xrange(stream, after, "+", count=ENTRIES_A_READ),  # type: ignore[misc]
                 owner=owner,
             )
-            for _, fields in page:
-                yield fields[b"b"]
+            rested = time.monotonic()
+            for id, fields in page:
+                yield id, fields[b"b"]
+                if time.monotonic() - rested > TURN_S:
+                    await asyncio.sleep(0)
+                    rested = time.monotonic()
             if len(page) < ENTRIES_A_READ:
                 return
             after = b"(" + page[-1][0]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -67,6 +69,43 @@ class Statistics(msgspec.Struct, array_like=True, gc=False):
         return self.total / self.numbers if self.numbers else math.nan
 
 
+@dataclass
+class Series:
+    """Points of a series by ascending iteration: `steps` (n,) unique, `times_ms` (n,), `values` (n,) NaN allowed."""
+
+    steps: list[int]
+    times_ms: list[int]
+    values: list[float]
+
+
+class Merge:
+    """Collects the points of one series in the order they were written; the last one of an iteration counts."""
+
+    def __init__(self) -> None:
+        self._all = Series([], [], [])
+        self._is_ascending = True
+
+    def add(self, steps: Sequence[int], times_ms: Sequence[int], values: Sequence[float]) -> None:
+        """Take what was written next; the three have the same length."""
+        known = self._all
+        if self._is_ascending and len(steps):
+            follows = not known.steps or steps[0] > known.steps[-1]
+            self._is_ascending = follows and all(map(operator.lt, steps, steps[1:]))
+        known.steps.extend(steps)
+        known.times_ms.extend(times_ms)
+        known.values.extend(values)
+
+    def series(self) -> Series:
+        """What there is now, by iteration."""
+        known = self._all
+        if self._is_ascending:  # as nearly every series is
+            return known
+        last = {step: place for place, step in enumerate(known.steps)}
+        steps = sorted(last)
+        places = [last[step] for step in steps]
+        return Series(steps, [known.times_ms[i] for i in places], [known.values[i] for i in places])
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Statistics).decode
 
@@ -81,13 +120,10 @@ def unpack(raw: bytes) -> Statistics:
     return _decode(raw)
 
 
-def from_points(
-    metric: str, variant: str, ordinal: int, points: Mapping[int, tuple[float, int]], x_axis_label: str
-) -> Statistics:
-    """The statistics of step -> (value, ms)."""
+def from_points(metric: str, variant: str, ordinal: int, points: Series, x_axis_label: str) -> Statistics:
+    """The statistics of all points of a series."""
     statistics = Statistics(metric, variant, ordinal, x_axis_label=x_axis_label)
-    for step in sorted(points):
-        value, at_ms = points[step]
+    for step, value, at_ms in zip(points.steps, points.values, points.times_ms, strict=True):
         statistics.add(step, value, at_ms)
     return statistics
 

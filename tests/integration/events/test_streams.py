@@ -10,7 +10,7 @@ import pytest
 from control_plane.store import Store
 from control_plane.store.blocks import Record
 from control_plane.store.events import EarlierGeneration, Part, Run
-from control_plane.store.series import from_points
+from control_plane.store.series import Series, from_points
 
 OWNER = "a" * 32
 
@@ -31,7 +31,9 @@ async def check(store: Store, model: dict[str, dict[int, float]]) -> None:
     assert {m: dict(zip(s.steps, s.values, strict=True)) for (m, _), s in found.items()} == model
     _, statistics = await store.events.statistics(OWNER)
     for one in statistics:
-        wanted = from_points(one.metric, "v", one.ordinal, {k: (v, 0) for k, v in model[one.metric].items()}, "")
+        steps = sorted(model[one.metric])
+        points = Series(steps, [0] * len(steps), [model[one.metric][step] for step in steps])
+        wanted = from_points(one.metric, "v", one.ordinal, points, "")
         assert (one.count, one.min_value, one.max_value, one.first_value, one.value) == (
             wanted.count, wanted.min_value, wanted.max_value, wanted.first_value, wanted.value,
         )  # fmt: skip

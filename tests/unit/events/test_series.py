@@ -7,16 +7,31 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.store.series import Statistics, digest, from_points, last_metrics, pack, shown, unpack
+from control_plane.store.series import (
+    Merge,
+    Series,
+    Statistics,
+    digest,
+    from_points,
+    last_metrics,
+    pack,
+    shown,
+    unpack,
+)
 
 POINTS = st.dictionaries(
     st.integers(-1000, 1000), st.tuples(st.floats(-1e6, 1e6) | st.just(math.nan), st.integers(0, 2**45)), min_size=1
 )
 
 
+def by_step(points: dict[int, tuple[float, int]]) -> Series:
+    steps = sorted(points)
+    return Series(steps, [points[step][1] for step in steps], [points[step][0] for step in steps])
+
+
 @given(POINTS)
 def test_statistics_are_those_of_the_points(points: dict[int, tuple[float, int]]) -> None:
-    found = from_points("loss", "train", 0, points, "")
+    found = from_points("loss", "train", 0, by_step(points), "")
     steps = sorted(points)
     numbers = {step: points[step][0] for step in steps if not math.isnan(points[step][0])}
     assert found.count == len(points)
@@ -32,9 +47,19 @@ def test_statistics_are_those_of_the_points(points: dict[int, tuple[float, int]]
         assert math.isnan(found.mean)
 
 
+@given(st.lists(st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 99), st.integers()), max_size=9), max_size=9))
+def test_a_merge_keeps_the_last_point_of_each_iteration(batches: list[list[tuple[int, int, int]]]) -> None:
+    merge, wanted = Merge(), dict[int, tuple[float, int]]()
+    for batch in batches:
+        steps, times, values = ([point[i] for point in batch] for i in range(3))
+        merge.add(steps, times, [float(value) for value in values])
+        wanted.update((step, (float(value), at_ms)) for step, at_ms, value in batch)
+    assert merge.series() == by_step(wanted)
+
+
 @given(POINTS)
 def test_packing_keeps_statistics(points: dict[int, tuple[float, int]]) -> None:
-    found = from_points("a\0b", "ü", 7, points, "epochs")
+    found = from_points("a\0b", "ü", 7, by_step(points), "epochs")
     assert repr(unpack(pack(found))) == repr(found)
 
 

@@ -1,0 +1,180 @@
+"""Scalars: curves thinned for a reader, every point of a series, single values, the latest ones; and vectors."""
+
+from bisect import bisect_right
+from typing import Any
+
+import msgspec
+
+from control_plane.schema.events import (
+    HistogramRequest,
+    Key,
+    MetricDataRequest,
+    MultiHistogramRequest,
+    OwnerRequest,
+    RawRequest,
+    SingleValuesRequest,
+    VectorRequest,
+)
+from control_plane.services.context import Context
+from control_plane.services.curves import SINGLE_VALUE_STEP, curve, iso_time
+from control_plane.services.events_read import (
+    MOST_A_PAGE,
+    bad_scroll,
+    require_owners,
+    scalar_event,
+    scroll_position,
+    wanted,
+)
+from control_plane.services.registry import endpoint
+from control_plane.store.series import Series
+
+MOST_RAW_POINTS = 200_000
+LATEST = 100
+"""So many newest points make the mean in `get_task_latest_scalar_values`."""
+
+
+@endpoint("events.scalar_metrics_iter_histogram", HistogramRequest, min_version="2.1")
+async def scalar_metrics_iter_histogram(ctx: Context, request: HistogramRequest) -> dict[str, Any]:
+    """The curves of a task: metric -> variant -> name, x, y."""
+    await require_owners(ctx, [request.task], request.model_events)
+    return await _curves(ctx, request.task, request)
+
+
+@endpoint("events.multi_task_scalar_metrics_iter_histogram", MultiHistogramRequest, min_version="2.1")
+async def multi_task_scalar_metrics_iter_histogram(ctx: Context, request: MultiHistogramRequest) -> dict[str, Any]:
+    """The curves of several tasks: metric -> variant -> task -> name (of the task), x, y."""
+    names = await require_owners(ctx, request.tasks, request.model_events)
+    answer: dict[str, Any] = {}
+    for task in dict.fromkeys(request.tasks):
+        for metric, variants in (await _curves(ctx, task, request)).items():
+            for variant, found in variants.items():
+                answer.setdefault(metric, {}).setdefault(variant, {})[task] = {**found, "name": names[task]}
+    return answer
+
+
+async def _curves(
+    ctx: Context, owner: str, request: HistogramRequest | MultiHistogramRequest
+) -> dict[str, dict[str, Any]]:
+    answer: dict[str, dict[str, Any]] = {}
+    for (metric, variant), series in (await ctx.store.events.scalars(owner, wanted(request.metrics))).items():
+        found = curve(series, request.key, request.samples)
+        if found["x"]:
+            answer.setdefault(metric, {})[variant] = {"name": variant, **found}
+    return answer
+
+
+@endpoint("events.scalar_metrics_iter_raw", RawRequest, min_version="2.16")
+async def scalar_metrics_iter_raw(ctx: Context, request: RawRequest) -> dict[str, Any]:
+    """Every point of a metric's series, by x and then by variant; the scroll id names the last one."""
+    await require_owners(ctx, [request.task], request.model_events)
+    after = _raw_position(request.scroll_id)
+    found = await ctx.store.events.scalars(request.task, wanted([request.metric]))
+    points = sorted(
+        (x, variant, step, series.values[i])
+        for (_, variant), series in found.items()
+        for i, (x, step) in enumerate(zip(_along(series, request.key), series.steps, strict=True))
+        if step != SINGLE_VALUE_STEP
+    )
+    first = 0 if after is None else bisect_right(points, after, key=lambda point: point[:3])
+    page = points[first : first + min(request.batch_size, MOST_RAW_POINTS)]
+    name = "iter" if request.key == "iter" else "timestamp"
+    variants: dict[str, dict[str, list[Any]]] = {}
+    for x, variant, _, value in page:
+        shown = variants.setdefault(variant, {name: [], "y": []})
+        shown[name].append(iso_time(x) if request.key == "iso_time" else x)
+        shown["y"].append(value)
+    return {
+        "variants": variants,
+        "returned": len(page),
+        "total": len(points) if request.count_total else None,
+        "scroll_id": msgspec.json.encode(page[-1][:3]).decode() if page else request.scroll_id or "null",
+    }
+
+
+def _along(series: Series, key: Key) -> list[int]:
+    return series.steps if key == "iter" else series.times_ms
+
+
+def _raw_position(scroll_id: str | None) -> tuple[int, str, int] | None:
+    if not scroll_id:
+        return None
+    try:
+        return msgspec.json.decode(scroll_id, type=tuple[int, str, int] | None)
+    except msgspec.DecodeError:
+        raise bad_scroll(scroll_id) from None
+
+
+@endpoint("events.get_scalar_metric_data", MetricDataRequest, min_version="2.1")
+async def get_scalar_metric_data(ctx: Context, request: MetricDataRequest) -> dict[str, Any]:
+    """The points of a metric as events, by iteration and variant."""
+    await require_owners(ctx, [request.task], request.model_events)
+    found = await ctx.store.events.scalars(request.task, {(request.metric, None)})
+    places = sorted((step, variant, i) for (_, variant), s in found.items() for i, step in enumerate(s.steps))
+    first = 0 if request.no_scroll else scroll_position(request.scroll_id, "place") or 0
+    page = places[first:] if request.no_scroll else places[first : first + MOST_A_PAGE]
+    events = [
+        scalar_event(request.task, request.metric, variant, found[request.metric, variant], i) for _, variant, i in page
+    ]
+    scroll_id = None if request.no_scroll else f"place:{first + len(page)}"
+    return {"events": events, "returned": len(events), "total": len(places), "scroll_id": scroll_id}
+
+
+@endpoint("events.get_task_single_value_metrics", SingleValuesRequest, min_version="2.20")
+async def get_task_single_value_metrics(ctx: Context, request: SingleValuesRequest) -> dict[str, Any]:
+    """What was reported once, without an iteration."""
+    names = await require_owners(ctx, request.tasks, request.model_events)
+    some = wanted(request.metrics)
+    tasks = []
+    for task in dict.fromkeys(request.tasks):
+        _, statistics = await ctx.store.events.statistics(task)
+        # The series' lowest iteration is the one of single values.
+        once = {(one.metric, one.variant) for one in statistics if one.first_iteration == SINGLE_VALUE_STEP}
+        if some is not None:
+            once = {(metric, variant) for metric, variant in once if {(metric, variant), (metric, None)} & some}
+        if not once:
+            continue
+        values = [
+            {"metric": metric, "variant": variant, "value": series.values[0], "timestamp": series.times_ms[0]}
+            for (metric, variant), series in (await ctx.store.events.scalars(task, {*once})).items()
+        ]
+        tasks.append({"task": task, "task_name": names[task], "values": values})
+    return {"tasks": tasks}
+
+
+@endpoint("events.get_task_latest_scalar_values", OwnerRequest, min_version="2.1")
+async def get_task_latest_scalar_values(ctx: Context, request: OwnerRequest) -> dict[str, Any]:
+    """The newest value of each series, and the mean of its newest hundred."""
+    await require_owners(ctx, [request.task], request.model_events)
+    metrics: dict[str, list[dict[str, Any]]] = {}
+    last_iteration = 0
+    for (metric, variant), series in (await ctx.store.events.scalars(request.task)).items():
+        newest = [value for value in series.values[-LATEST:] if value == value]
+        last_iteration = max(last_iteration, series.steps[-1])
+        metrics.setdefault(metric, []).append(
+            {
+                "name": variant,
+                "last_value": series.values[-1],
+                "last_timestamp": series.times_ms[-1],
+                "last_100_value": sum(newest) / len(newest) if newest else None,
+            }
+        )
+    shown = [{"name": metric, "variants": variants} for metric, variants in metrics.items()]
+    return {"metrics": shown, "last_iter": last_iteration}
+
+
+@endpoint("events.vector_metrics_iter_histogram", VectorRequest, min_version="2.1")
+async def vector_metrics_iter_histogram(ctx: Context, request: VectorRequest) -> dict[str, Any]:
+    """The vectors of one series by iteration."""
+    await require_owners(ctx, [request.task], request.model_events)
+    records = [
+        record
+        for record in await ctx.store.events.records(request.task, "vector")
+        if (record.metric, record.variant) == (request.metric, request.variant)
+    ]
+    records.sort(key=lambda record: record.iteration)
+    return {
+        "metric": request.metric,
+        "variant": request.variant,
+        "iterations": [record.iteration for record in records],
+        "vectors": [record.values or [] for record in records],
+    }

@@ -1,0 +1,87 @@
+"""The console: a window of it, the whole of it as a text, and forgetting lines of it."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from control_plane.schema.events import ClearLogRequest, DownloadLogRequest, LogRequest
+from control_plane.services.context import Context
+from control_plane.services.errors import unknown_task, validation
+from control_plane.services.events_read import event, iso, require_owners
+from control_plane.services.registry import Download, endpoint
+from control_plane.services.status import LOCKED
+from control_plane.store.blocks import Record
+
+_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+FORMATTED = frozenset({"asctime", "timestamp", "worker", "level", "msg", "task", "metric", "variant", "iter"})
+"""The names that a line's format may use."""
+
+
+@endpoint("events.get_task_log", LogRequest, min_version="1.5")
+async def get_task_log(ctx: Context, request: LogRequest) -> dict[str, Any]:
+    """A window of the console: the newest entries, or those before or after a time."""
+    await require_owners(ctx, [request.task], request.model_events)
+    lines = await ctx.store.events.console(request.task)
+    total = len(lines)
+    if request.from_timestamp is not None:
+        at = request.from_timestamp
+        lines = [line for line in lines if (line.at_ms < at if request.navigate_earlier else line.at_ms > at)]
+    window = lines[-request.batch_size :][::-1] if request.navigate_earlier else lines[: request.batch_size]
+    if request.order and (request.order == "desc") != request.navigate_earlier:
+        window = window[::-1]
+    events = [event(request.task, "log", line) for line in window]
+    return {"events": events, "returned": len(events), "total": total}
+
+
+@endpoint("events.download_task_log", DownloadLogRequest, min_version="2.18")
+async def download_task_log(ctx: Context, request: DownloadLogRequest) -> Download:
+    """The whole console as a text, one line each, sent while it is read."""
+    await require_owners(ctx, [request.task], False)
+    unknown = set(_PLACEHOLDER.findall(request.line_format)) - FORMATTED
+    if unknown:
+        raise validation(f"error for field 'line_format': unknown names {', '.join(sorted(unknown))}")
+    return Download(f"task_{request.task}.log", "text/plain; charset=utf-8", _lines(ctx, request))
+
+
+async def _lines(ctx: Context, request: DownloadLogRequest) -> AsyncIterator[bytes]:
+    async for records in ctx.store.events.console_stream(request.task):
+        if request.line_type == "json":
+            yield b"".join(orjson.dumps(event(request.task, "log", record)) + b"\n" for record in records)
+        else:
+            text = "".join(formatted(request.task, record, request.line_format) for record in records)
+            yield text.encode("utf-8", "replace")
+
+
+def formatted(task: str, record: Record, line_format: str) -> str:
+    """A line by its format, ending in one line break."""
+    values = {
+        "asctime": iso(record.at_ms),
+        "timestamp": str(record.at_ms),
+        "worker": record.worker,
+        "level": record.level,
+        "msg": record.text.rstrip("\n"),
+        "task": task,
+        "metric": record.metric,
+        "variant": record.variant,
+        "iter": str(record.iteration),
+    }
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], line_format) + "\n"
+
+
+@endpoint("events.clear_task_log", ClearLogRequest, min_version="2.19")
+async def clear_task_log(ctx: Context, request: ClearLogRequest) -> dict[str, Any]:
+    """Forget lines of the console."""
+    task = await ctx.store.get("task", request.task, ["status"])
+    if task is None or (task.get("status") in LOCKED and not request.allow_locked):
+        raise unknown_task(id=request.task, company=ctx.company)
+    before_ms = ctx.now_ms - request.threshold_sec * 1000 if request.threshold_sec else None
+    included, excluded = request.include_metrics, frozenset(request.exclude_metrics or ())
+
+    def is_doomed(line: Record) -> bool:
+        if (included and line.metric not in included) or line.metric in excluded:
+            return False
+        return before_ms is None or line.at_ms < before_ms
+
+    return {"deleted": await ctx.store.events.drop_lines(request.task, is_doomed)}
