@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from control_plane.store import keys, layout
+from control_plane.store.batching import Command
 from control_plane.store.connection import Connection
 from control_plane.store.layout import KINDS, Path
 
@@ -37,19 +38,13 @@ async def _read(
 ) -> list[dict[str, Any] | None]:
     shape = KINDS[kind]
 
-    async def fetch(client: Any) -> list[Any]:
-        # A single document is read in one piece; of many, each may be of another moment.
-        async with client.pipeline(transaction=len(ids) == 1) as pipe:
-            for id in ids:
-                for part, fields in plan.hashes.items():
-                    if fields is None:
-                        pipe.hgetall(keys.document(kind, id, part))
-                    else:
-                        pipe.hmget(keys.document(kind, id, part), fields)
-            answers: list[Any] = await pipe.execute()
-            return answers
-
-    answers = iter(await connection.run(fetch))
+    commands: list[Command] = []
+    for id in ids:
+        for part, fields in plan.hashes.items():
+            key = keys.document(kind, id, part)
+            commands.append(("HGETALL", key) if fields is None else ("HMGET", key, *fields))
+    # A single document is read in one piece; of many, each may be of another moment.
+    answers = iter(await connection.run(lambda client: client.many(commands, atomic=len(ids) == 1)))
     documents: list[dict[str, Any] | None] = []
     for _ in ids:
         hashes = {}
@@ -57,6 +52,8 @@ async def _read(
             answer = next(answers)
             if fields is not None:
                 answer = {name.encode(): leaf for name, leaf in zip(fields, answer, strict=True) if leaf is not None}
+            elif isinstance(answer, list):
+                answer = dict(zip(answer[::2], answer[1::2], strict=True))  # a map, as RESP2 says it
             hashes[part] = answer
         exists = bool(hashes[layout.CORE])
         documents.append(layout.unflatten(shape, hashes, plan.wanted) if exists else None)
