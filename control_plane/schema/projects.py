@@ -80,6 +80,7 @@ class HyperparamValuesRequest(Request, kw_only=True):
     name: str
     projects: list[str] | None = None
     include_subprojects: bool = True
+    allow_public: bool = True
     pattern: str | None = None
     page: int = 0
     page_size: int = 500
@@ -91,6 +92,7 @@ class MetadataValuesRequest(Request, kw_only=True):
     key: str
     projects: list[str] | None = None
     include_subprojects: bool = True
+    allow_public: bool = True
     page: int = 0
     page_size: int = 500
 

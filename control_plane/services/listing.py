@@ -32,6 +32,8 @@ async def ids(ctx: Context, kind: str, request: Mapping[str, Any]) -> list[str]:
 
 async def _query(ctx: Context, kind: str, request: Mapping[str, Any]) -> Query:
     body = dict(request)
+    if body.get("allow_public") is False or body.get("non_public"):
+        body["company_origin"] = [None]  # what was made public belongs to everybody
     if kind == "project":
         body = _levels(body)
     elif kind in ("task", "model") and body.get("include_subprojects") and body.get("project"):

@@ -15,13 +15,8 @@ KINDS = {"projects": "project", "tasks": "task", "models": "model"}
 @endpoint("organization.get_tags", TagsRequest, min_version="2.8")
 async def get_tags(ctx: Context, request: TagsRequest) -> dict[str, Any]:
     """List the tags of tasks and models, of those with some system tags where a filter names them."""
-    where: dict[str, Any] = {"search_hidden": True}
-    if request.filter and request.filter.get("system_tags"):
-        where["system_tags"] = request.filter["system_tags"]
-    documents: list[dict[str, Any]] = []
-    for kind in ("task", "model"):
-        documents += await listing.everything(ctx, kind, where, ["tags", "system_tags"])
-    return tags_of(documents, request.include_system)
+    where = {**(request.filter or {}), "search_hidden": True}
+    return await tags_of(ctx, ["task", "model"], where, request.include_system)
 
 
 @endpoint("organization.get_entities_count", dict, min_version="2.23")

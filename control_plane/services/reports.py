@@ -144,5 +144,4 @@ async def delete(ctx: Context, request: ReportRequest) -> dict[str, Any]:
 @endpoint("reports.get_tags", Empty, min_version="2.23")
 async def get_tags(ctx: Context, request: Empty) -> dict[str, Any]:
     """List the tags of the reports."""
-    where = {"type": [TYPE], "search_hidden": True}
-    return tags_of(await listing.everything(ctx, "task", where, ["tags"]), include_system=False)
+    return await tags_of(ctx, ["task"], {"type": [TYPE], "search_hidden": True}, include_system=False)

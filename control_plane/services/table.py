@@ -21,6 +21,7 @@ MODULES = (
     "pipelines",
     "projects",
     "projects_ex",
+    "projects_ex",
     "projects_queries",
     "queues",
     "queues_entries",

@@ -46,7 +46,7 @@ OPERATORS: dict[str, Operators] = {
         pattern=_set("name comment report"),
         lists=_set(
             "id user tags system_tags type status project parent hyperparams.* execution.queue models.input.model "
-            "last_worker"
+            "last_worker company_origin input.view.entries.dataset input.view.entries.version"
         ),
         ranges=_set("created started active_duration last_metrics.* last_iteration"),
         exact=_set("runtime.*"),
@@ -60,7 +60,7 @@ OPERATORS: dict[str, Operators] = {
     ),
     "model": Operators(
         pattern=_set("name comment"),
-        lists=_set("id tags system_tags framework uri user project task parent metadata.*"),
+        lists=_set("id tags system_tags framework uri user project task parent metadata.* company_origin"),
         ranges=_set("created last_metrics.* last_iteration"),
         exact=_set("ready"),
         dates=_set("last_update last_change"),
@@ -72,7 +72,7 @@ OPERATORS: dict[str, Operators] = {
     ),
     "project": Operators(
         pattern=_set("name basename description"),
-        lists=_set("id tags system_tags parent path user"),
+        lists=_set("id tags system_tags parent path user company_origin"),
         ranges=_set("last_update"),
         exact=frozenset(),
         dates=frozenset(),

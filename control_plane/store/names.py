@@ -37,7 +37,7 @@ class KnownNames:
             rows: `Store.values` of `STAMPS` for the documents meant.
         """
         known = self._known.setdefault((kind, part), {})
-        stamps = {id: hash(stamp) for id, *stamp in ((row[0], row[1:]) for row in rows)}
+        stamps = {row[0]: hash(row[1:]) for row in rows}
         stale = [id for id, stamp in stamps.items() if id not in known or known[id][0] != stamp]
         for first in range(0, len(stale), DOCUMENTS_A_READ):
             ids = stale[first : first + DOCUMENTS_A_READ]
