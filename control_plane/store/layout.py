@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -37,10 +38,15 @@ class Kind:
     tracked: bool = True
     """Whether changes enter the change stream (and the read model)."""
 
-    @property
+    @cached_property
     def parts(self) -> tuple[str, ...]:
         """Every hash a document of this kind may have."""
         return (CORE, *([TEXTS] if self.texts else []), *self.keyed)
+
+    @cached_property
+    def objects(self) -> tuple[str, ...]:
+        """Top-level objects, answered as {} when nothing is stored."""
+        return (*sorted(self.structs), *sorted(self.keyed))
 
 
 KINDS: dict[str, Kind] = {
@@ -169,35 +175,43 @@ def unflatten(
     """
     document: dict[str, Any] = {}
     names = None if wanted is None else set(wanted)
-    for name in sorted(kind.structs | kind.keyed.keys()):
+    for name in kind.objects:
         if names is None or name in names:
             document[name] = {}
-    for name in sorted(kind.lists):
+    for name in kind.lists:
         if names is None or name in names:
             document[name] = []
     for part, fields in hashes.items():
-        if part in kind.keyed:
-            _fill_keyed(document.setdefault(part, {}), fields, kind.keyed[part])
+        if not fields:
             continue
-        for raw, leaf in fields.items():
+        # One call for all leaves: they are JSON already, and a call a leaf costs more than its decoding.
+        values = orjson.loads(b"[" + b",".join(fields.values()) + b"]")
+        if part in kind.keyed:
+            _fill_keyed(document.setdefault(part, {}), fields, values, kind.keyed[part])
+            continue
+        for raw, value in zip(fields, values, strict=True):
             head, dot, child = raw.decode().partition(".")
             if names is None and head.startswith("_"):
                 continue  # the server's own notes are read by name only
             if dot:
-                document.setdefault(head, {})[child] = decode(leaf)
+                document.setdefault(head, {})[child] = value
             else:
-                document[head] = decode(leaf)
+                document[head] = value
     return document
 
 
-def _fill_keyed(target: dict[str, Any], fields: Mapping[bytes, bytes], depth: int) -> None:
-    for raw, leaf in fields.items():
-        names = _split(raw.decode())
+def _fill_keyed(target: dict[str, Any], fields: Iterable[bytes], values: Iterable[Any], depth: int) -> None:
+    for raw, value in zip(fields, values, strict=True):
+        joined = raw.decode()
+        names = _split(joined) if "\x01" in joined else joined.split("\0")
         level = target
         for name in names[:-1]:
-            level = level.setdefault(name, {})
+            below = level.get(name)
+            if below is None:
+                below = level[name] = {}
+            level = below
         if len(names) == depth:
-            level[names[-1]] = decode(leaf)
+            level[names[-1]] = value
         else:
             level.setdefault(names[-1], {})
 
