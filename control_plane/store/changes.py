@@ -163,5 +163,7 @@ def entries(answer: Any) -> Iterator[tuple[int, bytes, list[Change]]]:
         if stream and stream[0] and isinstance(stream[0][0], (list, tuple)):
             stream = [entry for nested in stream for entry in nested]  # RESP3 nests one level deeper
         for id, fields in stream:
+            if not isinstance(fields, dict):
+                fields = dict(zip(fields[::2], fields[1::2], strict=True))  # as the server says it
             words = fields[b"c"].decode().split("\0")
             yield int(id.partition(b"-")[0]), fields[b"t"], list(zip(words[::2], words[1::2], strict=True))
