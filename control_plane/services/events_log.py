@@ -14,7 +14,7 @@ from control_plane.services.registry import Download, endpoint
 from control_plane.services.status import LOCKED
 from control_plane.store.blocks import Record
 
-_PLACEHOLDER = re.compile(r"\{(\w*)\}")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 FORMATTED = frozenset({"asctime", "timestamp", "worker", "level", "msg", "task", "metric", "variant", "iter"})
 """The names that a line's format may use."""
 
