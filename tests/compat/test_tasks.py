@@ -383,7 +383,7 @@ def test_delete_removes_the_task_its_events_models_and_files(
     def delete(id: str) -> bool:
         from clearml import Task
 
-        return Task.get_task(task_id=id).delete(raise_on_error=True)
+        return bool(Task.get_task(task_id=id).delete(raise_on_error=True))
 
     assert official.run(delete, made["task"]) is True
     assert call("tasks.get_all", {"id": [made["task"]]})["tasks"] == []
