@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from control_plane.services.access import Access
     from control_plane.settings import Settings
     from control_plane.store import Store
+    from control_plane.store.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,8 @@ class Context:
     """`X-ClearML-Worker`: the default `worker` of events that lack one."""
     batch_id: str = ""
     """`X-ClearML-Batch`: our clients' own dedupe id of an event batch."""
+    note: "Note | None" = None
+    """Where this call leaves a note, so that a repeat of it is known; see `repeats`."""
     connection: Connection = field(default_factory=Connection)
     counters: Counter[str] = field(default_factory=Counter)
     """Process-wide counters that `/metrics` shows; keys are metric names, e.g. `fenced_writes`."""

@@ -19,6 +19,7 @@ from control_plane.services.status import Status
 from control_plane.services.tasks_common import begin, commit, explained, load
 from control_plane.services.transitions import record, status_fields
 from control_plane.store import AnyOf, Claim, GuardFailed
+from control_plane.store.notes import Note
 from control_plane.store.queues import Order
 
 RACES = 20
@@ -154,7 +155,7 @@ async def move_task_to_back(ctx: Context, request: TaskInQueueRequest) -> dict[s
 async def _move(
     ctx: Context, request: TaskInQueueRequest, *, by: int | None = None, to: int | None = None
 ) -> dict[str, Any]:
-    place = await ctx.store.queues.move(request.queue, request.task, by=by, to=to)
+    place = await ctx.store.queues.move(request.queue, request.task, by=by, to=to, note=ctx.note)
     if place is None:
         raise not_in_queue(ctx, request.queue, request.task)
     return {"position": place}
@@ -164,7 +165,7 @@ async def _move(
 async def get_next_task(ctx: Context, request: NextTaskRequest) -> dict[str, Any]:
     """Take the next task of a queue; `{}` when none waits. It returns unless it is started in time."""
     worker = ctx.worker or ctx.user
-    taken = await take(ctx, [request.queue], worker=worker, lease_s=ctx.settings.start_lease_s)
+    taken = await take(ctx, [request.queue], worker=worker, lease_s=ctx.settings.start_lease_s, note=ctx.note)
     if not taken:
         await require(ctx, request.queue, ["id"])
         return {}
@@ -190,6 +191,7 @@ async def take(
     order: Order = "priority",
     limit: int = 1,
     holds_leases: bool = False,
+    note: Note | None = None,
 ) -> list[Claim]:
     """Pop up to `limit` tasks that can be run; one stopped while it waited is queued again, one deleted is dropped."""
     taken: list[Claim] = []
@@ -202,6 +204,7 @@ async def take(
             order=order,
             limit=limit - len(taken),
             holds_leases=holds_leases,
+            note=note,
         )
         if not claims:
             break

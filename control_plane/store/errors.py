@@ -3,6 +3,7 @@
 StoreError
 ├── StoreUnavailable   Redis could not be reached within the time a request may wait
 ├── GuardFailed        a transaction's condition did not hold; nothing was written
+├── ClaimOver         the call was made under a claim that is over; nothing was written
 ├── InvalidQuery       a query names an operator or a value that does not exist (wire.md 7)
 ├── EmbeddedStoreError the embedded server could not be started
 │   └── DataDirInUse   another server runs on the same data directory
@@ -51,8 +52,9 @@ class InvalidQuery(StoreError):
 class Guard:
     """One condition of a transaction.
 
-    `kind` is "equals", "exists", "absent", "claim", "name", "empty" or "queued"; `entity` and `id` say what it looks at
-    ("task" and its id, say), `path` which value of it, `expected` what it had to be.
+    `kind` is "equals", "exists", "absent", "claim", "name", "empty", "queued", "fence" (the claim of the whole call) or
+    "repeat" (an earlier try of this call did it). `entity` and `id` say what it looks at ("task" and its id, say),
+    `path` which value of it, `expected` what it had to be.
     """
 
     kind: str
@@ -70,3 +72,14 @@ class GuardFailed(StoreError):
             f"{guard.kind} {guard.entity} {guard.id} {guard.path}: expected {guard.expected!r}, found {found!r}"
         )
         self.guard, self.found = guard, found
+
+
+class ClaimOver(StoreError):
+    """The claim that a call was made under is over; `current` is the task's newest one, None where there is none.
+
+    Not a GuardFailed: no service explains it, whatever it was about to write.
+    """
+
+    def __init__(self, task: str, number: int, current: int | None) -> None:
+        super().__init__(f"claim {number} of task {task} is over, the newest is {current}")
+        self.task, self.number, self.current = task, number, current

@@ -119,6 +119,16 @@ def scroll(id: str) -> str:
     return f"{{m}}:scroll:{id}"
 
 
+def ended_session(session: str) -> str:
+    """STRING with expiry: there is one while tokens of a session that was logged out would still be good."""
+    return f"{{m}}:ended:{session}"
+
+
+def note(digest: str) -> str:
+    """HASH with expiry: what a call did that its caller may repeat, see `notes`."""
+    return f"{{m}}:note:{digest}"
+
+
 def leader() -> str:
     """STRING with expiry: id of the replica that runs the watchdogs."""
     return "{m}:leader"

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from control_plane.store import keys
 from control_plane.store.connection import Connection
+from control_plane.store.notes import Note
 from control_plane.store.transaction import CHANGES_KEPT
 
 Order = Literal["priority", "fair"]
@@ -76,12 +77,14 @@ class Queues:
         order: Order = "priority",
         limit: int = 1,
         holds_leases: bool = False,
+        note: Note | None = None,
     ) -> list[Claim]:
         """Take up to `limit` tasks of these queues, most important queue first; [] when all are empty. Never waits.
 
         Args:
             lease_ms: time to start each, in ms, after which it returns to the head of its queue.
             holds_leases: the worker is one of our agents, which renew what they hold; see `Leases`.
+            note: of a call that asks for one task: its repeat gets the same one, while it is not started.
 
         Atomic: `lua/claim.lua`. If the answer is lost on the way here, the entry comes back when its lease ends.
         """
@@ -98,6 +101,7 @@ class Queues:
                     keys.cursor(worker),
                     keys.held(worker),
                     keys.leases(),
+                    note.key if note else keys.note(""),
                     *map(keys.queue, queues),
                 ],
                 [
@@ -108,6 +112,7 @@ class Queues:
                     order,
                     CURSOR_EXPIRY_MS,
                     HELD_EXPIRY_MS if holds_leases else 0,
+                    int(note is not None),
                     *queues,
                 ],
             )
@@ -203,15 +208,19 @@ class Queues:
 
     # ---- reordering
 
-    async def move(self, queue: str, task: str, *, by: int | None = None, to: int | None = None) -> int | None:
+    async def move(
+        self, queue: str, task: str, *, by: int | None = None, to: int | None = None, note: Note | None = None
+    ) -> int | None:
         """Move a task `by` places towards the end (negative: the front), or to place `to` (from 0; beyond = last).
 
         Returns its new place, None when it does not wait in this queue.
         """
         how, number = ("to", to) if to is not None else ("by", by or 0)
+        noted = [note.key] if note else []
+        kept_ms = note.kept_ms if note else 0
         place = int(
             await self._connection.run(
-                lambda _client: self._connection.script("move", [keys.queue(queue)], [task, how, number])
+                lambda _: self._connection.script("move", [keys.queue(queue), *noted], [task, how, number, kept_ms])
             )
         )
         return None if place < 0 else place

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from control_plane.store import keys, layout
 from control_plane.store.connection import Connection
-from control_plane.store.errors import Guard, GuardFailed, StoreError
+from control_plane.store.errors import ClaimOver, Guard, GuardFailed, StoreError
 from control_plane.store.layout import KINDS, Path
+from control_plane.store.notes import AT, DOUBLES, MADE, Fence, Note
 
 Values = Mapping[str, Any] | Mapping[tuple[str, ...], Any] | Mapping[Path, Any]
 """Path -> value."""
@@ -69,19 +70,36 @@ class Transaction:
 
     Writes to a document that does not exist (and is not created here) fail as a condition: nothing resurrects
     half a document that was deleted meanwhile.
+
+    Args:
+        note: where to note what was done, for repeats of the call that this belongs to.
+        fence: the claim under which the call is made.
     """
 
-    def __init__(self, connection: Connection, now_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        now_ms: int | None = None,
+        *,
+        note: Note | None = None,
+        fence: Fence | None = None,
+    ) -> None:
         self._connection = connection
         self._now_ms = int(time.time() * 1000) if now_ms is None else now_ms
         self._guards: list[tuple[Guard, str, str, tuple[bytes | str, ...]]] = []
         self._writes: list[tuple[str, str, tuple[bytes | str | int, ...]]] = []
         self._changed: dict[tuple[str, str], None] = {}
-        self._created: set[tuple[str, str]] = set()
+        self._created: dict[tuple[str, str], None] = {}
         self._required: set[tuple[str, str]] = set()
         self._leaving: dict[str, None] = {}
         self._waiting_in: dict[str, str] = {}
         self._joining: dict[str, tuple[str, str, int | None]] = {}
+        self._note = note
+        self._noted: dict[str, bytes] = {}
+        self._fence = fence
+        if fence is not None:
+            guard = Guard("fence", "task", fence.task, expected=fence.number)
+            self._guards.append((guard, "?equals", keys.claims(), (fence.task, str(fence.number))))
 
     # ---- conditions
 
@@ -127,7 +145,8 @@ class Transaction:
     def create(self, kind: str, id: str, document: Mapping[str, Any]) -> None:
         """Write a new document, with its `id` among the values. Only if there is none."""
         self.expect_absent(kind, id)
-        self._created.add((kind, id))
+        self._created[kind, id] = None
+        self._noted.setdefault(id, b"")
         for part, fields in layout.flatten(KINDS[kind], {**document, "id": id}).items():
             self._hset(keys.document(kind, id, part), fields)
         self._writes.append(("SADD", keys.ids(kind), (id,)))
@@ -176,6 +195,7 @@ class Transaction:
 
     def delete(self, kind: str, id: str) -> None:
         """Remove a document and all its parts; nothing happens where there is none. A task also leaves its queue."""
+        self._noted.setdefault(id, b"")
         for part in KINDS[kind].parts:
             self._writes.append(("DEL", keys.document(kind, id, part), ()))
         self._writes.append(("SREM", keys.ids(kind), (id,)))
@@ -220,6 +240,7 @@ class Transaction:
         """Put a task at an end of a queue; it leaves any other, and older claims on it end."""
         self._leaving[task] = None
         self._joining[task] = (queue, position, added_ms)
+        self._noted.setdefault(task, b"")
 
     def dequeue(self, task: str) -> None:
         """Take a task out of the queue it waits in and out of flight; nothing happens when it is in neither."""
@@ -238,11 +259,16 @@ class Transaction:
 
     # ---- the end
 
+    def answer(self, id: str, data: Mapping[str, Any]) -> None:
+        """What the caller is told of this document, once this is done; a repeat of the call is told the same."""
+        if self._note is not None:
+            self._noted[id] = layout.encode(data)
+
     async def commit(self) -> Committed:
         """Do it all, or nothing.
 
-        Raises GuardFailed with the first condition that did not hold, StoreUnavailable if Redis stays away. Repeating
-        after a lost connection is safe: the script finds its own id in the change stream.
+        Raises GuardFailed with the first condition that did not hold, ClaimOver, StoreUnavailable if Redis stays away.
+        Repeating after a lost connection is safe: the script finds its own id in the change stream.
         """
         transaction_id = secrets.token_hex(8)
         since = self._connection.newest_change
@@ -268,6 +294,8 @@ class Transaction:
                 self._connection.newest_change = max(number, self._connection.newest_change)
                 return Committed(number, {task: _queue_of(entry) for task, entry in entries.items()})
             guard = guards[number - 1]
+            if guard.kind == "fence":
+                raise ClaimOver(guard.id, guard.expected, _found(guard, found[0] if found else None))
             if guard.kind != "queued":
                 raise GuardFailed(guard, _found(guard, found[0] if found else None))
         raise StoreError(f"the tasks {sorted(self._leaving)} moved between queues faster than they could be followed")
@@ -286,6 +314,10 @@ class Transaction:
         for guard, name, key, args in self._guards:
             guards.append(guard)
             operations.add(name, key, *args)
+        if self._note is not None:
+            for guard, name in self._repeats(self._note):
+                guards.append(guard)
+                operations.add("?missing", self._note.key, name)
         for task, entry in entries.items():
             guards.append(Guard("queued", "task", task, expected=_queue_of(entry)))
             if entry is None:
@@ -296,7 +328,27 @@ class Transaction:
             operations.add(name, key, *write)
         for task, entry in entries.items():
             self._move(operations, task, _queue_of(entry))
+        if self._note is not None:
+            self._leave_note(operations, self._note)
         return operations, guards
+
+    def _repeats(self, note: Note) -> Iterable[tuple[Guard, str]]:
+        """What an earlier try must not have done: running a task once more, making something once more."""
+        for task in self._joining:
+            yield Guard("repeat", "task", task), task
+        if note.is_named:
+            for kind, id in self._created:
+                if kind in DOUBLES:
+                    yield Guard("repeat", kind, id), MADE + kind
+
+    def _leave_note(self, operations: _Operations, note: Note) -> None:
+        noted = dict(self._noted)
+        for _, id in [*self._changed][:1]:
+            noted.setdefault(id, b"")
+        flat = [word for pair in [*noted.items()][:FIELDS_A_COMMAND] for word in pair]
+        made = [word for kind, id in self._created for word in (MADE + kind, id)]
+        operations.add("HSET", note.key, AT, self._now_ms, *made, *flat)
+        operations.add("PEXPIRE", note.key, note.kept_ms)
 
     def _move(self, operations: _Operations, task: str, queue: str | None) -> None:
         if queue is not None:
@@ -353,4 +405,4 @@ def _found(guard: Guard, raw: bytes | None) -> Any:
         return None
     if guard.kind == "equals":
         return layout.decode(raw)
-    return int(raw) if guard.kind == "claim" else raw.decode()
+    return int(raw) if guard.kind in ("claim", "fence") else raw.decode()

@@ -1,35 +1,52 @@
 -- Take the next tasks of several queues, each under a new claim and a deadline to start.
 --   KEYS[1] entries HASH   KEYS[2] in flight ZSET   KEYS[3] flights HASH   KEYS[4] claims HASH   KEYS[5] cursor STRING
---   KEYS[6] held HASH      KEYS[7] leases ZSET    KEYS[8...] queues ZSET
+--   KEYS[6] held HASH      KEYS[7] leases ZSET    KEYS[8] the call's note HASH    KEYS[9...] queues ZSET
 --   ARGV[1] now, ms since the epoch    ARGV[2] time to start, ms    ARGV[3] worker    ARGV[4] how many at most
 --   ARGV[5] "fair" = one queue after the other, from the cursor; "priority" = the first that has any
 --   ARGV[6] expiry of cursor, ms    ARGV[7] expiry of held, ms (0 = the worker holds no leases)
---   ARGV[8...] queue ids, as KEYS[8...]
+--   ARGV[8] "1" = a repeat of the call gets what it took and has not started; its note is kept for ARGV[2]
+--   ARGV[9...] queue ids, as KEYS[9...]
 -- Returns a flat list: task, queue, claim, added-ms; task, ...
 
-local queues, taken = #KEYS - 7, {}
+local deadline = string.format("%.0f", ARGV[1] + ARGV[2])
+if ARGV[8] == "1" then
+  local task, flight = unpack(redis.call("HMGET", KEYS[8], "task", "flight"))
+  if task and redis.call("HGET", KEYS[3], task) == flight then
+    local queue, claim, added = string.match(flight, "^(%S+) (%d+) (%d+) ")
+    redis.call("ZADD", KEYS[2], deadline, task)
+    redis.call("PEXPIRE", KEYS[8], ARGV[2])
+    return { task, queue, claim, added }
+  end
+end
+
+local queues, taken = #KEYS - 8, {}
 local at, fair = 0, ARGV[5] == "fair"
 if fair then
   local last = redis.call("GET", KEYS[5])
   for i = 1, queues do
-    if ARGV[7 + i] == last then at = i end
+    if ARGV[8 + i] == last then at = i end
   end
 end
 
 local empty, most = 0, tonumber(ARGV[4])
 while #taken < most * 4 and empty < queues do
   local i = at % queues + 1
-  local popped = redis.call("ZPOPMIN", KEYS[7 + i])
+  local popped = redis.call("ZPOPMIN", KEYS[8 + i])
   if popped[1] then
-    local task, queue = popped[1], ARGV[7 + i]
+    local task, queue = popped[1], ARGV[8 + i]
     local added = string.match(redis.call("HGET", KEYS[1], task) or "", " (%d+)$") or ARGV[1]
     local claim = redis.call("HINCRBY", KEYS[4], task, 1)
     redis.call("HDEL", KEYS[1], task)
-    redis.call("ZADD", KEYS[2], string.format("%.0f", ARGV[1] + ARGV[2]), task)
-    redis.call("HSET", KEYS[3], task, queue .. " " .. claim .. " " .. added .. " " .. ARGV[3])
+    redis.call("ZADD", KEYS[2], deadline, task)
+    local flight = queue .. " " .. claim .. " " .. added .. " " .. ARGV[3]
+    redis.call("HSET", KEYS[3], task, flight)
+    if ARGV[8] == "1" then
+      redis.call("HSET", KEYS[8], "task", task, "flight", flight)
+      redis.call("PEXPIRE", KEYS[8], ARGV[2])
+    end
     if ARGV[7] ~= "0" then
       redis.call("HSET", KEYS[6], task, claim .. " " .. ARGV[1])
-      redis.call("ZADD", KEYS[7], string.format("%.0f", ARGV[1] + ARGV[2]), task)
+      redis.call("ZADD", KEYS[7], deadline, task)
     end
     taken[#taken + 1] = task
     taken[#taken + 1] = queue

@@ -1,0 +1,136 @@
+"""Which answers are known to have arrived, so that the same call made again is meant (`services.repeats`).
+
+An answer has arrived when its connection carries another request of the same login: HTTP clients read one answer before
+they ask the next. Or when the connection stays open for a second and the caller's machine has acknowledged every
+byte: a client that missed an answer gives its connection up. A proxy's connections outlive its clients; there only a
+different request of the same login counts.
+
+What is known here is told to the other replicas once a second.
+"""
+
+import asyncio
+import logging
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from control_plane.logs import exception_facts
+from control_plane.store import Store
+from control_plane.store.errors import StoreError
+from control_plane.store.notes import Note
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 1.0
+LOGINS_KNOWN = 10_000
+PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP")
+
+
+@dataclass(slots=True)
+class _Sent:
+    digest: str
+    login: str
+    is_forwarded: bool
+    at: float
+
+
+class Arrivals:
+    """The answers of one server process to calls that leave notes."""
+
+    def __init__(self, store: Store, clock_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+        self._store = store
+        self._clock_ms = clock_ms
+        self._sent: dict[web.RequestHandler, _Sent] = {}
+        self._arrived: dict[str, None] = {}
+        self._last: dict[str, tuple[int, str]] = {}
+        """Login -> when it last called something, ms since the epoch, and the digest of that call's note."""
+        self._before: dict[str, int] = {}
+        """Login -> when it last called something other than its last call."""
+
+    def sent(self, protocol: web.RequestHandler, note: Note, login: str, *, is_forwarded: bool) -> None:
+        """An answer whose arrival matters is on its way."""
+        self._sent[protocol] = _Sent(note.digest, login, is_forwarded, time.monotonic())
+
+    async def heard(self, protocol: web.RequestHandler, login: str, note: Note | None) -> None:
+        """A request came in; afterwards a note of this very call stands only if its answer may have been lost."""
+        digest = note.digest if note else ""
+        sent = self._sent.pop(protocol, None)
+        if sent is not None and sent.login == login and not (sent.is_forwarded and sent.digest == digest):
+            self._arrived[sent.digest] = None
+        if digest in self._arrived:
+            await self._tell()
+        self._remember(login, digest)
+
+    def was_active(self, login: str, digest: str) -> Callable[[int], bool]:
+        """Whether a login has called anything but this since a moment."""
+        at, last = self._last.get(login, (0, ""))
+        newest = at if last != digest else self._before.get(login, 0)
+        return lambda since_ms: newest > since_ms
+
+    async def run(self) -> None:
+        """Tell the store what has arrived, until cancelled."""
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            self._note_idle_connections()
+            try:
+                await self._tell()
+            except StoreError as error:
+                log.info("arrivals are told later", extra=exception_facts(error))
+
+    def _remember(self, login: str, digest: str) -> None:
+        known = self._last.get(login)
+        if known is not None and known[1] != digest:
+            self._before[login] = known[0]
+        if len(self._last) >= LOGINS_KNOWN:
+            self._last.clear()
+            self._before.clear()
+        self._last[login] = (self._clock_ms(), digest)
+
+    def _note_idle_connections(self) -> None:
+        earliest = time.monotonic() - PERIOD_S
+        for protocol, sent in list(self._sent.items()):
+            if protocol.transport is None or protocol.transport.is_closing():
+                del self._sent[protocol]  # whether it arrived will never be known
+            elif sent.at < earliest and _has_arrived(protocol, sent):
+                del self._sent[protocol]
+                self._arrived[sent.digest] = None
+
+    async def _tell(self) -> None:
+        arrived = [*self._arrived]
+        await self._store.notes.forget(arrived)
+        for digest in arrived:
+            self._arrived.pop(digest, None)
+
+
+def is_forwarded(headers: Any) -> bool:
+    """True when a proxy made this request for somebody."""
+    return any(name in headers for name in PROXY_HEADERS)
+
+
+def _has_arrived(protocol: web.RequestHandler, sent: _Sent) -> bool:
+    """True when the connection stays open although nothing is outstanding on it."""
+    transport = protocol.transport
+    if sent.is_forwarded or transport is None or transport.is_closing():
+        return False
+    sock = transport.get_extra_info("socket")
+    return transport.get_write_buffer_size() == 0 and sock is not None and outstanding_bytes(sock) == 0
+
+
+def outstanding_bytes(sock: Any) -> int:
+    """Bytes written to a socket that its peer has not acknowledged; 0 where the system does not tell."""
+    try:
+        if sys.platform == "darwin":
+            return int(sock.getsockopt(socket.SOL_SOCKET, 0x1024))  # SO_NWRITE
+        import fcntl
+        import termios
+
+        raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", raw)[0])
+    except OSError:
+        return 0

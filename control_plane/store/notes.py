@@ -1,0 +1,70 @@
+"""Notes: what a call leaves with its commit, so that a repeat of it is known wherever and whenever it arrives.
+
+A client whose connection was cut does not know whether its call was done, and sends it again. Its first try left a
+note in the very transaction that did it: a hash under the digest of the call, with a field for each document that it
+made, changed or removed, which holds the answer where the service gave one. `services.repeats` has the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from control_plane.store import keys
+from control_plane.store.connection import Connection
+
+AT = "@"
+"""Field of a note: when the call was done, ms since the epoch."""
+MADE = "+"
+"""Prefix of the fields that hold the id of what the call made, one a kind (the last of several)."""
+DOUBLES = frozenset({"task", "model"})
+"""Kinds of which a repeated call would make another one: others have unique names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Where the transactions of one call leave their note."""
+
+    digest: str
+    """Names the call: who, what and the bytes; or the name that the caller gave it."""
+    kept_ms: int
+    is_named: bool = False
+    """The caller named its call: whatever carries the name is this call, also when it makes something."""
+
+    @property
+    def key(self) -> str:
+        """Its key in Redis."""
+        return keys.note(self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The claim under which a call is made: none of its transactions happens once the claim is over."""
+
+    task: str
+    number: int
+
+
+class Notes:
+    """The notes of one store."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def read(self, note: Note) -> Mapping[str, bytes]:
+        """What the first try left: document id -> its answer or nothing, beside `AT` and `MADE...`; {} without one."""
+        found: Any = await self._connection.run(lambda client: client.hgetall(note.key))
+        return {name.decode(): value for name, value in found.items()}
+
+    async def forget(self, digests: Sequence[str]) -> None:
+        """These calls' answers have arrived: whoever makes them again means it."""
+
+        async def unlink(client: Any) -> None:
+            async with client.pipeline(transaction=False) as pipe:
+                for digest in digests:
+                    pipe.unlink(keys.note(digest))
+                await pipe.execute()
+
+        if digests:
+            await self._connection.run(unlink)
