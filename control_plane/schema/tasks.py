@@ -54,6 +54,7 @@ class Sections(Request, kw_only=True):
     container: Any = None
     models: Any = None
     runtime: Any = None
+    input: Any = None
 
 
 class CreateRequest(Sections, kw_only=True):
@@ -82,6 +83,7 @@ class UpdateRequest(Request, kw_only=True):
     tags: list[str] | None = None
     system_tags: list[str] | None = None
     created: str | None = None
+    """Not applied, as official servers do not: a task was made when it was made."""
     output__error: str | None = None
 
 
@@ -91,6 +93,12 @@ class StatusRequest(TaskRequest, kw_only=True):
     status_reason: str | None = None
     status_message: str | None = None
     force: bool = False
+
+
+class StopRequest(StatusRequest, kw_only=True):
+    """An end for the run; of a pipeline's controller, for its steps too where that is asked."""
+
+    include_pipeline_steps: bool = False
 
 
 class CompletedRequest(StatusRequest, kw_only=True):
@@ -152,7 +160,11 @@ class DeleteOptions(DeletionOptions, kw_only=True):
     """The options of a deletion."""
 
     move_to_trash: bool = False
+    """There is no trash here, as nothing ever came back from it: what is deleted is gone."""
     include_pipeline_steps: bool = False
+    status_reason: str | None = None
+    status_message: str | None = None
+    """Said about something that is gone afterwards, its history with it."""
 
 
 class DeleteRequest(DeleteOptions, kw_only=True):
@@ -199,6 +211,12 @@ class UpdateTagsRequest(Request, kw_only=True):
     ids: Ids
     add_tags: list[str] | None = None
     remove_tags: list[str] | None = None
+
+
+class TaskIdsRequest(Request, kw_only=True):
+    """Several tasks."""
+
+    ids: Ids
 
 
 class TypesRequest(Request, kw_only=True):

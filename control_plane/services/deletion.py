@@ -6,6 +6,8 @@ The server deletes no file behind an address that a user supplied: addresses are
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from control_plane.schema.tasks import DeletionOptions
 from control_plane.services import listing
 from control_plane.services.context import Context
@@ -35,11 +37,12 @@ class Left:
     detached: int = 0
     model_urls: list[str] = field(default_factory=list)
     artifact_urls: list[str] = field(default_factory=list)
+    event_urls: list[str] = field(default_factory=list)
 
     @property
     def urls(self) -> dict[str, Any]:
         """The addresses as the API answers them."""
-        return {"model_urls": self.model_urls, "artifact_urls": self.artifact_urls, "event_urls": []}
+        return {"model_urls": self.model_urls, "artifact_urls": self.artifact_urls, "event_urls": self.event_urls}
 
 
 async def plan_models(
@@ -53,6 +56,8 @@ async def plan_models(
     for item in (task.get("execution") or {}).get("artifacts") or ():
         if item.get("mode") != "input" and item.get("uri"):
             left.artifact_urls.append(item["uri"])
+    if options.return_file_urls:
+        left.event_urls = await event_urls(ctx, task["id"])
     models = await listing.everything(ctx, "model", {"task": [task["id"]], "search_hidden": True}, ["uri", "ready"])
     for model in models:
         users = await listing.ids(ctx, "task", {"models.input.model": [model["id"]], "search_hidden": True})
@@ -68,6 +73,24 @@ async def plan_models(
             transaction.set("model", model["id"], {"task": reference, "last_change": ctx.now_iso})
             left.detached += 1
     return left
+
+
+async def event_urls(ctx: Context, owner: str) -> list[str]:
+    """Where the debug images of a task are, and the images inside its plots; each once."""
+    found = [record.text for record in await ctx.store.events.records(owner, "image")]
+    for record in await ctx.store.events.records(owner, "plot"):
+        found += image_sources(record.text)
+    return list(dict.fromkeys(url for url in found if url))
+
+
+def image_sources(plot: str) -> list[str]:
+    """The addresses of the images in a plot's JSON text; [] where it is no such text. Pure."""
+    try:
+        images = orjson.loads(plot)["layout"]["images"]
+        sources = [image.get("source") for image in images]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return []
+    return [source for source in sources if isinstance(source, str) and "://" in source]
 
 
 async def delete_task(ctx: Context, task: dict[str, Any], options: DeletionOptions) -> dict[str, Any]:

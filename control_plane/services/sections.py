@@ -47,6 +47,11 @@ def runtime(value: Any) -> dict[str, Any]:
     return as_mapping("runtime", value)
 
 
+def input_section(value: Any) -> dict[str, Any]:
+    """What data a task works on, as hyper-dataset tasks say it: kept as it is."""
+    return as_mapping("input", value)
+
+
 def script(value: Any) -> dict[str, Any]:
     """A script section: texts without the blanks around them, but for the diff."""
     section = as_mapping("script", value)

@@ -11,6 +11,7 @@ from control_plane.schema.tasks import (
     DeleteRequest,
     Sections,
     TaskAnswer,
+    TaskIdsRequest,
     TaskRequest,
     TasksAnswer,
     TypesRequest,
@@ -18,9 +19,11 @@ from control_plane.schema.tasks import (
 from control_plane.services import deletion, listing, projects, sections
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, bad_value, missing_fields, unknown_project, unknown_task
+from control_plane.services.query_fields import query_fields
 from control_plane.services.registry import endpoint
 from control_plane.services.status import TASK_TYPES, Status
 from control_plane.services.tasks_common import begin, changed, commit, load, load_all
+from control_plane.services.tasks_steps import steps_of
 from control_plane.store import GuardFailed, Transaction
 
 NOT_CLONED_TAGS = frozenset({"development", "archived"})
@@ -40,6 +43,13 @@ async def require_models(ctx: Context, section: dict[str, list[dict[str, Any]]])
     missing = [id for id, exists in zip(ids, await ctx.store.exists("model", ids), strict=True) if not exists]
     if missing:
         raise ApiError(400, Subcode.UNKNOWN_MODEL, "Invalid model id", models=missing)
+
+
+async def require_whole(ctx: Context, task_id: str) -> None:
+    """Refuse a task that names a project, parent or model which is gone: 400/16, 400/201."""
+    task = await load(ctx, task_id, ["project", "parent", "models"])
+    await require_references(ctx, Sections(project=task.get("project"), parent=task.get("parent")))
+    await require_models(ctx, task["models"])
 
 
 def blank(ctx: Context) -> dict[str, Any]:
@@ -84,8 +94,9 @@ def document_of(ctx: Context, request: CreateRequest) -> dict[str, Any]:
         task["configuration"] = sections.configuration(request.configuration)
     if request.container is not None:
         task["container"] = sections.container(request.container)
-    if request.runtime is not None:
-        task["runtime"] = sections.as_mapping("runtime", request.runtime)
+    for name in ("runtime", "input"):
+        if getattr(request, name) is not None:
+            task[name] = sections.as_mapping(name, getattr(request, name))
     if request.models is not None:
         task["models"].update(sections.models(request.models, ctx.now_iso))
     return task
@@ -133,19 +144,19 @@ async def get_by_id(ctx: Context, request: TaskRequest) -> dict[str, Any]:
     return {"task": {"status_message": "", "status_reason": "", **task}}
 
 
-@endpoint("tasks.get_all", dict, TasksAnswer)
+@endpoint("tasks.get_all", dict, TasksAnswer, min_version="2.26", reads=query_fields("task", "allow_public"))
 async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find tasks; references are ids. The query language is contract/wire.md, section 7."""
     return await listing.answer(ctx, "task", "tasks", request)
 
 
-@endpoint("tasks.get_all_ex", dict, TasksAnswer)
+@endpoint("tasks.get_all_ex", dict, TasksAnswer, min_version="2.27", reads=query_fields("task", "allow_public"))
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find tasks; references are objects."""
     return await listing.answer(ctx, "task", "tasks", request, expand=True)
 
 
-@endpoint("tasks.get_by_id_ex", dict, TasksAnswer)
+@endpoint("tasks.get_by_id_ex", dict, TasksAnswer, min_version="2.11", reads=query_fields("task", "allow_public"))
 async def get_by_id_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return tasks by their ids; references are objects."""
     if not request.get("id"):
@@ -193,6 +204,9 @@ async def clone(ctx: Context, request: CloneRequest) -> dict[str, Any]:
         if not (await ctx.store.exists("project", [request.new_task_project]))[0]:
             raise unknown_project(id=request.new_task_project)
         copy["project"] = request.new_task_project
+    if request.validate_references:
+        await require_references(ctx, Sections(project=copy.get("project"), parent=copy.get("parent")))
+        await require_models(ctx, copy["models"])
     return {"id": await insert(ctx, copy), **answer}
 
 
@@ -252,23 +266,38 @@ async def delete_one(ctx: Context, task_id: str, options: DeleteOptions) -> dict
             expected=Status.CREATED.value,
             current=status,
         )
-    return await deletion.delete_task(ctx, task, options)
+    steps = await steps_of(ctx, task_id) if options.include_pipeline_steps else []
+    # Steps first: dying in between leaves a controller that can be deleted again, never steps without one.
+    urls = [await _delete_step(ctx, step, options) for step in steps]
+    answer = await deletion.delete_task(ctx, task, options)
+    for found in urls:
+        for name in found:
+            answer["urls"][name] += found[name]
+    return answer
 
 
-@endpoint("tasks.make_public", dict)
-async def make_public(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Show tasks to every company; there is one company here, so this only checks the ids."""
-    return await _mark(ctx, request, is_public=True)
+async def _delete_step(ctx: Context, task_id: str, options: DeleteOptions) -> dict[str, list[str]]:
+    """Remove a step of a pipeline, whatever its status; the addresses of its files, {} where nobody asked."""
+    step = await ctx.store.get("task", task_id, deletion.PARTS)
+    if step is None:
+        return {}
+    answer = await deletion.delete_task(ctx, step, options)
+    return answer["urls"] or {}
 
 
-@endpoint("tasks.make_private", dict)
-async def make_private(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
+@endpoint("tasks.make_public", TaskIdsRequest, min_version="2.9")
+async def make_public(ctx: Context, request: TaskIdsRequest) -> dict[str, Any]:
+    """Show tasks to every company."""
+    return await _mark(ctx, request.ids, is_public=True)
+
+
+@endpoint("tasks.make_private", TaskIdsRequest, min_version="2.9")
+async def make_private(ctx: Context, request: TaskIdsRequest) -> dict[str, Any]:
     """Show tasks to their own company only."""
-    return await _mark(ctx, request, is_public=False)
+    return await _mark(ctx, request.ids, is_public=False)
 
 
-async def _mark(ctx: Context, request: dict[str, Any], *, is_public: bool) -> dict[str, Any]:
-    ids = [str(id) for id in request.get("ids") or ()]
+async def _mark(ctx: Context, ids: list[str], *, is_public: bool) -> dict[str, Any]:
     await load_all(ctx, ids, ["id"])
     transaction: Transaction = begin(ctx, *ids)
     for id in ids:

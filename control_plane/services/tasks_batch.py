@@ -18,11 +18,12 @@ from control_plane.services.context import Context
 from control_plane.services.errors import validation
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
-from control_plane.services.tasks import delete_one
+from control_plane.services.tasks import delete_one, require_whole
 from control_plane.services.tasks_common import begin, changed, commit, load, load_all
 from control_plane.services.tasks_queueing import dequeue_one, enqueue_one
 from control_plane.services.tasks_reset import reset_one
 from control_plane.services.tasks_status import publish_task, stop_one
+from control_plane.services.tasks_steps import steps_of
 from control_plane.services.transitions import STATUS_PARTS, record, status_fields, step
 
 ARCHIVED = "archived"
@@ -62,6 +63,8 @@ async def enqueue_many(ctx: Context, request: EnqueueManyRequest) -> dict[str, A
 
     async def act(id: str) -> dict[str, Any]:
         queue = await queue_choice.resolve(ctx, known, None)
+        if request.validate_tasks:
+            await require_whole(ctx, id)
         return {**await enqueue_one(ctx, id, queue, request.status_reason, request.status_message), "queued": True}
 
     answer = await each(request.ids, act)
@@ -98,7 +101,7 @@ async def archive(ctx: Context, request: ArchiveRequest) -> dict[str, Any]:
     """Archive tasks; an unknown one refuses the call."""
     await load_all(ctx, request.tasks, ["id"])
     for id in dict.fromkeys(request.tasks):
-        await _archive_one(ctx, id, request.status_reason, request.status_message)
+        await _archive_with_steps(ctx, id, request)
     return {"archived": len(set(request.tasks))}
 
 
@@ -107,10 +110,16 @@ async def archive_many(ctx: Context, request: ArchiveManyRequest) -> dict[str, A
     """Archive several tasks."""
 
     async def act(id: str) -> dict[str, Any]:
-        await _archive_one(ctx, id, request.status_reason, request.status_message)
+        await _archive_with_steps(ctx, id, request)
         return {"archived": True}
 
     return await each(request.ids, act)
+
+
+async def _archive_with_steps(ctx: Context, id: str, request: ArchiveRequest | ArchiveManyRequest) -> None:
+    steps = await steps_of(ctx, id) if request.include_pipeline_steps else []
+    for task in (id, *steps):
+        await _archive_one(ctx, task, request.status_reason, request.status_message)
 
 
 async def _archive_one(ctx: Context, id: str, reason: str | None, message: str | None) -> None:
@@ -139,11 +148,20 @@ async def unarchive_many(ctx: Context, request: ArchiveManyRequest) -> dict[str,
     """Bring several tasks back from the archive."""
 
     async def act(id: str) -> dict[str, Any]:
-        task = await load(ctx, id, ["system_tags"])
-        tags = [tag for tag in task.get("system_tags") or () if tag != ARCHIVED]
-        transaction = begin(ctx, id)
-        transaction.set("task", id, {"system_tags": tags, **changed(ctx)})
-        await commit(ctx, transaction)
+        steps = await steps_of(ctx, id) if request.include_pipeline_steps else []
+        for one in (id, *steps):
+            await _unarchive_one(ctx, one, request.status_reason, request.status_message)
         return {"unarchived": True}
 
     return await each(request.ids, act)
+
+
+async def _unarchive_one(ctx: Context, id: str, reason: str | None, message: str | None) -> None:
+    task = await load(ctx, id, ["status", "system_tags"])
+    tags = [tag for tag in task.get("system_tags") or () if tag != ARCHIVED]
+    transaction = begin(ctx, id)
+    said = {"status_reason": reason, "status_message": message}
+    words = {name: text for name, text in said.items() if text is not None}
+    transaction.set("task", id, {"system_tags": tags, **words, **changed(ctx)})
+    record(ctx, transaction, id, task["status"], task["status"], reason=reason, message=message)
+    await commit(ctx, transaction)

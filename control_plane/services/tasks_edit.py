@@ -68,6 +68,7 @@ def changes_of(request: EditRequest, task: dict[str, Any], now_iso: str) -> tupl
         "configuration": sections.configuration,
         "container": sections.container,
         "runtime": sections.runtime,
+        "input": sections.input_section,
     }
     for name, clean in whole.items():
         value = getattr(request, name)

@@ -18,14 +18,27 @@ async def enqueue(ctx: Context, request: EnqueueRequest) -> dict[str, Any]:
     if request.queue and request.queue_name:
         raise validation("Either queue id or queue name should be provided")
     queue = await queue_choice.resolve(ctx, request.queue, request.queue_name)
-    answer = await enqueue_one(ctx, request.task, queue, request.status_reason, request.status_message)
+    answer = await enqueue_one(
+        ctx,
+        request.task,
+        queue,
+        request.status_reason,
+        request.status_message,
+        update_execution_queue=request.update_execution_queue,
+    )
     if request.verify_watched_queue:
         answer["queue_watched"] = await queue_choice.is_watched(ctx, queue)
     return answer
 
 
 async def enqueue_one(
-    ctx: Context, task_id: str, queue: str, reason: str | None, message: str | None
+    ctx: Context,
+    task_id: str,
+    queue: str,
+    reason: str | None,
+    message: str | None,
+    *,
+    update_execution_queue: bool = True,
 ) -> dict[str, Any]:
     """Put one task at the end of a queue that exists; it remembers the status it came from."""
     task = await load(ctx, task_id, (*STATUS_PARTS, "execution.queue", "enqueue_status"))
@@ -38,7 +51,8 @@ async def enqueue_one(
             task=task_id,
         )
     transaction, fields = step(ctx, task, Status.QUEUED, force=False, reason=reason, message=message)
-    extra: dict[str, Any] = {"execution.queue": queue}
+    shown = {"execution.queue": queue} if update_execution_queue else {}
+    extra: dict[str, Any] = dict(shown)
     if status != Status.QUEUED:
         extra["enqueue_status"] = status
     tags = [tag for tag in task.get("system_tags", ()) if tag != "development"]
@@ -48,7 +62,7 @@ async def enqueue_one(
     transaction.set("task", task_id, extra)
     transaction.enqueue(queue, task_id)
     await commit(ctx, transaction)
-    return {"queued": 1, "updated": 1, "fields": {**fields, "execution.queue": queue}}
+    return {"queued": 1, "updated": 1, "fields": {**fields, **shown}}
 
 
 @endpoint("tasks.dequeue", DequeueRequest, Updated, min_version="2.26")

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from control_plane.schema.tasks import CompletedRequest, PublishRequest, StatusRequest, Updated
+from control_plane.schema.tasks import CompletedRequest, PublishRequest, StatusRequest, StopRequest, Updated
+from control_plane.schema.tasks_batch import StopManyRequest
 from control_plane.services.context import Context
-from control_plane.services.errors import illegal_status
+from control_plane.services.errors import ApiError, Subcode, illegal_status
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
 from control_plane.services.tasks_common import begin, commit, load
+from control_plane.services.tasks_steps import steps_of
 from control_plane.services.transitions import STATUS_PARTS, record, status_fields, step
 
 LIVE_WORKER_S = 600.0
@@ -120,14 +122,29 @@ async def publish_task(
     return {**fields, "output": task.get("output") or {}}
 
 
-@endpoint("tasks.stop", StatusRequest, Updated, min_version="2.30")
-async def stop(ctx: Context, request: StatusRequest) -> dict[str, Any]:
+@endpoint("tasks.stop", StopRequest, Updated, min_version="2.30")
+async def stop(ctx: Context, request: StopRequest) -> dict[str, Any]:
     """Ask for the run's end: whoever runs the task sees "stopping"; where nobody does, it is stopped at once."""
     return await stop_one(ctx, request.task, request)
 
 
-async def stop_one(ctx: Context, task_id: str, request: Any) -> dict[str, Any]:
-    """Stop one task; `request` has force, status_reason and status_message."""
+async def stop_one(ctx: Context, task_id: str, request: StopRequest | StopManyRequest) -> dict[str, Any]:
+    """Stop one task; of a pipeline's controller, on request, those of its steps that wait or run."""
+    answer = await _stop(ctx, task_id, request)
+    for step_id in await steps_of(ctx, task_id) if request.include_pipeline_steps else ():
+        state = await ctx.store.get("task", step_id, ["status"])
+        if state is None or state.get("status") not in (Status.QUEUED, Status.IN_PROGRESS):
+            continue
+        try:
+            await _stop(ctx, step_id, request)
+        except ApiError as error:
+            if error.subcode not in (Subcode.TASK_STATUS, Subcode.STATUS_RACE, Subcode.UNKNOWN_TASK):
+                raise
+            # It ended by itself at this moment.
+    return answer
+
+
+async def _stop(ctx: Context, task_id: str, request: StopRequest | StopManyRequest) -> dict[str, Any]:
     task = await load(ctx, task_id, (*STATUS_PARTS, "last_worker", "last_update", "last_worker_report"))
     status = task.get("status")
     by = ctx.identity.user_name or ctx.user
