@@ -62,6 +62,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     token_lifetime_s: Annotated[int, About("lifetime of a token when the caller names none, in s")] = 30 * 86_400
     token_lifetime_max_s: Annotated[int, About("longest lifetime a caller may ask for, in s")] = 365 * 86_400
     max_body_bytes: Annotated[int, About("largest body of an API call, in bytes")] = 256 * 1024 * 1024
+    login: Annotated[
+        str,
+        About("how people log in at the page: password, or names (anybody picks or types one)", "CLEARML_SERVER_LOGIN"),
+    ] = "password"
+    calls_per_s: Annotated[
+        float,
+        About(
+            "calls that one caller off this machine may make per s, on average; 0: any number",
+            "CLEARML_SERVER_CALLS_PER_S",
+        ),
+    ] = 2000.0
+    calls_burst: Annotated[
+        int, About("calls that one caller may make at once before that counts", "CLEARML_SERVER_CALLS_BURST")
+    ] = 20_000
+    wrong_passwords_per_min: Annotated[
+        float,
+        About(
+            "wrong passwords for one user from one address, per minute, before it is asked to wait; 0: any number",
+            "CLEARML_SERVER_WRONG_PASSWORDS_PER_MIN",
+        ),
+    ] = 20.0
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        About(
+            "addresses of proxies in front of the server: a caller's address is what they say in X-Forwarded-For",
+            "CLEARML_SERVER_TRUSTED_PROXIES",
+        ),
+    ] = ()
     company: Annotated[str, About("id of the one company")] = "d1bd92a3b039400cbafc60a7a5b1e52b"
     company_name: Annotated[str, About("name of the one company")] = "clearml"
 
@@ -69,6 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def files_dir(self) -> Path:
         """Root of the file server."""
         return self.data_dir / "files"
+
+
+_LISTS = ("web_origins", "trusted_proxies")
+"""Settings that are several values, separated by commas in the environment."""
 
 
 def abouts() -> Iterator[tuple[str, Any, About]]:
@@ -87,7 +119,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
     for name, _, about in abouts():
         if about.env and environ.get(about.env):
             text = environ[about.env]
-            chosen[name] = [part.strip() for part in text.split(",")] if name == "web_origins" else text
+            chosen[name] = [part.strip() for part in text.split(",")] if name in _LISTS else text
         if flags.get(name) is not None:
             chosen[name] = flags[name]
     chosen = {name: str(value) if isinstance(value, Path) else value for name, value in chosen.items()}
@@ -97,6 +129,8 @@ def load(environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
         raise ValueError(f"cannot use the settings: {error}") from None
     if settings.durability not in ("always", "process"):
         raise ValueError(f"durability is always or process, not {settings.durability!r}")
+    if settings.login not in ("password", "names"):
+        raise ValueError(f"login is password or names, not {settings.login!r}")
     if settings.log_level not in ("debug", "info", "warning", "error"):
         raise ValueError(f"log_level is debug, info, warning or error, not {settings.log_level!r}")
     return msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())

@@ -14,14 +14,14 @@ from aiohttp import web
 
 from control_plane.http import authentication, download, openapi
 from control_plane.http.envelope import Envelopes, failure
+from control_plane.http.limits import Limits
 from control_plane.http.metrics import Metrics
 from control_plane.http.protocol import Server, new_request_id
 from control_plane.http.routing import NEWEST, Decoder, find
 from control_plane.http.simple_index import PREFIX, SimpleIndex
 from control_plane.logs import exception_facts
-from control_plane.services import impersonation, roles
 from control_plane.services.access import Access
-from control_plane.services.context import ANONYMOUS, Connection, Context, Identity
+from control_plane.services.context import Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode
 from control_plane.services.registry import Download, Endpoint, Table
 from control_plane.services.setup import administrator_id
@@ -56,6 +56,7 @@ class Api:
 
     def __post_init__(self) -> None:
         self._decoder = Decoder(self.table)
+        self._limits = Limits(self.settings)
         self._envelopes = Envelopes()
         self._openapi = b""
 
@@ -88,7 +89,7 @@ class Api:
         if path in ("/metrics", "/openapi.json"):
             return await self._facts(request, path, request_id)
         started = time.perf_counter()
-        name, version, actual, code = "", NEWEST, "0", 200
+        name, version, actual, code, wait_s = "", NEWEST, "0", 200, 1
         try:
             row, version = find(self.table, path)
             name, actual = row.name, row.min_version
@@ -99,7 +100,7 @@ class Api:
             code = 499  # the caller or the stop of the server ended it; nobody reads an answer
             raise
         except ApiError as error:
-            code = error.code
+            code, wait_s = error.code, int(error.data.get("retry_after_s") or 1)
             body = failure(request_id, name, version, actual, error, trx)
         except ConnectionResetError:
             code = 499  # the caller of a long call hung up: agents do when a slot becomes free
@@ -114,7 +115,7 @@ class Api:
             if seconds > SLOW_S and name not in LONG_CALLS:
                 facts = {"request_id": request_id, "endpoint": name, "code": code, "seconds": round(seconds, 3)}
                 log.warning("slow call", extra=facts)
-        headers = JSON_HEADERS if code == 200 else {**JSON_HEADERS, **_error_headers(code)}
+        headers = JSON_HEADERS if code == 200 else {**JSON_HEADERS, **_error_headers(code, wait_s)}
         return web.Response(body=body, status=code, headers=headers)
 
     async def _call(
@@ -123,8 +124,10 @@ class Api:
         headers = request.headers
         if headers.get("Content-Encoding", "identity") != "identity":
             raise ApiError(415, Subcode.MALFORMED, "Compressed requests are not read; send the body as it is")
-        identity = await self._identify(request, row)
-        body = await request.read() if request.can_read_body else b""
+        address = self._limits.address(request)
+        identity = await authentication.admit(self.store, self.access, request, row, self.origins, address)
+        self._limits.admit(identity, request, address)
+        body = await self._limits.body(request, row.name)
         ctx = Context(
             store=self.store,
             settings=self.settings,
@@ -147,27 +150,9 @@ class Api:
         answer = self._envelopes.success(
             request_id, row.name, version, row.min_version, data, transaction_name(headers)
         )
-        if row.name in ("auth.login", "auth.logout"):
+        if row.name in ("auth.login", "auth.logout", "login.logout"):
             return b"", self._with_cookie(request, answer, data)
         return answer, None
-
-    async def _identify(self, request: web.BaseRequest, row: Endpoint[Any]) -> Identity:
-        if not row.authorize:
-            return ANONYMOUS
-        header = request.headers.get("Authorization")
-        if header:
-            identity = await authentication.by_header(self.access, header)
-        else:
-            identity = await authentication.identify(
-                self.access,
-                method=request.method,
-                headers=request.headers,
-                cookies=request.cookies,
-                origins=self.origins,
-            )
-        identity = await impersonation.apply(self.store, self.access, identity, request.headers)
-        roles.check(identity, row.name)
-        return identity
 
     async def _long_call(
         self, request: web.BaseRequest, row: Endpoint[Any], ctx: Context, decoded: Any
@@ -221,7 +206,12 @@ class Api:
         if not authentication.is_local(request.remote, request.headers):
             try:
                 await authentication.identify(
-                    self.access, method="GET", headers=request.headers, cookies={}, origins=self.origins
+                    self.access,
+                    method="GET",
+                    headers=request.headers,
+                    request=None,
+                    origins=self.origins,
+                    address=self._limits.address(request),
                 )
             except ApiError as error:
                 body = failure(request_id, path[1:], NEWEST, "0", error)
@@ -258,5 +248,5 @@ def transaction_name(headers: Mapping[str, str]) -> str:
     return name if _TRANSACTION.fullmatch(name) else ""
 
 
-def _error_headers(code: int) -> dict[str, str]:
-    return {"Retry-After": "1"} if code == 429 else {}
+def _error_headers(code: int, wait_s: int) -> dict[str, str]:
+    return {"Retry-After": str(wait_s)} if code == 429 else {}

@@ -10,46 +10,93 @@ Other pages in the user's browser can send GETs and forms with the user's cookie
 
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
+from typing import Any
 
-from control_plane.services import tokens
+from aiohttp import web
+
+from control_plane.services import impersonation, roles, tokens
 from control_plane.services.access import Access
-from control_plane.services.context import Identity
-from control_plane.services.errors import unauthorized
+from control_plane.services.context import ANONYMOUS, Identity
+from control_plane.services.errors import ApiError, unauthorized
+from control_plane.services.registry import Endpoint
+from control_plane.store import Store
 
 COOKIE = "clearml_token_basic"
+GREETINGS = frozenset({"login.supported_modes", "login.logout"})
+"""Endpoints that need no credentials and still want to know whose they are."""
+
+
+async def admit(
+    store: Store, access: Access, request: web.BaseRequest, row: Endpoint[Any], origins: Collection[str], address: str
+) -> Identity:
+    """The identity that a call runs under; raise 401 for nobody, 403 for somebody who may not call this."""
+    headers = request.headers
+    if not row.authorize:
+        return await _greeted(access, request, origins, address) if row.name in GREETINGS else ANONYMOUS
+    identity = await identify(
+        access, method=request.method, headers=headers, request=request, origins=origins, address=address
+    )
+    identity = await impersonation.apply(store, access, identity, headers, row.name)
+    roles.check(identity, row.name)
+    return identity
+
+
+async def _greeted(access: Access, request: web.BaseRequest, origins: Collection[str], address: str) -> Identity:
+    """Whoever shows good credentials; nobody when they are not good any more: the page then shows how to log in."""
+    try:
+        return await identify(
+            access, method=request.method, headers=request.headers, request=request, origins=origins, address=address
+        )
+    except ApiError:
+        return ANONYMOUS
 
 
 async def identify(
-    access: Access, *, method: str, headers: Mapping[str, str], cookies: Mapping[str, str], origins: Collection[str]
+    access: Access,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    request: web.BaseRequest | None,
+    origins: Collection[str],
+    address: str,
 ) -> Identity:
-    """The caller of an API call; raise 401 when nothing that counts was sent."""
+    """The caller of an API call; raise 401 when nothing that counts was sent.
+
+    Args:
+        request: where its cookies are; None where a cookie does not count.
+    """
     header = headers.get("Authorization")
     if header:
-        return await by_header(access, header)
-    token = cookies.get(COOKIE)
+        return await by_header(access, header, address)
+    token = request.cookies.get(COOKIE) if request is not None and "Cookie" in headers else None
     if token and cookie_counts(method, headers, origins):
-        return await access.by_token(token)
-    if token and headers.get("Origin") and headers["Origin"] not in origins:
-        raise unauthorized(20, "missing credentials; a cookie counts only from this server's page, see --web-origin")
+        return await access.by_token(token, address)
+    origin = headers.get("Origin")
+    if token and origin and origin not in origins:
+        raise unauthorized(
+            20,
+            "missing credentials; a session counts only on pages that the server knows: start it with --web-origin",
+            origin=origin,
+        )
     raise unauthorized(20, "missing credentials")
 
 
-async def by_header(access: Access, header: str) -> Identity:
+async def by_header(access: Access, header: str, address: str) -> Identity:
     """The identity of an Authorization header; raise 401."""
     kind, rest = tokens.split_header(header)
-    return await (access.by_token(rest) if kind == "bearer" else access.by_basic(rest))
+    return await (access.by_token(rest, address) if kind == "bearer" else access.by_basic(rest, address))
 
 
 async def identify_for_file(
-    access: Access, *, method: str, headers: Mapping[str, str], cookies: Mapping[str, str]
+    access: Access, *, method: str, headers: Mapping[str, str], cookies: Mapping[str, str], address: str = ""
 ) -> Identity:
     """The caller of the file server; a cookie may only read."""
     header = headers.get("Authorization")
     if header:
-        return await by_header(access, header)
+        return await by_header(access, header, address)
     token = cookies.get(COOKIE)
     if token and method in ("GET", "HEAD"):
-        return await access.by_token(token)
+        return await access.by_token(token, address)
     raise unauthorized(20, "missing credentials")
 
 

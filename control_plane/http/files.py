@@ -26,7 +26,9 @@ from control_plane.http import authentication
 from control_plane.http.paths import BadName, inside
 from control_plane.http.protocol import new_request_id
 from control_plane.logs import exception_facts
+from control_plane.services import roles
 from control_plane.services.access import Access
+from control_plane.services.context import Identity
 from control_plane.services.errors import ApiError
 
 log = logging.getLogger(__name__)
@@ -60,10 +62,14 @@ class Files:
         if request.method in ("GET", "HEAD") and path in ("", "/"):
             return web.Response(text="OK")
         try:
-            await authentication.identify_for_file(
-                self.access, method=request.method, headers=request.headers, cookies=request.cookies
+            identity = await authentication.identify_for_file(
+                self.access,
+                method=request.method,
+                headers=request.headers,
+                cookies=request.cookies,
+                address=request.remote or "",
             )
-            return await self._dispatch(request, path, query)
+            return await self._dispatch(request, path, query, identity)
         except ApiError as error:
             return _problem(error.code, error.message)
         except BadName as error:
@@ -80,12 +86,15 @@ class Files:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             return _problem(500, "The disk is full" if full else "The file could not be read or written")
 
-    async def _dispatch(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
-        if request.method == "POST":
-            if path.rstrip("/") == "/delete_many":
-                return await self._delete_many(request)
-            return await self._upload(request)
+    async def _dispatch(
+        self, request: web.BaseRequest, path: str, query: str, identity: Identity
+    ) -> web.StreamResponse:
+        if request.method == "POST" and path.rstrip("/") == "/delete_many":
+            return await self._delete_many(request, identity)
         name = decoded(path)
+        roles.check_file(identity, request.method, name)
+        if request.method == "POST":
+            return await self._upload(request)
         if request.method in ("GET", "HEAD"):
             return await self._download(request, name, "download" in parse_qs(query, keep_blank_values=True))
         if request.method == "DELETE":
@@ -169,7 +178,7 @@ class Files:
             except OSError:
                 break
 
-    async def _delete_many(self, request: web.BaseRequest) -> web.Response:
+    async def _delete_many(self, request: web.BaseRequest, identity: Identity) -> web.Response:
         try:
             body = orjson.loads(await request.read())
             names = [str(name) for name in body["files"]]
@@ -179,11 +188,12 @@ class Files:
         errors: dict[str, list[str]] = {}
         for name in names:
             try:
+                roles.check_file(identity, "DELETE", decoded(name))
                 await asyncio.to_thread(self._delete, decoded(name))
                 deleted[name] = decoded(name).lstrip("/")
             except FileNotFoundError:
                 errors.setdefault("Not found", []).append(name)
-            except BadName:
+            except (BadName, ApiError):
                 errors.setdefault("Refused", []).append(name)
             except OSError as error:
                 errors.setdefault(error.strerror or "failed", []).append(name)

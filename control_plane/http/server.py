@@ -66,7 +66,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         key = await setup.shared_signing_key(store) if settings.redis_url else setup.local_signing_key(settings)
         access = Access(store, key, settings, _now)
         user = await setup.ensure_administrator(store, settings, _now())
-        pair = await setup.ensure_administrator_key(store, settings, access, user)
+        pair = await setup.ensure_administrator_key(store, settings, user, _now())
         await setup.ensure_default_queue(store, settings, user, _now())
 
         port = sockets[1].getsockname()[1]
@@ -87,11 +87,13 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         # A watchdog that dies takes the server down: a server that no longer watches is not a server.
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watchdog.run(api), name="watchdog")
+            noting = group.create_task(access.uses.run(), name="last use of keys")
             try:
                 yield Running(api_url, web_url, files_url, pair, api)
             finally:
                 log.info("stopping")
                 watching.cancel()
+                noting.cancel()
 
 
 def _tell_persistence(api: Api) -> None:

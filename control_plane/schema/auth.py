@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from control_plane.schema.base import Request
 
-Role = Literal["admin", "superuser", "user", "annotator"]
+Role = Literal["admin", "superuser", "user", "annotator", "guest", "agent", "read-only"]
+"""What a user may be made; `root` and `system` exist in tokens of official servers only."""
 
 
 class LoginRequest(Request, kw_only=True):
@@ -13,10 +14,19 @@ class LoginRequest(Request, kw_only=True):
     expiration_sec: int | None = None
 
 
-class LabelRequest(Request, kw_only=True):
-    """New credentials."""
+class CreateCredentialsRequest(Request, kw_only=True):
+    """New credentials. Ours: `role` (at most this), `expiration_sec` (from now on), `user` (for an administrator)."""
 
     label: str | None = None
+    role: Role | None = None
+    expiration_sec: int | None = None
+    user: str | None = None
+
+
+class GetCredentialsRequest(Request, kw_only=True):
+    """Whose credentials; ours: an administrator may ask for another user's."""
+
+    user: str | None = None
 
 
 class CredentialsRequest(Request, kw_only=True):
@@ -24,6 +34,27 @@ class CredentialsRequest(Request, kw_only=True):
 
     access_key: str
     label: str | None = None
+
+
+class RotateCredentialsRequest(Request, kw_only=True):
+    """Ours: a new key in place of an old one, which stays good for `keep_sec`."""
+
+    access_key: str
+    keep_sec: int = 0
+
+
+class SetPasswordRequest(Request, kw_only=True):
+    """Ours: a new password; None takes it away. `current`: the one before, needed for one's own."""
+
+    password: str | None
+    user: str | None = None
+    current: str | None = None
+
+
+class RevokeSessionsRequest(Request, kw_only=True):
+    """Ours: end every session of a user, by default of the caller."""
+
+    user: str | None = None
 
 
 class ValidateTokenRequest(Request, kw_only=True):
@@ -53,7 +84,7 @@ class CreateUserRequest(Request, kw_only=True):
 
 
 class EditUserRequest(Request, kw_only=True):
-    """Another role for a user."""
+    """Another role for a user, by default for the caller."""
 
     user: str | None = None
     role: Role | None = None
@@ -99,6 +130,6 @@ class UsersRequest(Request, kw_only=True):
 
 
 class PreferencesRequest(Request, kw_only=True):
-    """The page's settings of a user, replaced whole."""
+    """The page's settings of a user: what is named changes, objects inside objects likewise; the rest stays."""
 
     preferences: dict[str, Any]

@@ -1,24 +1,30 @@
-"""Who may call: keys with hashed secrets, tokens, and what a process remembers of both.
+"""Who is calling: what a request carries, turned into an identity, and what a process remembers of it.
 
-Secrets are random strings of 256 bits made here, so one SHA-256 is a sound way to keep them: there is nothing to
-guess, and a slow hash would only slow every login. They are compared in constant time.
+    a key with its secret      `services.credentials` makes them; revoked and expired ones count for nothing
+    a user with a password     `services.passwords`
+    a token                    signed by us, from one of the two; `services.tokens`
 
-A token is good until it expires or its access key is revoked. Another replica's revocation is seen within
-`RECHECK_S`; this process's own at once.
+Secrets of keys are random strings of more than 300 bits made here, so one SHA-256 is a sound way to keep them: there
+is nothing to guess, and a slow hash would only slow every login. They are compared in constant time.
+
+A token is good until it expires, its key is revoked or expires, its session is ended, or its user is deleted. What was
+found good is believed for `RECHECK_S`: another replica's revocation is seen within that time, this process's own at
+once. A change of a user's role counts as soon.
 """
 
 import hashlib
 import hmac
-import secrets
-import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from control_plane.services import tokens
+from control_plane.services import credentials, roles, tokens
 from control_plane.services.context import Claim, Identity
 from control_plane.services.errors import ApiError, unauthorized
+from control_plane.services.guesses import Guesses
+from control_plane.services.passwords import Passwords
+from control_plane.services.uses import Uses
 
 if TYPE_CHECKING:
     from control_plane.settings import Settings
@@ -29,8 +35,8 @@ RECHECK_S = 1.0
 REMEMBERED = 10_000
 """Tokens and keys that a process remembers; beyond it forgets all and asks again."""
 
-_ALPHABET = string.ascii_uppercase + string.digits
-_SECRET_ALPHABET = string.ascii_letters + string.digits
+USER_FACTS = ("name", "role", "_epoch")
+"""What is read of a user to let them in."""
 
 
 @dataclass(slots=True)
@@ -40,46 +46,71 @@ class _Known:
     checked_at: float
 
 
-def hash_secret(access_key: str, secret_key: str) -> str:
-    """What is stored of a secret; the key is mixed in so that equal secrets do not look equal."""
-    return hashlib.sha256(f"clearml-lean\0{access_key}\0{secret_key}".encode()).hexdigest()
-
-
-def new_key_pair() -> tuple[str, str]:
-    """A fresh access key and secret; about 155 and 357 bits."""
-    access = "".join(secrets.choice(_ALPHABET) for _ in range(30))
-    secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(60))
-    return access, secret
-
-
 class Access:
-    """Turns what a request carries into an Identity, and makes and revokes credentials."""
+    """Turns what a request carries into an Identity, and mints tokens."""
 
     def __init__(self, store: "Store", key: bytes, settings: "Settings", clock: Callable[[], datetime]) -> None:
         self._store, self._key, self._settings, self._clock = store, key, settings, clock
         self._tokens: dict[str, _Known] = {}
         self._pairs: dict[str, _Known] = {}
+        self._documents: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
+        self.passwords = Passwords()
+        self.uses = Uses(store)
+        self.guesses = Guesses.allowing(settings.wrong_passwords_per_min)
 
-    async def by_basic(self, encoded: str) -> Identity:
-        """The identity behind `base64(key:secret)`; raise 401/22 when the pair is unknown or wrong."""
+    # ---- who is calling
+
+    async def by_basic(self, encoded: str, address: str = "") -> Identity:
+        """The identity behind `base64(key:secret)` or `base64(user:password)`; raise 401/22 when it is none."""
         # The pair itself is never kept as text, not even in memory: a digest identifies it.
         digest = hashlib.sha256(encoded.encode()).hexdigest()
         now = self._clock().timestamp()
         known = self._pairs.get(digest)
         if known is not None and now - known.checked_at < RECHECK_S:
             return known.identity
-        access_key, secret_key = tokens.split_basic(encoded)
-        credential = await self._store.get("credential", access_key) if access_key else None
-        given = hash_secret(access_key, secret_key)
-        if credential is None or not hmac.compare_digest(str(credential.get("secret")), given):
-            self._pairs.pop(digest, None)
-            raise unauthorized(22, "invalid credentials")
-        identity = await self._identity_of(str(credential["user"]), access_key)
+        name, secret = tokens.split_basic(encoded)
+        self._pairs.pop(digest, None)
+        if credentials.looks_like_key(name):
+            self.guesses.check_address(address)
+            try:
+                identity = await self._by_key(name, secret, now)
+            except ApiError:
+                self.guesses.wrong_key(address)
+                raise
+            self.uses.note(name, now, address)
+        else:
+            identity = await self._by_password(name, secret, address)
         _remember(self._pairs, digest, _Known(identity, float("inf"), now))
         return identity
 
-    async def by_token(self, text: str) -> Identity:
-        """The identity that a token states; raise 401/30 when it is forged, over, or its key was revoked."""
+    async def _by_key(self, access_key: str, secret_key: str, now: float) -> Identity:
+        if access_key == self.door_pair()[0]:
+            return self._by_door(secret_key)
+        credential = await self._read("credential", access_key, now, fresh=True)
+        given = credentials.hash_secret(access_key, secret_key)
+        stored = str((credential or {}).get("secret"))
+        if not hmac.compare_digest(stored, given) or credential is None:
+            raise tokens.invalid_credentials()
+        problem = credentials.problem(credential, now)
+        if problem:
+            raise tokens.invalid_credentials(problem)
+        user = await self._read("user", str(credential["user"]), now)
+        if user is None:
+            raise tokens.invalid_credentials("their user no longer exists")
+        return self.identity_from(user, credential)
+
+    async def _by_password(self, name: str, password: str, address: str) -> Identity:
+        name = login_name(name)
+        self.guesses.check(name, address)
+        id = await self._store.id_by_name("user", self._settings.company, name) if name else None
+        user = await self._store.get("user", id, [*USER_FACTS, "_password"]) if id else None
+        if not await self.passwords.is_right((user or {}).get("_password"), password) or user is None:
+            self.guesses.wrong(name, address)
+            raise tokens.invalid_credentials()
+        return self.identity_from(user)
+
+    async def by_token(self, text: str, address: str = "") -> Identity:
+        """The identity that a token states; raise 401/30 when it is forged, over, or was revoked."""
         now = self._clock().timestamp()
         known = self._tokens.get(text)
         if known is None:
@@ -89,32 +120,83 @@ class Access:
             self._tokens.pop(text, None)
             raise unauthorized(30, "invalid jwt token", reason="Signature has expired")
         if now - known.checked_at >= RECHECK_S:
-            await self._check(known.identity)
+            known.identity = await self._checked(known.identity, now)
             known.checked_at = now
             _remember(self._tokens, text, known)
+            if known.identity.credential:
+                self.uses.note(known.identity.credential, now, address)
         return known.identity
 
-    async def _check(self, identity: Identity) -> None:
+    async def _checked(self, identity: Identity, now: float) -> Identity:
+        """The identity with the role that its user and its key have now; raise 401/30 when it is over."""
         if identity.company != self._settings.company:
             raise unauthorized(30, "invalid jwt token", reason="it belongs to another company")
-        if identity.credential and await self._store.get("credential", identity.credential) is None:
-            raise tokens.revoked()
+        user = await self._read("user", identity.user, now)
+        if user is None:
+            raise tokens.revoked("the user no longer exists")
+        role = str(user.get("role") or "user")
+        is_door = identity.credential == self.door_pair()[0]
+        if is_door and self._settings.login != "names":
+            raise tokens.revoked("names cannot be picked any more")
+        if identity.credential and not is_door:
+            credential = await self._read("credential", identity.credential, now)
+            problem = "revoked" if credential is None else credentials.problem(credential, now)
+            if problem or credential is None:
+                raise tokens.revoked(problem)
+            if not identity.actor:
+                role = roles.lesser(role, str(credential.get("role") or role))
+        elif int(user.get("_epoch") or 0) != identity.epoch:
+            raise tokens.revoked("the user's sessions were ended")
+        if identity.actor:
+            actor = await self._read("user", identity.actor, now)
+            if actor is None or actor.get("role") not in roles.IMPERSONATORS:
+                raise tokens.revoked("who acted for the user may not any more")
+        if identity.claim is None and identity.session and await self._store.sessions.is_over(identity.session):
+            raise tokens.revoked("logged out")
+        return identity if role == identity.role else replace(identity, role=role)
 
-    async def _identity_of(self, user: str, access_key: str) -> Identity:
-        document = await self._store.get("user", user)
-        if document is None:
-            raise unauthorized(22, "invalid credentials", reason="their user no longer exists")
-        return self.identity_from(document, access_key)
+    async def _read(self, kind: str, id: str, now: float, *, fresh: bool = False) -> dict[str, Any] | None:
+        """A user's or a key's document, at most `RECHECK_S` old: many tokens come from one key."""
+        found = self._documents.get((kind, id))
+        if found is not None and now - found[0] < RECHECK_S and not fresh:
+            return found[1]
+        document = await self._store.get(kind, id, USER_FACTS if kind == "user" else credentials.FACTS)
+        if len(self._documents) >= REMEMBERED:
+            self._documents.clear()
+        self._documents[kind, id] = (now, document)
+        return document
 
-    def identity_from(self, user: dict[str, Any], access_key: str = "") -> Identity:
-        """The identity of a user document."""
+    # ---- the page's door
+
+    def door_pair(self) -> tuple[str, str]:
+        """The page's own key where the server lets people pick a name; public then, and good for nothing else.
+
+        It follows from the signing key, so replicas share it and nothing is stored.
+        """
+        digest = hmac.new(self._key, b"the page where people pick a name", hashlib.sha256).hexdigest()
+        return f"PAGE{digest[:16].upper()}", digest[16:]
+
+    def _by_door(self, secret_key: str) -> Identity:
+        is_right = hmac.compare_digest(self.door_pair()[1].encode(), secret_key.encode())
+        if not is_right or self._settings.login != "names":
+            raise tokens.invalid_credentials()
+        return self.identity_from({"id": "", "role": roles.DOOR, "name": "page"}, {"id": self.door_pair()[0]})
+
+    # ---- tokens
+
+    def identity_from(self, user: dict[str, Any], credential: dict[str, Any] | None = None) -> Identity:
+        """The identity of a user who came with a key (None: with a password)."""
+        role = str(user.get("role") or "user")
+        if credential is not None:
+            role = roles.lesser(role, str(credential.get("role") or role))
         return Identity(
             user=str(user["id"]),
             company=self._settings.company,
-            role=str(user.get("role") or "user"),
+            role=role,
             user_name=str(user.get("name") or ""),
             company_name=self._settings.company_name,
-            credential=access_key,
+            credential=str(credential["id"]) if credential is not None else "",
+            epoch=int(user.get("_epoch") or 0),
         )
 
     def mint(self, identity: Identity, expiration_s: int | None = None) -> str:
@@ -126,7 +208,7 @@ class Access:
 
     def mint_claim(self, identity: Identity, claim: Claim) -> str:
         """The token of the process that runs a claimed task: its writes to that task are fenced by the claim."""
-        return self.mint(replace(identity, claim=claim))
+        return self.mint(replace(identity, claim=claim, session=""))
 
     def read(self, text: str) -> Identity | None:
         """What a token states, without asking the store; None when it is not good."""
@@ -136,26 +218,22 @@ class Access:
             return None
         return token.identity
 
-    async def create_pair(self, user: str, label: str | None, *, pair: tuple[str, str] | None = None) -> dict[str, Any]:
-        """Make credentials of a user; the answer is the only place where the secret is ever seen."""
-        access_key, secret_key = pair or new_key_pair()
-        now = self._clock().isoformat(timespec="microseconds")
-        stored = {
-            "id": access_key,
-            "user": user,
-            "label": label or "",
-            "secret": hash_secret(access_key, secret_key),
-            "created": now,
-        }
-        transaction = self._store.transaction()
-        transaction.create("credential", access_key, stored)
-        await transaction.commit()
-        return {"access_key": access_key, "secret_key": secret_key, "label": label or ""}
+    async def end_session(self, identity: Identity) -> None:
+        """Log out: the tokens of this session end, here at once."""
+        if identity.session and identity.claim is None:
+            await self._store.sessions.end(identity.session, self._settings.token_lifetime_max_s)
+            self.forget()
 
     def forget(self) -> None:
         """Ask the store again about everybody; called after a revocation."""
         self._tokens.clear()
         self._pairs.clear()
+        self._documents.clear()
+
+
+def login_name(name: str) -> str:
+    """The form of a user's name by which they log in: case does not count."""
+    return name.strip().casefold()
 
 
 def _remember(cache: dict[str, _Known], name: str, known: _Known) -> None:

@@ -1,33 +1,52 @@
-"""`auth.*`: tokens, credentials and users' roles."""
+"""`auth.*`: tokens, credentials, passwords and roles."""
 
+import logging
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from control_plane.schema.auth import (
+    CreateCredentialsRequest,
     CreateUserRequest,
     CredentialsRequest,
     EditUserRequest,
-    LabelRequest,
+    GetCredentialsRequest,
     LoginRequest,
+    RevokeSessionsRequest,
+    RotateCredentialsRequest,
+    SetPasswordRequest,
     TokenForUserRequest,
     ValidateTokenRequest,
 )
 from control_plane.schema.base import Empty
-from control_plane.services import users
+from control_plane.services import accounts, credentials
+from control_plane.services.access import USER_FACTS
 from control_plane.services.context import Context
-from control_plane.services.errors import ApiError, Subcode, unknown_user, validation
-from control_plane.services.registry import ADMINISTRATORS, endpoint
+from control_plane.services.errors import ApiError, Subcode, forbidden, unknown_user, validation
+from control_plane.services.registry import endpoint
+from control_plane.services.roles import ADMINISTRATORS, DOOR, lesser
+from control_plane.store import GuardFailed
+
+log = logging.getLogger(__name__)
+
+LONGEST_KEY_S = 100 * 365 * 86_400
+
+
+# ---- tokens
 
 
 @endpoint("auth.login", LoginRequest)
 async def login(ctx: Context, request: LoginRequest) -> dict[str, Any]:
     """Give a token for who is calling; one that runs a task under a claim keeps the claim."""
+    if ctx.identity.role == DOOR:
+        raise forbidden("pick a name first: this key opens a session for one with X-Clearml-Impersonate-As")
     return {"token": ctx.access.mint(ctx.identity, request.expiration_sec)}
 
 
 @endpoint("auth.logout", Empty)
 async def logout(ctx: Context, request: Empty) -> dict[str, Any]:
-    """End the page's session: its cookie is removed."""
+    """End the session that the caller's token belongs to, and remove the page's cookie."""
+    await ctx.access.end_session(ctx.identity)
     return {}
 
 
@@ -47,88 +66,188 @@ async def fixed_users_mode(ctx: Context, request: Empty) -> dict[str, Any]:
     return {"enabled": False, "guest": {"enabled": False}, "server_errors": {}}
 
 
-@endpoint("auth.create_credentials", LabelRequest, claim_allowed=False)
-async def create_credentials(ctx: Context, request: LabelRequest) -> dict[str, Any]:
-    """Make a key of the caller's own; its secret is in this answer and nowhere else."""
-    return {"credentials": await ctx.access.create_pair(ctx.user, request.label)}
+@endpoint("auth.get_token_for_user", TokenForUserRequest)
+async def get_token_for_user(ctx: Context, request: TokenForUserRequest) -> dict[str, Any]:
+    """Give an administrator a token of another user."""
+    user = await ctx.store.get("user", request.user, USER_FACTS)
+    if user is None:
+        raise unknown_user(id=request.user, company=ctx.company)
+    actor = ctx.identity.actor or ctx.user
+    identity = replace(ctx.access.identity_from(user), credential=ctx.identity.credential, actor=actor)
+    log.info("token for another user", extra={"actor": actor, "user": request.user})
+    return {"token": ctx.access.mint(identity, request.expiration_sec)}
 
 
-@endpoint("auth.get_credentials", Empty, claim_allowed=False)
-async def get_credentials(ctx: Context, request: Empty) -> dict[str, Any]:
+# ---- credentials
+
+
+@endpoint("auth.create_credentials", CreateCredentialsRequest)
+async def create_credentials(ctx: Context, request: CreateCredentialsRequest) -> dict[str, Any]:
+    """Make a key of the caller's own; its secret is in this answer and nowhere else.
+
+    A key may do no more than its user, and no more than the key that made it; it does not outlive that one either.
+    """
+    user = _whose(ctx, request.user)
+    owner = await accounts.require(ctx, user)
+    role: str | None = request.role
+    if user == ctx.user and not ctx.identity.actor:
+        allowed = ctx.identity.role
+        role = role or (allowed if allowed != owner.get("role") else None)
+    else:
+        allowed = str(owner.get("role") or "user")
+    if role is not None and lesser(role, allowed) != role:
+        raise validation("a key cannot do more than its user", field="role", role=role, allowed=allowed)
+    transaction = ctx.store.transaction()
+    transaction.expect_exists("user", user)
+    expires = await _end(ctx, request.expiration_sec)
+    made = credentials.add(transaction, user, ctx.now, label=(request.label or "").strip(), role=role, expires=expires)
+    await transaction.commit()
+    _audit(ctx, "key made", user, request.label)
+    return {"credentials": made}
+
+
+async def _end(ctx: Context, expiration_s: int | None) -> str | None:
+    """When a new key ends: as asked, and not after the key that the caller came with."""
+    ends: list[datetime] = []
+    if expiration_s is not None:
+        if not 1 <= expiration_s <= LONGEST_KEY_S:
+            raise validation("expiration_sec is a number of seconds from 1 on", field="expiration_sec")
+        ends.append(ctx.now + timedelta(seconds=expiration_s))
+    if ctx.identity.credential:
+        own = await ctx.store.get("credential", ctx.identity.credential, ["expires"])
+        if own is not None and own.get("expires"):
+            ends.append(datetime.fromisoformat(own["expires"]))
+    return min(ends).isoformat(timespec="microseconds") if ends else None
+
+
+@endpoint("auth.get_credentials", GetCredentialsRequest)
+async def get_credentials(ctx: Context, request: GetCredentialsRequest) -> dict[str, Any]:
     """List the caller's keys, without secrets."""
-    ids = await ctx.store.ids("credential")
-    found = await ctx.store.get_many("credential", sorted(ids))
-    keys = [
-        {"access_key": key["id"], "label": key.get("label", ""), "created": key.get("created")}
-        for key in found
-        if key is not None and key.get("user") == ctx.user
-    ]
-    return {"credentials": keys, "additional_credentials": []}
+    keys = await credentials.listed(ctx.store, _whose(ctx, request.user))
+    return {"credentials": [credentials.shown(key) for key in keys], "additional_credentials": []}
 
 
-@endpoint("auth.edit_credentials", CredentialsRequest, claim_allowed=False)
+@endpoint("auth.edit_credentials", CredentialsRequest)
 async def edit_credentials(ctx: Context, request: CredentialsRequest) -> dict[str, Any]:
     """Change the label of one of the caller's keys."""
-    await _own_key(ctx, request.access_key)
+    key = await _own_key(ctx, request.access_key)
     transaction = ctx.store.transaction()
-    transaction.set("credential", request.access_key, {"label": request.label or ""})
-    await transaction.commit()
+    transaction.set("credential", key["id"], {"label": (request.label or "").strip()})
+    try:
+        await transaction.commit()
+    except GuardFailed:
+        raise _unknown_key(ctx, request.access_key) from None
     return {"updated": 1}
 
 
-@endpoint("auth.revoke_credentials", CredentialsRequest, claim_allowed=False)
+@endpoint("auth.revoke_credentials", CredentialsRequest)
 async def revoke_credentials(ctx: Context, request: CredentialsRequest) -> dict[str, Any]:
     """Remove one of the caller's keys; its tokens end with it."""
-    await _own_key(ctx, request.access_key)
+    key = await _own_key(ctx, request.access_key)
     transaction = ctx.store.transaction()
-    transaction.delete("credential", request.access_key)
-    await transaction.commit()
+    credentials.remove(transaction, key, ctx.now)
+    try:
+        await transaction.commit()
+    except GuardFailed:
+        raise _unknown_key(ctx, request.access_key) from None
     ctx.access.forget()
+    _audit(ctx, "key revoked", str(key["user"]), key.get("label"))
     return {"revoked": 1}
 
 
-async def _own_key(ctx: Context, access_key: str) -> None:
-    """Raise 400/75 unless the key exists and is the caller's (an administrator may manage anybody's)."""
+@endpoint("auth.rotate_credentials", RotateCredentialsRequest)
+async def rotate_credentials(ctx: Context, request: RotateCredentialsRequest) -> dict[str, Any]:
+    """Make a key like another one and revoke that, or let it end after `keep_sec`."""
+    key = await _own_key(ctx, request.access_key)
+    if credentials.problem(key, ctx.now.timestamp()):
+        raise validation("a key that is over cannot be rotated; make a new one", field="access_key")
+    if not 0 <= request.keep_sec <= LONGEST_KEY_S:
+        raise validation("keep_sec is a number of seconds from 0 on", field="keep_sec")
+    transaction = ctx.store.transaction()
+    transaction.expect("credential", key["id"], {"secret": key["secret"]})  # rotated once, whoever asks twice
+    made = credentials.add(
+        transaction, str(key["user"]), ctx.now, label=key["label"], role=key.get("role"), expires=key.get("expires")
+    )
+    if request.keep_sec:
+        end = (ctx.now + timedelta(seconds=request.keep_sec)).isoformat(timespec="microseconds")
+        transaction.set("credential", key["id"], {"expires": min(end, key.get("expires") or end)})
+    else:
+        credentials.remove(transaction, key, ctx.now)
+    try:
+        await transaction.commit()
+    except GuardFailed:
+        raise _unknown_key(ctx, request.access_key) from None
+    ctx.access.forget()
+    _audit(ctx, "key rotated", str(key["user"]), key.get("label"))
+    return {"credentials": made}
+
+
+def _whose(ctx: Context, user: str | None) -> str:
+    """The caller, or the user that an administrator names."""
+    if user and user != ctx.user and ctx.identity.role not in ADMINISTRATORS:
+        raise forbidden("only an administrator may do this for another user", user=user, role=ctx.identity.role)
+    return user or ctx.user
+
+
+async def _own_key(ctx: Context, access_key: str) -> dict[str, Any]:
+    """The key; raise 400/75 unless it is the caller's (an administrator may manage anybody's)."""
     key = await ctx.store.get("credential", access_key)
-    if key is None or (key.get("user") != ctx.user and ctx.identity.role not in ADMINISTRATORS):
-        raise ApiError(
-            400,
-            Subcode.UNKNOWN_CREDENTIALS,
-            "Access key not found",
-            "invalid user or invalid access key",
-            user=ctx.user,
-            access_key=access_key,
-            company=ctx.company,
-        )
+    is_own = key is not None and (key.get("user") == ctx.user or ctx.identity.role in ADMINISTRATORS)
+    if key is None or not is_own or key.get("revoked"):
+        raise _unknown_key(ctx, access_key)
+    return key
 
 
-@endpoint("auth.get_token_for_user", TokenForUserRequest, roles=ADMINISTRATORS, claim_allowed=False)
-async def get_token_for_user(ctx: Context, request: TokenForUserRequest) -> dict[str, Any]:
-    """Give an administrator a token of another user."""
-    user = await ctx.store.get("user", request.user)
-    if user is None:
-        raise unknown_user(id=request.user, company=ctx.company)
-    identity = ctx.access.identity_from(user, ctx.identity.credential)
-    return {"token": ctx.access.mint(replace(identity, claim=None), request.expiration_sec)}
+def _unknown_key(ctx: Context, access_key: str) -> ApiError:
+    return ApiError(
+        400,
+        Subcode.UNKNOWN_CREDENTIALS,
+        "Access key not found",
+        "invalid user or invalid access key",
+        user=ctx.user,
+        access_key=access_key,
+        company=ctx.company,
+    )
 
 
-@endpoint("auth.create_user", CreateUserRequest, roles=ADMINISTRATORS, claim_allowed=False)
+# ---- users as accounts
+
+
+@endpoint("auth.create_user", CreateUserRequest)
 async def create_user(ctx: Context, request: CreateUserRequest) -> dict[str, Any]:
-    """Make a user, as an administrator; `auth.get_token_for_user` lets one make keys for them."""
-    return {"id": await users.make(ctx, request, role=request.role, email=request.email)}
+    """Make a user, as an administrator; where people pick their names at the page, as the page."""
+    role = "user" if ctx.identity.role == DOOR else request.role
+    facts = {name: getattr(request, name) for name in ("name", "email", "given_name", "family_name", "avatar")}
+    return {"id": await accounts.make(ctx, facts, role=role)}
 
 
-@endpoint("auth.edit_user", EditUserRequest, roles=ADMINISTRATORS, claim_allowed=False)
+@endpoint("auth.edit_user", EditUserRequest)
 async def edit_user(ctx: Context, request: EditUserRequest) -> dict[str, Any]:
     """Change a user's role; an administrator only."""
     user = request.user or ctx.user
     if request.role is None:
         return {"updated": 0, "fields": {}}
-    if user == ctx.user and request.role not in ADMINISTRATORS:
-        raise validation("an administrator cannot give up their own role; let another one do it")
-    await users.require(ctx, user)
-    transaction = ctx.store.transaction()
-    transaction.set("user", user, {"role": request.role})
-    await transaction.commit()
-    ctx.access.forget()
+    await accounts.set_role(ctx, user, request.role)
     return {"updated": 1, "fields": {"role": request.role}}
+
+
+@endpoint("auth.set_password", SetPasswordRequest)
+async def set_password(ctx: Context, request: SetPasswordRequest) -> dict[str, Any]:
+    """Change the caller's password (the current one is asked for), or as an administrator anybody's."""
+    user = _whose(ctx, request.user)
+    is_own = user == ctx.user and not ctx.identity.actor
+    if is_own and not await accounts.has_password(ctx, user, request.current or ""):
+        raise forbidden("the current password is another one", user=user)
+    await accounts.set_password(ctx, user, request.password)
+    return {"updated": 1}
+
+
+@endpoint("auth.revoke_sessions", RevokeSessionsRequest)
+async def revoke_sessions(ctx: Context, request: RevokeSessionsRequest) -> dict[str, Any]:
+    """End the sessions that were begun with a password; keys, and the tokens made with them, stay good."""
+    await accounts.end_sessions(ctx, _whose(ctx, request.user))
+    return {"revoked": 1}
+
+
+def _audit(ctx: Context, event: str, user: str, label: str | None) -> None:
+    log.info(event, extra={"user": user, "by": ctx.identity.actor or ctx.user, "label": label or ""})

@@ -7,6 +7,7 @@ The message is the base text, then the extra in parentheses, then the data as `k
 `meta.error_data`. Codes above 500 do not exist here: official clients retry those for ever, without a pause.
 """
 
+import math
 from enum import IntEnum
 from typing import Any
 
@@ -40,6 +41,10 @@ class Subcode(IntEnum):
     """Ours: the write comes from an older claim of the task, or the claim was lost."""
     STORE_BUSY = 191
     """Ours, 429: the store cannot be reached at the moment; nothing was written, ask again."""
+    TOO_MANY = 192
+    """Ours, 429: this caller asks too often; nothing was done, ask again after `retry_after_s`."""
+    TOO_LARGE = 193
+    """Ours, 413: the body is larger than this call takes."""
     UNKNOWN_MODEL = 201
     MODEL_READY = 203
     MODEL_IN_USE = 205
@@ -207,3 +212,13 @@ def unauthorized(subcode: int, extra: str, **data: Any) -> ApiError:
 def forbidden(extra: str, **data: Any) -> ApiError:
     """Known, but not allowed to: 403/20."""
     return ApiError(403, 20, "Forbidden", extra, **data)
+
+
+def too_many(extra: str, wait_s: float) -> ApiError:
+    """The caller asks too often: 429, upon which clients wait and ask again."""
+    return ApiError(429, Subcode.TOO_MANY, "Too many requests", extra, retry_after_s=max(1, math.ceil(wait_s)))
+
+
+def too_large(limit_bytes: int) -> ApiError:
+    """The body is larger than the call takes: 413."""
+    return ApiError(413, Subcode.TOO_LARGE, "The body is too large", limit_bytes=limit_bytes)

@@ -1,23 +1,32 @@
 """Acting for another user, by the two headers that administrators may send. Source: contract/wire.md, section 2."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from control_plane.services.access import Access
+from control_plane.services.access import USER_FACTS, Access
 from control_plane.services.context import Identity
-from control_plane.services.errors import ApiError, Subcode, unknown_user
-from control_plane.services.registry import ADMINISTRATORS
+from control_plane.services.errors import ApiError, Subcode, forbidden, unknown_user
+from control_plane.services.roles import ADMINISTRATORS, DOOR, IMPERSONATORS
 
 if TYPE_CHECKING:
     from control_plane.store import Store
+
+log = logging.getLogger(__name__)
 
 IMPERSONATE = "X-Clearml-Impersonate-As"
 ACT_AS = "X-Clearml-Act-As"
 
 
-async def apply(store: "Store", access: Access, identity: Identity, headers: Mapping[str, str]) -> Identity:
-    """The identity that the call runs under: the caller's own, unless an administrator's header names a user."""
+async def apply(
+    store: "Store", access: Access, identity: Identity, headers: Mapping[str, str], endpoint: str
+) -> Identity:
+    """The identity that the call runs under: the caller's own, unless a header names a user they may act for.
+
+    Each use is a line in the log. The page's own key opens sessions of users who are no administrators, and does
+    nothing else in their name.
+    """
     impersonate, act_as = headers.get(IMPERSONATE), headers.get(ACT_AS)
     if not impersonate and not act_as:
         return identity
@@ -25,10 +34,16 @@ async def apply(store: "Store", access: Access, identity: Identity, headers: Map
         raise ApiError(
             400, Subcode.INVALID_HEADERS, "Invalid headers", "only one allowed", headers=(IMPERSONATE, ACT_AS)
         )
-    if identity.role not in ADMINISTRATORS or identity.claim is not None:
+    is_door = identity.role == DOOR and endpoint == "auth.login"
+    if identity.claim is not None or not (is_door or identity.role in IMPERSONATORS):
         raise ApiError(400, Subcode.IMPERSONATION, "Impersonation is not allowed", role=identity.role)
     wanted = impersonate or act_as or ""
-    user = await store.get("user", wanted)
+    user = await store.get("user", wanted, USER_FACTS)
     if user is None:
         raise unknown_user(id=wanted, company=identity.company)
-    return replace(access.identity_from(user, identity.credential), claim=identity.claim)
+    if is_door and user.get("role") in ADMINISTRATORS:
+        raise forbidden("an administrator logs in with a password or a key", user=wanted)
+    facts = {"actor": identity.user or "page", "user": wanted, "endpoint": endpoint}
+    log.info("acting for another user", extra=facts)
+    actor = "" if is_door else identity.actor or identity.user
+    return replace(access.identity_from(user), credential=identity.credential, session=identity.session, actor=actor)

@@ -9,10 +9,10 @@ from control_plane.services.registry import endpoint
 
 @endpoint("login.supported_modes", Empty, authorize=False)
 async def supported_modes(ctx: Context, request: Empty) -> dict[str, Any]:
-    """Say how to log in: with a key and its secret."""
+    """Say how to log in, with a user and a password or by picking a name, and whether the caller has."""
     return {
         "authenticated": bool(ctx.user),
-        "basic": {"enabled": False, "guest": {"enabled": False}},
+        "basic": {"enabled": ctx.settings.login == "password", "guest": {"enabled": False}},
         "sso": {},
         "sso_providers": [],
         "server_errors": {"missed_es_upgrade": False, "es_connection_error": False},
@@ -21,5 +21,6 @@ async def supported_modes(ctx: Context, request: Empty) -> dict[str, Any]:
 
 @endpoint("login.logout", Empty, authorize=False)
 async def logout(ctx: Context, request: Empty) -> dict[str, Any]:
-    """Nothing to end besides the cookie, which `auth.logout` removes."""
+    """End the page's session, and remove its cookie."""
+    await ctx.access.end_session(ctx.identity)
     return {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from control_plane.services.access import Access, hash_secret, new_key_pair
+from control_plane.services import credentials
 from control_plane.settings import Settings
 from control_plane.store.errors import GuardFailed
 
@@ -132,25 +132,42 @@ async def ensure_default_queue(store: "Store", settings: Settings, user: str, no
         pass  # another replica was faster, or a queue of that name exists
 
 
-async def ensure_administrator_key(store: "Store", settings: Settings, access: Access, user: str) -> KeyPair:
-    """The administrator's key of this data directory, made at its first start and known to the store."""
-    path = settings.data_dir / "credentials.json"
+async def ensure_administrator_key(store: "Store", settings: Settings, user: str, now: datetime) -> KeyPair:
+    """The administrator's key of this data directory, made at its first start and known to the store.
+
+    One that was revoked is replaced by a new one: whoever can read the data directory is the administrator.
+    """
+    path = key_file(settings)
     pair = _read_pair(path)
+    known = await store.get("credential", pair[0]) if pair else None
+    if known is not None and credentials.problem(known, now.timestamp()):
+        pair = known = None
     is_new = pair is None
     if pair is None:
-        pair = new_key_pair()
-        body = {"access_key": pair[0], "secret_key": pair[1]}
+        pair = credentials.new_pair()
         # The file first: a key that the store knows and nobody else does would be lost.
-        write_private(path, orjson.dumps(body, option=orjson.OPT_INDENT_2))
-    known = await store.get("credential", pair[0])
+        keep_pair(path, pair)
     if known is None:
+        transaction = store.transaction()
+        credentials.add(transaction, user, now, label="administrator", pair=pair, kept=True)
         try:
-            await access.create_pair(user, "administrator", pair=pair)
+            await transaction.commit()
         except GuardFailed:
             pass  # another process with the same data directory was faster
-    elif known.get("secret") != hash_secret(*pair):
+    elif known.get("secret") != credentials.hash_secret(*pair):
         raise ValueError(f"{path} does not match the store; remove it to make a new key")
     return KeyPair(*pair, is_new=is_new)
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the administrator's key of a data directory lies."""
+    return settings.data_dir / "credentials.json"
+
+
+def keep_pair(path: Path, pair: tuple[str, str]) -> None:
+    """Write the administrator's key into its file."""
+    body = {"access_key": pair[0], "secret_key": pair[1]}
+    write_private(path, orjson.dumps(body, option=orjson.OPT_INDENT_2))
 
 
 def _read_pair(path: Path) -> tuple[str, str] | None:

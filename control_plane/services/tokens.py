@@ -2,7 +2,8 @@
 
 A token is an HS256 JWT with the claims that official clients read without checking the signature: `exp`,
 `api_version`, `server_version`, `feature_set`, `identity.user|role`. Ours are `cred` (the access key it came from:
-revoking the key revokes its tokens) and `claim` (the task that the bearer runs). Source: contract/wire.md, section 3.
+revoking the key revokes its tokens), `epoch` (of the user's sessions: a new password raises it), `actor` (who acts for
+the user) and `claim` (the task that the bearer runs). Source: contract/wire.md, section 3.
 """
 
 import base64
@@ -31,7 +32,6 @@ class Token:
     identity: Identity
     expires_at: float | None
     """Seconds since the epoch; None: never."""
-    session: str
 
 
 def mint(identity: Identity, key: bytes, *, now: datetime, lifetime_s: float) -> str:
@@ -39,7 +39,7 @@ def mint(identity: Identity, key: bytes, *, now: datetime, lifetime_s: float) ->
     claims: dict[str, Any] = {
         "iat": int(now.timestamp()),
         "exp": int((now + timedelta(seconds=lifetime_s)).timestamp()),
-        "session_id": secrets.token_hex(16),
+        "session_id": identity.session or secrets.token_hex(16),
         "auth_type": "Bearer",
         "api_version": API_VERSION,
         "server_version": SERVER_VERSION,
@@ -55,6 +55,10 @@ def mint(identity: Identity, key: bytes, *, now: datetime, lifetime_s: float) ->
     }
     if identity.credential:
         claims["cred"] = identity.credential
+    if identity.epoch:
+        claims["epoch"] = identity.epoch
+    if identity.actor:
+        claims["actor"] = identity.actor
     if identity.claim is not None:
         claim = identity.claim
         claims["claim"] = {"task": claim.task, "n": claim.number, "worker": claim.worker}
@@ -75,6 +79,9 @@ def read(text: str, key: bytes) -> Token:
             company_name=str(who.get("company_name") or ""),
             credential=str(claims.get("cred") or ""),
             claim=Claim(str(claim["task"]), int(claim["n"]), str(claim["worker"])) if claim else None,
+            session=str(claims.get("session_id") or ""),
+            epoch=int(claims.get("epoch") or 0),
+            actor=str(claims.get("actor") or ""),
         )
     except jwt.PyJWTError as error:
         # The reason is about the token's form; it never repeats the token.
@@ -82,7 +89,7 @@ def read(text: str, key: bytes) -> Token:
     except (KeyError, TypeError, ValueError):
         raise unauthorized(30, "invalid jwt token", reason="it lacks claims of this server") from None
     expires = claims.get("exp")
-    return Token(identity, float(expires) if expires is not None else None, str(claims.get("session_id") or ""))
+    return Token(identity, float(expires) if expires is not None else None)
 
 
 def split_basic(encoded: str) -> tuple[str, str]:
@@ -90,9 +97,9 @@ def split_basic(encoded: str) -> tuple[str, str]:
     try:
         key, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise unauthorized(22, "invalid credentials") from None
+        raise invalid_credentials() from None
     if not colon:
-        raise unauthorized(22, "invalid credentials")
+        raise invalid_credentials()
     return key, secret
 
 
@@ -111,6 +118,11 @@ def lifetime(asked_s: int | None, *, usual_s: int, longest_s: int) -> int:
     return min(asked_s, longest_s)
 
 
-def revoked() -> ApiError:
-    """401 for a token whose key is gone."""
-    return unauthorized(30, "the credentials of this token were revoked", reason="revoked")
+def invalid_credentials(extra: str = "failed to locate provided credentials") -> ApiError:
+    """401/22: a key or a user with a wrong secret, or none of that name; which of them is not said."""
+    return ApiError(401, 22, "Unauthorized (invalid credentials)", extra)
+
+
+def revoked(reason: str) -> ApiError:
+    """401/30 for a token that was good and is not any more."""
+    return unauthorized(30, "the credentials of this token were revoked", reason=reason)

@@ -18,6 +18,7 @@ from control_plane.store.leases import Leases
 from control_plane.store.model import Model
 from control_plane.store.query import Query, field_of
 from control_plane.store.queues import Queues
+from control_plane.store.sessions import Sessions
 from control_plane.store.transaction import Transaction
 from control_plane.store.workers import Workers
 
@@ -44,6 +45,7 @@ class Store:
         self.leases = Leases(connection)
         self.events = Events(connection)
         self.workers = Workers(connection)
+        self.sessions = Sessions(connection)
         self.changes = Changes(connection)
         self._names = names.KnownNames(connection)
         self._model = Model(connection)
