@@ -14,6 +14,21 @@ def schema_version() -> str:
     return "{m}:schema"
 
 
+def restoring() -> str:
+    """STRING: when a restore into this store began, ISO; there only until everything is in it."""
+    return "{m}:restoring"
+
+
+def is_ours(name: bytes) -> bool:
+    """Whether a key is one of these."""
+    return name.startswith((b"{m}:", b"ev:{"))
+
+
+def owner_of(name: bytes) -> str | None:
+    """Whose events a key of ours is of; None: it is about metadata."""
+    return name[4 : name.index(b"}")].decode() if name.startswith(b"ev:{") else None
+
+
 def document(kind: str, id: str, part: str = "core") -> str:
     """HASH: field path -> leaf. One hash a part of the document, as `layout` cuts it."""
     return f"{{m}}:d:{kind}:{id}:{part}"
