@@ -11,10 +11,10 @@ from typing import Any
 from control_plane.store import documents, keys, layout, names
 from control_plane.store.changes import Changes
 from control_plane.store.connection import Connection
-from control_plane.store.errors import StoreError
 from control_plane.store.events import Events
 from control_plane.store.layout import Path
 from control_plane.store.leases import Leases
+from control_plane.store.migrations import bring_up_to_date
 from control_plane.store.model import Model
 from control_plane.store.query import Query, field_of
 from control_plane.store.queues import Queues
@@ -54,18 +54,18 @@ class Store:
 
     @classmethod
     async def open(cls, url: str, *, retry_s: float = 15.0) -> Store:
-        """Connect to `redis://`, `rediss://` or `unix://`.
+        """Connect to a URL, in any of the forms that `topology` names.
 
         Args:
             retry_s: how long one request waits while Redis is away (restarting, failing over).
 
         Raises StoreUnavailable if it is not there in that time, UnsafeServer if it evicts keys, StoreError if it holds
-        a newer layout than this version knows.
+        a newer layout than this version knows or half a backup; then nothing was written.
         """
         store = cls(Connection(url, retry_s=retry_s))
         try:
             store.persistence = await store.connection.check_safe()
-            await store._check_schema()
+            await bring_up_to_date(store.connection)
             store._following = asyncio.create_task(store.changes.follow(), name="change-stream")
         except BaseException:
             await store.close()
@@ -178,15 +178,3 @@ class Store:
     async def put_scroll(self, id: str, state: dict[str, Any], kept_s: int) -> None:
         """Keep the state of a paged read for a while."""
         await self.connection.run(lambda client: client.set(keys.scroll(id), layout.encode(state), ex=kept_s))
-
-    async def _check_schema(self) -> None:
-        async def claim(client: Any) -> bytes | None:
-            await client.set(keys.schema_version(), keys.SCHEMA_VERSION, nx=True)
-            found: bytes | None = await client.get(keys.schema_version())
-            return found
-
-        found = int(await self.connection.run(claim) or 0)
-        if found != keys.SCHEMA_VERSION:
-            raise StoreError(
-                f"the data is of layout {found}, this version reads {keys.SCHEMA_VERSION}: use the one that wrote it"
-            )
