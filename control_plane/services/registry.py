@@ -63,6 +63,11 @@ class Endpoint(Generic[RequestT]):
         """The first line of the handler's docstring."""
         return (self.handler.__doc__ or "").strip().partition("\n")[0]
 
+    @property
+    def is_download(self) -> bool:
+        """True when the answer is a file without an envelope."""
+        return self.handler.__annotations__.get("return") is Download
+
 
 ADMINISTRATORS = frozenset({"system", "root", "admin", "superuser"})
 """Roles that may manage users and their credentials."""
