@@ -62,6 +62,8 @@ class UpdateModelRequest(Request, kw_only=True):
     tags: list[str] | None = None
     system_tags: list[str] | None = None
     iteration: int | None = None
+    ready: bool | None = None
+    """Not applied, as official servers do not: `models.set_ready` and `models.edit` do."""
     ui_cache: dict[str, Any] | None = None
 
 
@@ -120,6 +122,19 @@ class FrameworksRequest(Request, kw_only=True):
     """The frameworks that occur."""
 
     projects: list[str] | None = None
+
+
+class UpdateForTaskRequest(Request, kw_only=True):
+    """A task's output model, as callers older than 2.13 report it."""
+
+    task: str
+    uri: str | None = None
+    name: str | None = None
+    comment: str | None = None
+    tags: list[str] | None = None
+    system_tags: list[str] | None = None
+    override_model_id: str | None = None
+    iteration: int | None = None
 
 
 class TaskModelRequest(Request, kw_only=True):

@@ -15,6 +15,26 @@ class TagsRequest(Request, kw_only=True):
     filter: dict[str, Any] | None = None
 
 
+class CountRequest(Request, kw_only=True):
+    """How many each of these queries finds."""
+
+    projects: dict[str, Any] | None = None
+    tasks: dict[str, Any] | None = None
+    models: dict[str, Any] | None = None
+    pipelines: dict[str, Any] | None = None
+    datasets: dict[str, Any] | None = None
+    reports: dict[str, Any] | None = None
+    search_hidden: bool = False
+    active_users: list[str] | None = None
+    allow_public: bool = True
+
+
+class DownloadRequest(Request, kw_only=True):
+    """A table that was prepared."""
+
+    prepare_id: str
+
+
 class CreateReportRequest(Request, kw_only=True):
     """A new report."""
 

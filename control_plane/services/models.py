@@ -14,7 +14,6 @@ from control_plane.schema.models import (
     ModelRequest,
     PublishModelsRequest,
     ReadyRequest,
-    TaskModelRequest,
     UpdateModelRequest,
 )
 from control_plane.schema.tasks import MoveRequest, UpdateTagsRequest
@@ -31,9 +30,10 @@ from control_plane.services.errors import (
     unknown_task,
     validation,
 )
+from control_plane.services.query_fields import query_fields
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
-from control_plane.services.tasks_common import changed, load
+from control_plane.services.tasks_common import changed
 from control_plane.services.tasks_edit import change_tags, target_project
 from control_plane.services.tasks_status import publish_task
 from control_plane.store import GuardFailed, Transaction
@@ -117,18 +117,19 @@ async def create(ctx: Context, request: CreateModelRequest) -> dict[str, Any]:
         "design": {},
         "created": now,
         "last_iteration": request.iteration or 0,
+        "company_origin": ctx.company if request.public else None,
         **fields,
         **changed(ctx),
     }
     transaction = ctx.store.transaction()
     transaction.create("model", id, document)
     if request.task and request.iteration is not None:
-        await _raise_iteration(ctx, transaction, request.task, request.iteration)
+        await raise_iteration(ctx, transaction, request.task, request.iteration)
     await transaction.commit()
     return {"id": id, "created": True}
 
 
-async def _raise_iteration(ctx: Context, transaction: Transaction, task: str, iteration: int) -> None:
+async def raise_iteration(ctx: Context, transaction: Transaction, task: str, iteration: int) -> None:
     """A model saved at an iteration says that its task has come so far."""
     found = await ctx.store.get("task", task, ["last_iteration"])
     if found is not None and iteration > int(found.get("last_iteration") or 0):
@@ -144,47 +145,33 @@ async def get_by_id(ctx: Context, request: ModelRequest) -> dict[str, Any]:
     return {"model": document}
 
 
-@endpoint("models.get_all", dict)
+READS = query_fields("model", "include_stats", "allow_public")
+
+
+@endpoint("models.get_all", dict, min_version="2.26", reads=READS)
 async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find models. The query language is contract/wire.md, section 7."""
     return await listing.answer(ctx, "model", "models", request)
 
 
-@endpoint("models.get_all_ex", dict)
+@endpoint("models.get_all_ex", dict, min_version="2.27", reads=READS)
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Find models; references are objects."""
-    return await listing.answer(ctx, "model", "models", request, expand=True)
+    """Find models; references are objects, with the number of their labels where it is asked for."""
+    answer = await listing.answer(ctx, "model", "models", request, expand=True)
+    found = answer["models"]
+    if request.get("include_stats"):
+        stored = await ctx.store.get_many("model", [model["id"] for model in found], ["labels"])
+        for model, document in zip(found, stored, strict=True):
+            model["stats"] = {"labels_count": len((document or {}).get("labels") or ())}
+    return answer
 
 
-@endpoint("models.get_by_id_ex", dict)
+@endpoint("models.get_by_id_ex", dict, min_version="2.11", reads=READS)
 async def get_by_id_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return models by their ids; references are objects."""
     if not request.get("id"):
         raise missing_fields("id")
     return await listing.answer(ctx, "model", "models", {**request, "search_hidden": True}, expand=True)
-
-
-@endpoint("models.get_by_task_id", TaskModelRequest)
-async def get_by_task_id(ctx: Context, request: TaskModelRequest) -> dict[str, Any]:
-    """Return the first output model of a task, to callers older than 2.13."""
-    if ctx.version >= (2, 13):
-        raise _gone("models.get_by_id/get_all apis")
-    task = await load(ctx, request.task, ["models"])
-    output = (task.get("models") or {}).get("output") or []
-    if not output:
-        raise ApiError(400, Subcode.TASK_MISSING_FIELDS, "Task is missing expected fields", field="models.output")
-    return {"model": await require(ctx, output[0]["model"])}
-
-
-@endpoint("models.update_for_task", dict)
-async def update_for_task(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
-    """Gone since 2.13: tasks name their models by `tasks.add_or_update_model`."""
-    raise _gone("tasks.add_or_update_model")
-
-
-def _gone(instead: str) -> ApiError:
-    text = "This endpoint is no longer supported for the requested api version"
-    return ApiError(301, Subcode.UNSUPPORTED, text, f"use {instead}")
 
 
 @endpoint("models.edit", EditModelRequest, min_version="2.13")
@@ -204,7 +191,7 @@ async def edit(ctx: Context, request: EditModelRequest) -> dict[str, Any]:
     transaction = ctx.store.transaction()
     transaction.set("model", request.model, {**fields, **marks})
     if request.iteration is not None:
-        await _raise_iteration(ctx, transaction, request.task or str(stored.get("task")), request.iteration)
+        await raise_iteration(ctx, transaction, request.task or str(stored.get("task")), request.iteration)
     await write(ctx, transaction, request.model)
     return {"updated": 1, "fields": {**fields, **marks}}
 
@@ -228,7 +215,7 @@ async def update(ctx: Context, request: UpdateModelRequest) -> dict[str, Any]:
     transaction = ctx.store.transaction()
     transaction.set("model", request.model, {**fields, **marks})
     if request.iteration is not None:
-        await _raise_iteration(ctx, transaction, request.task or str(stored.get("task")), request.iteration)
+        await raise_iteration(ctx, transaction, request.task or str(stored.get("task")), request.iteration)
     await write(ctx, transaction, request.model)
     return {"updated": 1, "fields": {**fields, **marks}}
 
@@ -368,17 +355,23 @@ async def get_frameworks(ctx: Context, request: FrameworksRequest) -> dict[str, 
     return {"frameworks": sorted(await listing.distinct(ctx, "model", "framework", **where))}
 
 
-@endpoint("models.make_public", ModelIdsRequest)
+@endpoint("models.make_public", ModelIdsRequest, min_version="2.9")
 async def make_public(ctx: Context, request: ModelIdsRequest) -> dict[str, Any]:
-    """Show models to every company; there is one company here, so this only checks the ids."""
-    for id in request.ids:
-        await require(ctx, id, ["id"])
-    return {"updated": len(request.ids)}
+    """Show models to every company."""
+    return await _mark(ctx, request.ids, ctx.company)
 
 
-@endpoint("models.make_private", ModelIdsRequest)
+@endpoint("models.make_private", ModelIdsRequest, min_version="2.9")
 async def make_private(ctx: Context, request: ModelIdsRequest) -> dict[str, Any]:
     """Show models to their own company only."""
-    for id in request.ids:
+    return await _mark(ctx, request.ids, None)
+
+
+async def _mark(ctx: Context, ids: list[str], origin: str | None) -> dict[str, Any]:
+    for id in ids:
         await require(ctx, id, ["id"])
-    return {"updated": len(request.ids)}
+    transaction = ctx.store.transaction()
+    for id in ids:
+        transaction.set("model", id, {"company_origin": origin, **changed(ctx)})
+    await write(ctx, transaction, ids[0])
+    return {"updated": len(ids)}

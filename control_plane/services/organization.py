@@ -3,13 +3,22 @@
 from typing import Any
 
 from control_plane.schema.base import Empty
-from control_plane.schema.organization import TagsRequest
+from control_plane.schema.organization import CountRequest, TagsRequest
 from control_plane.services import listing
 from control_plane.services.context import Context
+from control_plane.services.projects_ex import NOBODY, projects_of_users
 from control_plane.services.projects_queries import tags_of
 from control_plane.services.registry import endpoint
 
-KINDS = {"projects": "project", "tasks": "task", "models": "model"}
+COUNTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "projects": ("project", {}),
+    "tasks": ("task", {}),
+    "models": ("model", {}),
+    "pipelines": ("project", {"system_tags": ["pipeline"], "search_hidden": True}),
+    "datasets": ("project", {"system_tags": ["dataset"], "search_hidden": True}),
+    "reports": ("task", {"type": ["report"], "search_hidden": True}),
+}
+"""Name in the request -> kind of document, and what the query says unless the caller's says otherwise."""
 
 
 @endpoint("organization.get_tags", TagsRequest, min_version="2.8")
@@ -19,15 +28,21 @@ async def get_tags(ctx: Context, request: TagsRequest) -> dict[str, Any]:
     return await tags_of(ctx, ["task", "model"], where, request.include_system)
 
 
-@endpoint("organization.get_entities_count", dict, min_version="2.23")
-async def get_entities_count(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
+@endpoint("organization.get_entities_count", CountRequest, min_version="2.23")
+async def get_entities_count(ctx: Context, request: CountRequest) -> dict[str, Any]:
     """Count what each of the queries given finds."""
     counts: dict[str, Any] = {}
-    for name, kind in KINDS.items():
-        query = request.get(name)
-        if isinstance(query, dict):
-            where = {"search_hidden": bool(request.get("search_hidden")), **query}
-            counts[name] = len(await listing.ids(ctx, kind, where))
+    for name, (kind, preset) in COUNTED.items():
+        query = getattr(request, name)
+        if query is None:
+            continue
+        where = {"search_hidden": request.search_hidden, "allow_public": request.allow_public, **preset, **query}
+        if request.active_users and kind == "project":
+            theirs = await projects_of_users(ctx, request.active_users)
+            where["id"] = sorted(theirs & set(where["id"]) if where.get("id") else theirs) or NOBODY
+        elif request.active_users:
+            where["user"] = request.active_users
+        counts[name] = len(await listing.ids(ctx, kind, where))
     return counts
 
 

@@ -82,8 +82,11 @@ async def _with_children(ctx: Context, request: Mapping[str, Any]) -> set[str]:
 
 
 async def _with_users(ctx: Context, request: Mapping[str, Any]) -> set[str]:
+    return await projects_of_users(ctx, request["active_users"])
+
+
+async def projects_of_users(ctx: Context, users: list[str]) -> set[str]:
     """The projects that some users made, or have tasks or models in, and those above them."""
-    users = request["active_users"]
     made = _holders(await listing.values(ctx, "project", {"user": users, "search_hidden": True}, ["path"]))
     used: set[str] = set()
     for kind in ("task", "model"):
