@@ -229,7 +229,8 @@ def test_typed_event_calls_add_and_read(official: OfficialSession, api: Api, cal
         client.events.add(events.TaskLogEvent(task=id, level="info", msg="hello there", timestamp=now))  # noqa: F821
 
     official.run(add, task, NOW_MS)
-    found = api("events.get_task_events", task=task, batch_size=10)
+    assert api("events.get_task_events", task=task)["total"] == 2
+    found = api("events.get_task_events", task=task, event_type="training_stats_scalar", batch_size=10)
     assert [(item["metric"], item["value"]) for item in found["events"]] == [("loss", 0.5)]
     assert (found["returned"], found["total"]) == (1, 1)
     log = api("events.get_task_log", task=task, batch_size=10)
