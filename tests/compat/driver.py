@@ -34,6 +34,8 @@ def plain(value):
         return plain(value.data.to_dict())
     if hasattr(value, "to_dict"):
         return plain(value.to_dict())
+    if hasattr(value, "fetch"):  # an entity that was just made: the client knows its id alone
+        return {"id": value.id}
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     raise TypeError(f"no plain form of {value!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -44,3 +45,12 @@ def scalar(task: str, iteration: int, value: float, metric: str = "loss", varian
         "type": "training_stats_scalar", "task": task, "metric": metric, "variant": variant, "iter": iteration,
         "value": value, "timestamp": NOW_MS + iteration,
     }  # fmt: skip
+
+
+def eventually(found: Callable[[], Any], limit_s: float = 20) -> Any:
+    """What `found` gives once it gives something: another process sends it from a thread of its own."""
+    deadline = time.monotonic() + limit_s
+    while not (value := found()):
+        assert time.monotonic() < deadline, f"nothing after {limit_s:.0f} s"
+        time.sleep(0.05)
+    return value

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import RunningServer
 
-from .helpers import Api, make_task, names, running_task, shown, status
+from .helpers import Api, eventually, make_task, names, running_task, shown, status
 from .session import OfficialError, OfficialSession
 
 
@@ -376,7 +376,7 @@ def test_delete_removes_the_task_its_events_models_and_files(
         return {"task": task.id, "artifact": task.artifacts["data"].url, "model": model.id, "weights": model.url}
 
     made = official.run(record, unique, server.files)
-    image = wait_for_image(call, made["task"])
+    image = eventually(lambda: image_of(call, made["task"]))
     urls = [made["artifact"], made["weights"], image]
     assert [file_status(server, url) for url in urls] == [200, 200, 200]
 
@@ -391,16 +391,12 @@ def test_delete_removes_the_task_its_events_models_and_files(
     assert [file_status(server, url) for url in urls] == [404, 404, 404]
 
 
-def wait_for_image(call: Api, task: str, limit_s: float = 20) -> str:
-    """The address of the image that the SDK reports from a thread of its own."""
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        metrics = call("events.debug_images", {"metrics": [{"task": task}], "iters": 1})["metrics"]
-        for found in metrics:
-            for iteration in found["iterations"]:
-                return str(iteration["events"][0]["url"])
-        time.sleep(0.1)  # another process reports it
-    raise AssertionError("the image was not reported")
+def image_of(call: Api, task: str) -> str | None:
+    """The address of the last image of a task."""
+    for found in call("events.debug_images", {"metrics": [{"task": task}], "iters": 1})["metrics"]:
+        for iteration in found["iterations"]:
+            return str(iteration["events"][0]["url"])
+    return None
 
 
 def test_delete_keeps_a_model_that_another_task_uses(
