@@ -51,7 +51,17 @@ class Web:
             return await self.files.answer(request, below, query)
         if request.method not in ("GET", "HEAD"):
             return web.Response(status=405, text="Use GET", headers=_SAFE)
+        if path == "/credentials.json":
+            return self._door()
         return self._static(path)
+
+    def _door(self) -> web.Response:
+        """The page's own key, by which people pick their names; official web apps ask for it by this name too."""
+        if self.api.settings.login != "names":
+            return web.Response(status=404, text="Names cannot be picked here", headers=_SAFE)
+        key, secret = self.api.access.door_pair()
+        facts = {"userKey": key, "userSecret": secret, "companyID": self.api.settings.company}
+        return web.json_response(facts, headers={**_SAFE, "Cache-Control": "no-store"})
 
     def _static(self, path: str) -> web.Response:
         """A file of the page, or the page itself: its addresses (/projects/*/tasks/<id>/...) are states of it."""
