@@ -41,6 +41,8 @@ STOP_TIMEOUT_S = 20.0
 RESTART_PAUSE_S = 0.05
 RESTART_PAUSE_MAX_S = 5.0
 OLDEST_MAJOR = 7
+HALF_RESTORED = "restoring"
+"""A file of this name in the directory: a restore into it began and did not finish."""
 
 
 class EmbeddedStore:
@@ -50,9 +52,10 @@ class EmbeddedStore:
         store = await Store.open(embedded.url)
     """
 
-    def __init__(self, directory: Path, *, durability: Durability = "always") -> None:
+    def __init__(self, directory: Path, *, durability: Durability = "always", for_restore: bool = False) -> None:
         self.directory = directory.absolute()
         self.durability = durability
+        self._for_restore = for_restore
         self.restarts = 0
         self._lock: IO[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -74,6 +77,10 @@ class EmbeddedStore:
     async def __aenter__(self) -> EmbeddedStore:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
+        if half_restored(self.directory) and not self._for_restore:
+            raise EmbeddedStoreError(
+                f"a restore into {self.directory.parent} did not finish: run `clearml-server restore` on it again"
+            )
         self._lock = _lock(self.directory / "lock")
         try:
             self._binary = await asyncio.to_thread(find_binary)
@@ -112,6 +119,8 @@ class EmbeddedStore:
             # A file cut off by a crash ends in a write that was never acknowledged.
             "aof-load-truncated": "yes",
             "save": "",
+            # A backup reads a snapshot as a replica would, and need not wait for others.
+            "repl-diskless-sync-delay": "0",
             "maxmemory-policy": "noeviction",
             "loglevel": "warning",
         }
@@ -221,6 +230,29 @@ async def store_url(
         return
     async with EmbeddedStore(directory, durability=durability) as embedded:
         yield embedded.url, embedded
+
+
+def half_restored(directory: Path) -> bool:
+    """Whether a restore into the directory began and did not finish."""
+    return (directory / HALF_RESTORED).exists()
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Write a small file that is there after a power cut, its name too."""
+    with path.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def running_url(directory: Path) -> str | None:
