@@ -16,6 +16,7 @@ from control_plane.services import project_paths as paths
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, duplicate, missing_fields, unknown_project, validation
 from control_plane.services.project_paths import clean_path
+from control_plane.services.query_fields import query_fields
 from control_plane.services.registry import endpoint
 from control_plane.store import GuardFailed, Transaction
 
@@ -122,7 +123,7 @@ async def get_by_id(ctx: Context, request: ProjectRequest) -> dict[str, Any]:
     return {"project": await require(ctx, request.project)}
 
 
-@endpoint("projects.get_all", dict)
+@endpoint("projects.get_all", dict, min_version="2.15", reads=query_fields("project", "allow_public", "non_public"))
 async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find projects. The query language is contract/wire.md, section 7."""
     return await listing.answer(ctx, "project", "projects", request)

@@ -14,6 +14,7 @@ from control_plane.services import listing, projects, sections, tasks
 from control_plane.services.context import Context
 from control_plane.services.errors import unknown_task
 from control_plane.services.projects_queries import tags_of
+from control_plane.services.query_fields import query_fields
 from control_plane.services.registry import endpoint
 from control_plane.services.tasks_common import begin, changed, commit, load, require_editable
 from control_plane.services.tasks_edit import target_project
@@ -78,7 +79,7 @@ async def update(ctx: Context, request: UpdateReportRequest) -> dict[str, Any]:
     return {"updated": 1, "fields": fields}
 
 
-@endpoint("reports.get_all_ex", dict, min_version="2.27")
+@endpoint("reports.get_all_ex", dict, min_version="2.27", reads=query_fields("task", "allow_public"))
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find reports; references are objects. Their texts are long and come with `tasks.get_by_id` only."""
     fields = [path for path in listing.only_fields(request) if path != "report"]
