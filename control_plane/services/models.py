@@ -148,13 +148,13 @@ async def get_by_id(ctx: Context, request: ModelRequest) -> dict[str, Any]:
 READS = query_fields("model", "include_stats", "allow_public")
 
 
-@endpoint("models.get_all", dict, min_version="2.26", reads=READS)
+@endpoint("models.get_all", dict, reads=READS)
 async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find models. The query language is contract/wire.md, section 7."""
     return await listing.answer(ctx, "model", "models", request)
 
 
-@endpoint("models.get_all_ex", dict, min_version="2.27", reads=READS)
+@endpoint("models.get_all_ex", dict, reads=READS)
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find models; references are objects, with the number of their labels where it is asked for."""
     answer = await listing.answer(ctx, "model", "models", request, expand=True)
@@ -166,7 +166,7 @@ async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-@endpoint("models.get_by_id_ex", dict, min_version="2.11", reads=READS)
+@endpoint("models.get_by_id_ex", dict, reads=READS)
 async def get_by_id_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return models by their ids; references are objects."""
     if not request.get("id"):

@@ -123,7 +123,7 @@ async def get_by_id(ctx: Context, request: ProjectRequest) -> dict[str, Any]:
     return {"project": await require(ctx, request.project)}
 
 
-@endpoint("projects.get_all", dict, min_version="2.15", reads=query_fields("project", "allow_public", "non_public"))
+@endpoint("projects.get_all", dict, reads=query_fields("project", "allow_public", "non_public"))
 async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find projects. The query language is contract/wire.md, section 7."""
     return await listing.answer(ctx, "project", "projects", request)

@@ -25,7 +25,7 @@ READS = query_fields(
 )
 
 
-@endpoint("projects.get_all_ex", dict, min_version="2.27", reads=READS)
+@endpoint("projects.get_all_ex", dict, reads=READS)
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find projects; references are objects, with statistics and contents where these are asked for."""
     answer = await listing.answer(ctx, "project", "projects", await _narrowed(ctx, request), expand=True)

@@ -144,19 +144,19 @@ async def get_by_id(ctx: Context, request: TaskRequest) -> dict[str, Any]:
     return {"task": {"status_message": "", "status_reason": "", **task}}
 
 
-@endpoint("tasks.get_all", dict, TasksAnswer, min_version="2.26", reads=query_fields("task", "allow_public"))
+@endpoint("tasks.get_all", dict, TasksAnswer, reads=query_fields("task", "allow_public"))
 async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find tasks; references are ids. The query language is contract/wire.md, section 7."""
     return await listing.answer(ctx, "task", "tasks", request)
 
 
-@endpoint("tasks.get_all_ex", dict, TasksAnswer, min_version="2.27", reads=query_fields("task", "allow_public"))
+@endpoint("tasks.get_all_ex", dict, TasksAnswer, reads=query_fields("task", "allow_public"))
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Find tasks; references are objects."""
     return await listing.answer(ctx, "task", "tasks", request, expand=True)
 
 
-@endpoint("tasks.get_by_id_ex", dict, TasksAnswer, min_version="2.11", reads=query_fields("task", "allow_public"))
+@endpoint("tasks.get_by_id_ex", dict, TasksAnswer, reads=query_fields("task", "allow_public"))
 async def get_by_id_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Return tasks by their ids; references are objects."""
     if not request.get("id"):
