@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from control_plane.http import authentication, download, openapi
+from control_plane.http.arrivals import Arrivals, is_forwarded
 from control_plane.http.envelope import Envelopes, failure
 from control_plane.http.limits import Limits
 from control_plane.http.metrics import Metrics
@@ -20,13 +21,14 @@ from control_plane.http.protocol import Server, new_request_id
 from control_plane.http.routing import NEWEST, Decoder, find
 from control_plane.http.simple_index import PREFIX, SimpleIndex
 from control_plane.logs import exception_facts
+from control_plane.services import fencing, repeats
 from control_plane.services.access import Access
 from control_plane.services.context import Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode
 from control_plane.services.registry import Download, Endpoint, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
-from control_plane.store.errors import GuardFailed, StoreError, StoreUnavailable
+from control_plane.store.errors import ClaimOver, GuardFailed, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from control_plane.store import Store
@@ -59,6 +61,7 @@ class Api:
         self._limits = Limits(self.settings)
         self._envelopes = Envelopes()
         self._openapi = b""
+        self.arrivals = Arrivals(self.store)
 
     def system_context(self) -> Context:
         """A context of the server itself, for what it does unasked."""
@@ -128,23 +131,35 @@ class Api:
         identity = await authentication.admit(self.store, self.access, request, row, self.origins, address)
         self._limits.admit(identity, request, address)
         body = await self._limits.body(request, row.name)
+        worker = headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or ""
+        closes = not request.keep_alive and not is_forwarded(headers)
+        call = repeats.Call(worker, query, body, safe_name(headers.get("X-ClearML-Request-Id", "")), closes)
+        note = repeats.note_of(row.name, identity, call)
+        login = repeats.login_of(identity)
+        await self.arrivals.heard(request.protocol, login, note, takes=repeats.takes(row.name))
+        fence = await fencing.of(self.store, identity, row.name)
         ctx = Context(
-            store=self.store,
+            store=self.store.for_call(note, fence) if note or fence else self.store,
             settings=self.settings,
             identity=identity,
             access=self.access,
             request_id=request_id,
             endpoint=row.name,
             version=version,
-            worker=headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or "",
+            worker=worker,
             batch_id=headers.get("X-ClearML-Batch", ""),
+            note=note,
             counters=self.counters,
             clock=self.clock,
         )
         decoded = self._decoder.decode(row, body, query)
         if row.name in LONG_CALLS:
             return b"", await self._long_call(request, row, ctx, decoded)
-        data = await row.handler(ctx, decoded)
+        if note is None:
+            data = await row.handler(ctx, decoded)
+        else:
+            data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))
+            self.arrivals.sent(request.protocol, note, login, is_forwarded=is_forwarded(headers))
         if isinstance(data, Download):
             return b"", await download.send(request, data)
         answer = self._envelopes.success(
@@ -229,6 +244,9 @@ class Api:
             return ApiError(
                 429, Subcode.STORE_BUSY, "The store cannot be reached at the moment", "ask again in a second"
             )
+        if isinstance(error, ClaimOver):
+            self.counters["fenced_writes"] += 1
+            return fencing.explained(error)
         if isinstance(error, GuardFailed):
             log.info("a guard failed that no service expected", extra=facts)
             return ApiError(400, Subcode.STATUS_RACE, "Another call changed this first", "read it again and retry")
@@ -244,7 +262,11 @@ class Api:
 
 def transaction_name(headers: Mapping[str, str]) -> str:
     """The caller's own name for the call, which is echoed; empty unless it is fit to be."""
-    name = headers.get("X-Clearml-Trx", "")
+    return safe_name(headers.get("X-Clearml-Trx", ""))
+
+
+def safe_name(name: str) -> str:
+    """A name that a caller made up; empty unless it is fit to be used."""
     return name if _TRANSACTION.fullmatch(name) else ""
 
 

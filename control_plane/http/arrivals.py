@@ -10,6 +10,7 @@ What is known here is told to the other replicas once a second.
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 import sys
@@ -47,6 +48,8 @@ class Arrivals:
         self._store = store
         self._clock_ms = clock_ms
         self._sent: dict[web.RequestHandler, _Sent] = {}
+        self._carriers: dict[str, web.RequestHandler] = {}
+        """Digest -> the connection that its answer went to last."""
         self._arrived: dict[str, None] = {}
         self._last: dict[str, tuple[int, str]] = {}
         """Login -> when it last called something, ms since the epoch, and the digest of that call's note."""
@@ -56,13 +59,20 @@ class Arrivals:
     def sent(self, protocol: web.RequestHandler, note: Note, login: str, *, is_forwarded: bool) -> None:
         """An answer whose arrival matters is on its way."""
         self._sent[protocol] = _Sent(note.digest, login, is_forwarded, time.monotonic())
+        self._carriers[note.digest] = protocol
 
-    async def heard(self, protocol: web.RequestHandler, login: str, note: Note | None) -> None:
-        """A request came in; afterwards a note of this very call stands only if its answer may have been lost."""
+    async def heard(self, protocol: web.RequestHandler, login: str, note: Note | None, *, takes: bool = False) -> None:
+        """A request came in; afterwards a note of this very call stands only if its answer may have been lost.
+
+        Args:
+            takes: the call hands something out: an open connection is enough to believe that it got there.
+        """
         digest = note.digest if note else ""
-        sent = self._sent.pop(protocol, None)
+        sent = self._drop(protocol)
         if sent is not None and sent.login == login and not (sent.is_forwarded and sent.digest == digest):
             self._arrived[sent.digest] = None
+        if takes and (carrier := self._carriers.get(digest)) is not None and _is_open(carrier):
+            self._arrived[digest] = None
         if digest in self._arrived:
             await self._tell()
         self._remember(login, digest)
@@ -96,10 +106,16 @@ class Arrivals:
         earliest = time.monotonic() - PERIOD_S
         for protocol, sent in list(self._sent.items()):
             if protocol.transport is None or protocol.transport.is_closing():
-                del self._sent[protocol]  # whether it arrived will never be known
-            elif sent.at < earliest and _has_arrived(protocol, sent):
-                del self._sent[protocol]
+                self._drop(protocol)  # whether it arrived will never be known
+            elif sent.at < earliest and not sent.is_forwarded and _has_arrived(protocol):
+                self._drop(protocol)
                 self._arrived[sent.digest] = None
+
+    def _drop(self, protocol: web.RequestHandler) -> _Sent | None:
+        sent = self._sent.pop(protocol, None)
+        if sent is not None and self._carriers.get(sent.digest) is protocol:
+            del self._carriers[sent.digest]
+        return sent
 
     async def _tell(self) -> None:
         arrived = [*self._arrived]
@@ -113,13 +129,30 @@ def is_forwarded(headers: Any) -> bool:
     return any(name in headers for name in PROXY_HEADERS)
 
 
-def _has_arrived(protocol: web.RequestHandler, sent: _Sent) -> bool:
+def _has_arrived(protocol: web.RequestHandler) -> bool:
     """True when the connection stays open although nothing is outstanding on it."""
     transport = protocol.transport
-    if sent.is_forwarded or transport is None or transport.is_closing():
+    if transport is None or transport.is_closing() or transport.get_write_buffer_size():
         return False
     sock = transport.get_extra_info("socket")
-    return transport.get_write_buffer_size() == 0 and sock is not None and outstanding_bytes(sock) == 0
+    return sock is not None and outstanding_bytes(sock) == 0
+
+
+def _is_open(protocol: web.RequestHandler) -> bool:
+    """True when the caller has not hung up, also when the loop has not been told yet."""
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        return False
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    try:
+        with socket.socket(fileno=os.dup(sock.fileno())) as copy:
+            return copy.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def outstanding_bytes(sock: Any) -> int:

@@ -87,12 +87,14 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         # A watchdog that dies takes the server down: a server that no longer watches is not a server.
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watchdog.run(api), name="watchdog")
+            arriving = group.create_task(api.arrivals.run(), name="arrivals")
             noting = group.create_task(access.uses.run(), name="last use of keys")
             try:
                 yield Running(api_url, web_url, files_url, pair, api)
             finally:
                 log.info("stopping")
                 watching.cancel()
+                arriving.cancel()
                 noting.cancel()
 
 

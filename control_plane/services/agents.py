@@ -81,6 +81,7 @@ async def _take(ctx: Context, request: WaitRequest) -> list[Entry]:
         order="fair" if request.order_fairness else "priority",
         limit=request.slots,
         holds_leases=True,
+        note=ctx.note,
     )
     if taken:
         ctx.connection.if_unanswered(lambda: _give_back(ctx, request.worker, taken))

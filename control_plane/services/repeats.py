@@ -5,7 +5,9 @@ call is a repeat of another when
 
 - it is the same: endpoint, version and body to the byte, by the same login, under the same worker name;
 - the other one was done, less than `KEPT_S` ago (the note that it left with its commit says so: `store.notes`);
-- the other one's answer is not known to have arrived (`http.arrivals`).
+- the other one's answer is not known to have arrived (`http.arrivals`). Who closes the connection after every call
+  (`Connection: close`, with no proxy in between) leaves nothing to know it by: of those only enqueuing again is taken
+  for a repeat.
 
 Most writes can simply be done again: they set what is set already and answer 200. The endpoints below cannot - the
 second time they would fail, or do more. There a repeat is answered as the first call was. Where the second time would
@@ -26,7 +28,7 @@ from control_plane.services.errors import ApiError
 from control_plane.services.registry import Answer, Endpoint
 from control_plane.services.status import Status
 from control_plane.store import GuardFailed, layout
-from control_plane.store.notes import AT, DOUBLES, MADE, Note
+from control_plane.store.notes import AT, MADE, Note
 
 KEPT_S = 600
 NAMED_KEPT_S = 3600
@@ -45,14 +47,19 @@ class Once:
     """The kind of document that it makes."""
     runs: bool = False
     """It lets a task run, which may be over when the repeat comes."""
+    takes: bool = False
+    """It hands something out that nobody else may get: not again while its connection is open."""
+    only_named: bool = False
+    """Two equal calls are two wishes, unless the caller names them."""
 
 
 _UPDATED: Mapping[str, Any] = {"updated": 1, "fields": {}}
 _MANY_UPDATED: Mapping[str, Any] = {"updated": True, "fields": {}}
 
 ONCE: Mapping[str, Once] = {
+    "agents.wait": Once(only_named=True),
     "auth.create_user": Once(makes="user"),
-    "models.create": Once(makes="model", answer={"created": True}),
+    "models.create": Once(makes="model", answer={"created": True}, only_named=True),
     "models.delete": Once("model", {"deleted": True, "url": ""}),
     "models.delete_many": Once("ids", {"deleted": True, "url": ""}),
     "models.publish_many": Once("ids", _MANY_UPDATED),
@@ -66,16 +73,16 @@ ONCE: Mapping[str, Once] = {
     "queues.add_task": Once("task", {"added": 1}, runs=True),
     "queues.create": Once(makes="queue"),
     "queues.delete": Once("queue", {"deleted": 1}),
-    "queues.get_next_task": Once(),
+    "queues.get_next_task": Once(takes=True),
     "queues.move_task_backward": Once(),
     "queues.move_task_forward": Once(),
     "queues.remove_task": Once("task", {"removed": 1}),
     "queues.update": Once("queue", _UPDATED),
-    "reports.create": Once(makes="task"),
+    "reports.create": Once(makes="task", only_named=True),
     "reports.delete": Once("task", {"deleted": 1}),
     "reports.publish": Once("task", _UPDATED),
-    "tasks.clone": Once(makes="task"),
-    "tasks.create": Once(makes="task"),
+    "tasks.clone": Once(makes="task", only_named=True),
+    "tasks.create": Once(makes="task", only_named=True),
     "tasks.delete": Once("task", {"deleted": True}),
     "tasks.delete_many": Once("ids", {"deleted": True}),
     "tasks.enqueue": Once("task", {"queued": 1, **_UPDATED}, runs=True),
@@ -95,20 +102,37 @@ def login_of(identity: Identity) -> str:
     return identity.session or identity.credential
 
 
-def note_of(row: Endpoint[Any], identity: Identity, *, name: str, worker: str, query: str, body: bytes) -> Note | None:
-    """Where this call leaves its note; None when it may be done again.
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a request says, beside who sends it."""
 
-    Args:
-        name: what the caller calls this call; empty: it does not.
-    """
-    once = ONCE.get(row.name)
-    if once is None or (once.makes in DOUBLES and not name):
+    worker: str
+    query: str
+    body: bytes
+    name: str = ""
+    """What the caller calls this call; empty: it does not."""
+    closes: bool = False
+    """The caller uses a connection for one call."""
+
+
+def note_of(endpoint: str, identity: Identity, call: Call) -> Note | None:
+    """Where this call leaves its note; None when it may be done again."""
+    once = ONCE.get(endpoint)
+    if once is None or (not call.name and (once.only_named or (call.closes and not once.runs))):
         return None
-    words = (row.name, identity.user, name) if name else (row.name, login_of(identity), worker, query)
+    if call.name:
+        words = [endpoint, identity.user, call.name]
+    else:
+        words = [endpoint, login_of(identity), call.worker, call.query]
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=16)
-    if not name:
-        digest.update(body)
-    return Note(digest.hexdigest(), (NAMED_KEPT_S if name else KEPT_S) * 1000, is_named=bool(name))
+    if not call.name:
+        digest.update(call.body)
+    return Note(digest.hexdigest(), (NAMED_KEPT_S if call.name else KEPT_S) * 1000, is_named=bool(call.name))
+
+
+def takes(endpoint: str) -> bool:
+    """True when this call hands something out that nobody else may get."""
+    return endpoint in ONCE and ONCE[endpoint].takes
 
 
 WasActive = Callable[[int], bool]

@@ -61,8 +61,10 @@ async def enqueue_one(
     transaction.expect_exists("queue", queue)
     transaction.set("task", task_id, extra)
     transaction.enqueue(queue, task_id)
+    answer = {"queued": 1, "updated": 1, "fields": {**fields, **shown}}
+    transaction.answer(task_id, answer)
     await commit(ctx, transaction)
-    return {"queued": 1, "updated": 1, "fields": {**fields, **shown}}
+    return answer
 
 
 @endpoint("tasks.dequeue", DequeueRequest, Updated, min_version="2.26")

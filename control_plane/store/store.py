@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from control_plane.store.layout import Path
 from control_plane.store.leases import Leases
 from control_plane.store.migrations import bring_up_to_date
 from control_plane.store.model import Model
+from control_plane.store.notes import Fence, Note, Notes
 from control_plane.store.query import Query, field_of
 from control_plane.store.queues import Queues
 from control_plane.store.sessions import Sessions
@@ -48,7 +50,10 @@ class Store:
         self.sessions = Sessions(connection)
         self.changes = Changes(connection)
         self._names = names.KnownNames(connection)
+        self.notes = Notes(connection)
         self._model = Model(connection)
+        self._note: Note | None = None
+        self._fence: Fence | None = None
         self.changes.listen(self._model.apply, self._model.forget)
         self._following: asyncio.Task[None] | None = None
 
@@ -123,7 +128,13 @@ class Store:
 
     def transaction(self) -> Transaction:
         """Conditions and writes that will happen together, at `commit`."""
-        return Transaction(self.connection)
+        return Transaction(self.connection, note=self._note, fence=self._fence)
+
+    def for_call(self, note: Note | None, fence: Fence | None) -> Store:
+        """This store for one call, whose transactions leave a note and happen only under its claim."""
+        own = copy.copy(self)
+        own._note, own._fence = note, fence
+        return own
 
     # ---- queries
 
