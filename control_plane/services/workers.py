@@ -108,10 +108,10 @@ async def _matching(ctx: Context, request: GetAllRequest) -> list[dict[str, Any]
     if request.tags:
         wanted = ListFilter.parse("tags", request.tags)
         # Tags given at the registration stay searchable when a report clears them, as on official servers.
-        workers = [w for w in workers if wanted.test([*w.get("tags", ()), *w.get("registered_tags", ())])]
+        workers = [w for w in workers if wanted([*w.get("tags", ()), *w.get("registered_tags", ())])]
     if request.system_tags:
         wanted = ListFilter.parse("system_tags", request.system_tags)
-        workers = [worker for worker in workers if wanted.test(worker.get("system_tags"))]
+        workers = [worker for worker in workers if wanted(worker.get("system_tags"))]
     return sorted(workers, key=lambda worker: str(worker.get("worker")))
 
 

@@ -33,6 +33,7 @@ Queries run on a read model in this process; `Query.from_request` raises Invalid
     result = await store.query("task", Query.from_request("task", body))    # .ids of the page, .total, .scroll_id
     documents = await store.get_many("task", result.ids, only_fields or None)
     rows = await store.values("task", query, ["project", "status"])      # [(id, project, status)] of all that match
+    counted = await store.counts("task", query, ["project", "status"])   # [(project, status, how many)], much cheaper
 
 Queues and waiting (`queues`, `changes`):
 

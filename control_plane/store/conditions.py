@@ -5,6 +5,7 @@ Source: wire.md 7. A test gets the value of a field, or None where the document 
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,22 +17,69 @@ from control_plane.store.errors import InvalidQuery
 Test = Callable[[Any], bool]
 """Of one value; None stands for a missing one."""
 
+Comparison = Callable[[Any, Any], Any]
+"""One of the module `operator`: of two values, or of an array and a value."""
 
-def matches(pattern: Any, flags: int = 0) -> Test:
+
+@dataclass(frozen=True, slots=True)
+class Matches:
     """A regular expression, found anywhere in a text or in one of several."""
-    try:
-        search = re.compile(str(pattern), flags).search
-    except re.error as error:
-        raise InvalidQuery("regex", err=str(error), extra_info=None) from None
 
-    def test(value: Any) -> bool:
+    search: Callable[[str], Any]
+
+    @classmethod
+    def parse(cls, pattern: Any, flags: int = 0) -> Matches:
+        """Raises InvalidQuery for what is no regular expression."""
+        try:
+            return cls(re.compile(str(pattern), flags).search)
+        except re.error as error:
+            raise InvalidQuery("regex", err=str(error), extra_info=None) from None
+
+    def __call__(self, value: Any) -> bool:
         if isinstance(value, str):
-            return search(value) is not None
+            return self.search(value) is not None
         if isinstance(value, list):
-            return any(isinstance(item, str) and search(item) is not None for item in value)
-        return value is not None and not isinstance(value, dict) and search(str(value)) is not None
+            return any(isinstance(item, str) and self.search(item) is not None for item in value)
+        return value is not None and not isinstance(value, dict) and self.search(str(value)) is not None
 
-    return test
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """Exactly this value."""
+
+    wanted: Any
+
+    def __call__(self, value: Any) -> bool:
+        return bool(value == self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """A list (or nothing) without this member."""
+
+    member: str
+
+    def __call__(self, value: Any) -> bool:
+        return self.member not in (value or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Compares:
+    """Every comparison holds; values of another type than a bound fail."""
+
+    bounds: tuple[tuple[Comparison, Any], ...]
+    admits_missing: bool = False
+    only_texts: bool = False
+
+    def __call__(self, value: Any) -> bool:
+        if value is None:
+            return self.admits_missing
+        if self.only_texts and not isinstance(value, str):
+            return False
+        try:
+            return all(compare(value, bound) for compare, bound in self.bounds)
+        except TypeError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +122,7 @@ class ListFilter:
             negate = False
         return cls(**{name: frozenset(found) for name, found in groups.items() if found}, any_group=first == "any")
 
-    def test(self, value: Any) -> bool:
-        """Whether a field's value passes."""
+    def __call__(self, value: Any) -> bool:
         found = frozenset(value if isinstance(value, list) else (value,)) if value not in (None, "", []) else _EMPTY
         results = []
         if self.some is not None:
@@ -88,27 +135,24 @@ class ListFilter:
             results.append(not found >= self.not_every)
         return any(results) if self.any_group and results else all(results)
 
+    def named(self) -> set[str]:
+        """The texts that make a difference: all others pass, or fail, alike."""
+        groups = (self.some, self.every, self.none, self.not_every)
+        return {member for group in groups if group is not None for member in group if member is not None}
+
 
 _EMPTY: frozenset[Any] = frozenset({None})
 
 
-def between(path: str, value: Any) -> Test:
+def between(path: str, value: Any) -> Compares:
     """`[min, max]`, inclusive; either may be null, and a null minimum also admits a missing value."""
     if not isinstance(value, list) or len(value) != 2:
         raise InvalidQuery("validation", f"Min and max values should be specified for range field {path}")
     low, high = (_bound(path, item) for item in value)
     if low is None and high is None:
         raise InvalidQuery("validation", f"At least one of min or max values should be provided for field {path}")
-
-    def test(found: Any) -> bool:
-        if found is None:
-            return low is None
-        try:
-            return (low is None or found >= low) and (high is None or found <= high)
-        except TypeError:
-            return False
-
-    return test
+    bounds = [(operator.ge, low)] * (low is not None) + [(operator.le, high)] * (high is not None)
+    return Compares(tuple(bounds), admits_missing=low is None)
 
 
 def _bound(path: str, value: Any) -> Any:
@@ -123,7 +167,7 @@ def _bound(path: str, value: Any) -> Any:
         return value
 
 
-def dates(value: Any) -> Test | None:
+def dates(value: Any) -> Compares | None:
     """Comparisons with dates; None where none of them can be read."""
     items = value if isinstance(value, list) else [value]
     bounds = []
@@ -132,23 +176,17 @@ def dates(value: Any) -> Test | None:
         date = parse_date(match[2]) if match else None
         if match is None or date is None:
             continue
-        operator = match[1] or ((">=", "<=")[position] if len(items) == 2 else "==")
-        bounds.append((operator, date))
-    if not bounds:
-        return None
-
-    def test(found: Any) -> bool:
-        return isinstance(found, str) and all(_COMPARE[operator](found, date) for operator, date in bounds)
-
-    return test
+        sign = match[1] or ((">=", "<=")[position] if len(items) == 2 else "==")
+        bounds.append((_COMPARISONS[sign], date))
+    return Compares(tuple(bounds), only_texts=True) if bounds else None
 
 
-_COMPARE: dict[str, Callable[[str, str], bool]] = {
-    ">=": lambda a, b: a >= b,
-    ">": lambda a, b: a > b,
-    "<=": lambda a, b: a <= b,
-    "<": lambda a, b: a < b,
-    "==": lambda a, b: a == b,
+_COMPARISONS: dict[str, Comparison] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+    "==": operator.eq,
 }
 
 _DATE_FORMATS = (

@@ -33,6 +33,8 @@ class Operators:
     hidden_tag: str = "hidden"
     text: tuple[str, ...] = ("id", "name")
     """What a full-text search looks at."""
+    common: frozenset[str] = frozenset()
+    """Fields that lists nearly always ask for: the read model has them from the start."""
 
 
 def _set(text: str) -> frozenset[str]:
@@ -57,6 +59,10 @@ OPERATORS: dict[str, Operators] = {
             "hyperparams configuration execution script output models container runtime last_changed_by"
         ),
         text=("id", "name", "comment", "report", "script.repository", "script.entry_point", "models.input.model"),
+        common=_set(
+            "name project parent user type status tags system_tags created started completed last_update last_change "
+            "status_changed last_iteration active_duration"
+        ),
     ),
     "model": Operators(
         pattern=_set("name comment"),
@@ -69,6 +75,7 @@ OPERATORS: dict[str, Operators] = {
             "labels"
         ),
         text=("id", "name", "comment", "uri", "framework", "task", "project"),
+        common=_set("name project task user tags system_tags framework ready created last_update last_change"),
     ),
     "project": Operators(
         pattern=_set("name basename description"),
@@ -78,6 +85,7 @@ OPERATORS: dict[str, Operators] = {
         dates=frozenset(),
         sortable=_set(f"{_COMMON} basename description parent path default_output_destination"),
         text=("id", "name", "description"),
+        common=_set("name basename parent path user tags system_tags created last_update"),
     ),
     "queue": Operators(
         pattern=_set("name"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from control_plane.store import fields
-from control_plane.store.conditions import ListFilter, Test, between, dates, matches
+from control_plane.store.conditions import Equals, Lacks, ListFilter, Matches, Test, between, dates
 from control_plane.store.errors import InvalidQuery
 from control_plane.store.fields import FieldRef, Operators
 
@@ -27,12 +27,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One field to sort by; `natural` sorts texts by the numbers in them."""
+    """One field to sort by."""
 
     field: FieldRef | None
     """None: the score of the text search."""
     descending: bool
-    natural: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ class Query:
         conditions = [*_conditions(kind, operators, body)]
         if not _shows_hidden(kind, body):
             tags = field_of(kind, "system_tags")
-            hidden = operators.hidden_tag
-            conditions.append(Condition((tags,), lambda value: hidden not in (value or ())))
+            conditions.append(Condition((tags,), Lacks(operators.hidden_tag)))
         return cls(
             kind,
             tuple(conditions),
@@ -86,86 +84,6 @@ class Query:
     def text_refs(self) -> list[FieldRef]:
         """What its text search looks at."""
         return [field_of(self.kind, path) for path in fields.OPERATORS[self.kind].text]
-
-
-Columns = Mapping[FieldRef, Mapping[str, Any]]
-"""Field -> id -> value; ids without the value are absent."""
-
-
-def evaluate(query: Query, ids: Sequence[str], columns: Columns) -> list[str]:
-    """All ids that match, in the order asked for.
-
-    Args:
-        ids: every id there is, sorted; `columns`: what `query.refs()` names.
-    """
-    found: Iterable[str] = ids
-    if query.ids is not None:
-        wanted = set(query.ids)
-        found = [id for id in ids if id in wanted]
-    for condition in query.conditions:
-        found = _passing(condition, found, columns)
-    scores: dict[str, int] = {}
-    if query.words:
-        scores = _scores(query, found, columns)
-        found = scores
-    result = list(found)
-    for key in reversed(query.order):
-        values = scores if key.field is None else columns[key.field]
-        _sort(result, key, values)
-    return result
-
-
-def _passing(condition: Condition, ids: Iterable[str], columns: Columns) -> list[str]:
-    test = condition.test
-    if len(condition.fields) == 1:
-        get = columns[condition.fields[0]].get
-        return [id for id in ids if test(get(id))]
-    gets = [columns[ref].get for ref in condition.fields]
-    if condition.any:
-        return [id for id in ids if any(test(get(id)) for get in gets)]
-    return [id for id in ids if all(test(get(id)) for get in gets)]
-
-
-def _scores(query: Query, ids: Iterable[str], columns: Columns) -> dict[str, int]:
-    gets = [columns[ref].get for ref in query.text_refs()]
-    scores = {}
-    for id in ids:
-        text = " ".join(str(value).lower() for get in gets if (value := get(id)) is not None)
-        if score := sum(text.count(word) for word in query.words):
-            scores[id] = score
-    return scores
-
-
-def _sort(ids: list[str], key: SortKey, values: Mapping[str, Any]) -> None:
-    """Stable; ids without the value come last whatever the direction."""
-    present = [id for id in ids if values.get(id) is not None]
-    missing = [id for id in ids if values.get(id) is None]
-    if key.natural:
-        present.sort(key=lambda id: natural(values[id]), reverse=key.descending)
-    else:
-        try:
-            present.sort(key=values.__getitem__, reverse=key.descending)
-        except TypeError:  # values of several types, or objects
-            present.sort(key=lambda id: _comparable(values[id]), reverse=key.descending)
-    ids[:] = present + missing
-
-
-def _comparable(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, (int, float)):
-        return (0, value, "")
-    return (1, 0, str(value))
-
-
-def natural(value: Any) -> tuple[Any, ...]:
-    """A sort key by which "9" comes before "10": numbers first, then texts by their words and numbers."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return (0, float(value))
-    text = str(value)
-    try:
-        return (0, float(text))
-    except ValueError:
-        parts = re.split(r"(\d+)", text)
-        return (1, tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part))
 
 
 # ---- reading a request
@@ -235,7 +153,7 @@ def _order(kind: str, operators: Operators, value: Any, has_text: bool) -> Itera
             raise InvalidQuery("lookup", err=f'Cannot resolve field "{head}"')
         if "." in path and head in fields.REFERENCES:
             raise InvalidQuery("lookup", err=f'Cannot resolve field "{path.split(".")[1]}"')
-        yield SortKey(field_of(kind, path), descending, natural=head in fields.NATURAL)
+        yield SortKey(field_of(kind, path), descending)
 
 
 def _conditions(kind: str, operators: Operators, body: Mapping[str, Any]) -> Iterable[Condition]:
@@ -247,13 +165,13 @@ def _conditions(kind: str, operators: Operators, body: Mapping[str, Any]) -> Ite
         elif value is None or value == "" or value == [] or path == "id":
             continue
         elif path in operators.pattern and isinstance(value, str):
-            yield Condition((field_of(kind, path),), matches(value))
+            yield Condition((field_of(kind, path),), Matches.parse(value))
         elif fields.known(operators.lists, path):
-            yield Condition((field_of(kind, path),), ListFilter.parse(path, value).test)
+            yield Condition((field_of(kind, path),), ListFilter.parse(path, value))
         elif fields.known(operators.ranges, path):
             yield Condition((field_of(kind, path),), between(path, value))
         elif fields.known(operators.exact, path):
-            yield Condition((field_of(kind, path),), lambda found, wanted=value: found == wanted)  # type: ignore[misc]
+            yield Condition((field_of(kind, path),), Equals(value))
         elif path in operators.dates and (test := dates(value)) is not None:
             yield Condition((field_of(kind, path),), test)
 
@@ -268,7 +186,8 @@ def _several(kind: str, name: str, value: Any) -> Iterable[Condition]:
     names = value.get("fields")
     if not isinstance(names, list):
         raise wrong
-    test = matches(value["pattern"], re.IGNORECASE) if "pattern" in value else dates(value["datetime"])
+    test: Test | None
+    test = Matches.parse(value["pattern"], re.IGNORECASE) if "pattern" in value else dates(value["datetime"])
     refs = tuple(ref for path in names if (ref := fields.resolve(kind, path)) is not None)
     if refs and test is not None:
         yield Condition(refs, test, any=name in ("_any_", "_or_"))
@@ -290,7 +209,7 @@ def _filters(kind: str, value: Any) -> Iterable[Condition]:
             not_every=_members(some.get("exclude")),
             any_group=groups.get("op") == "or",
         )
-        yield Condition((field_of(kind, path),), wanted.test)
+        yield Condition((field_of(kind, path),), wanted)
 
 
 def _members(values: Any) -> frozenset[str | None] | None:
