@@ -70,9 +70,23 @@ class MoveRequest(TaskInQueueRequest, kw_only=True):
 
 
 class NextTaskRequest(QueueRequest, kw_only=True):
-    """`get_task_info`: answer company and user of the task, too."""
+    """`get_task_info`: answer company and user of the task, too. `task` has no effect, as on official servers."""
 
     get_task_info: bool = False
+    task: str | None = None
+
+
+class MetricsRequest(Request, kw_only=True):
+    """What queues were like between two times (s since the epoch), in intervals of so many seconds.
+
+    `queue_ids`: none means the mean of all queues. `refresh`: look at the queues first.
+    """
+
+    from_date: float
+    to_date: float
+    interval: Annotated[int, Meta(ge=1)]
+    queue_ids: list[str] | None = None
+    refresh: bool = False
 
 
 class MetadataRequest(QueueRequest, kw_only=True):

@@ -56,7 +56,7 @@ async def find_or_make(ctx: Context, name: str) -> str:
     id = uuid4().hex
     transaction = ctx.store.transaction()
     transaction.claim_name("queue", ctx.company, name, id)
-    transaction.create("queue", id, new_document(ctx.company, ctx.user, name, ctx.now_iso))
+    transaction.create("queue", id, new_document(ctx.company, name, ctx.now_iso))
     try:
         await transaction.commit()
     except GuardFailed as failed:
@@ -69,11 +69,10 @@ async def is_watched(ctx: Context, queue: str) -> bool:
     return any(queue in worker.get("queues", ()) for worker in await ctx.store.workers.alive(ctx.now_ms))
 
 
-def new_document(company: str, user: str, name: str, now_iso: str) -> dict[str, Any]:
-    """A new queue."""
+def new_document(company: str, name: str, now_iso: str) -> dict[str, Any]:
+    """A new queue. It is nobody's: official servers note no user, and clients compare."""
     return {
         "company": company,
-        "user": user,
         "name": name,
         "tags": [],
         "system_tags": [],

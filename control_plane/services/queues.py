@@ -44,7 +44,7 @@ async def create(ctx: Context, request: CreateRequest) -> dict[str, Any]:
     """Make a queue; its name is unique."""
     name = clean_name(request.name)
     id = uuid4().hex
-    document = queue_choice.new_document(ctx.company, ctx.user, name, ctx.now_iso)
+    document = queue_choice.new_document(ctx.company, name, ctx.now_iso)
     document["tags"] = clean_tags(request.tags or [])
     document["system_tags"] = clean_tags(request.system_tags or [], "system_tags")
     document["metadata"] = metadata(request.metadata or [])

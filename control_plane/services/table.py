@@ -26,6 +26,7 @@ MODULES = (
     "projects_queries",
     "queues",
     "queues_entries",
+    "queues_metrics",
     "reports",
     "reports_data",
     "server",

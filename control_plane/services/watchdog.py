@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from control_plane.logs import exception_facts
-from control_plane.services import deletion, listing
+from control_plane.services import deletion, listing, queues_metrics
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError
 from control_plane.services.status import Status
@@ -129,6 +129,7 @@ async def make_round(ctx: Context, leadership: Leadership, watch: Watch, *, look
     await end_lost_tasks(ctx, now_ms, watch.since_ms)
     if look_for_forgotten:
         await deletion.drop_forgotten(ctx)
+        await queues_metrics.make_round(ctx)
     await leadership.finish_round(now_ms, watch.since_ms)
 
 

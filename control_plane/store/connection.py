@@ -248,7 +248,11 @@ class _Script:
     """A Lua file and the name by which Redis knows it."""
 
     def __init__(self, name: str) -> None:
-        self.text = resources.files("control_plane.store").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        files = resources.files("control_plane.store").joinpath("lua")
+        self.text = files.joinpath(f"{name}.lua").read_text("utf-8")
+        first, _, _ = self.text.partition("\n")
+        if first.startswith("-- with "):  # what scripts share, Redis having no include
+            self.text = files.joinpath(f"{first.removeprefix('-- with ')}.lua").read_text("utf-8") + self.text
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 

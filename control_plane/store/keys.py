@@ -64,6 +64,11 @@ def queue(id: str) -> str:
     return f"{{m}}:q:{id}"
 
 
+def queue_minutes(queue: str) -> str:
+    """HASH: `m<minute>` or `h<hour>` since the epoch -> what the queue was like then, see `queue_minutes`."""
+    return f"{{m}}:q:{queue}:minutes"
+
+
 def entries() -> str:
     """HASH: task id -> `queue SP added-ms` for every task that waits in a queue."""
     return "{m}:entries"

@@ -103,6 +103,7 @@ class Queues:
                     keys.leases(),
                     note.key if note else keys.note(""),
                     *map(keys.queue, queues),
+                    *map(keys.queue_minutes, queues),
                 ],
                 [
                     now_ms,

@@ -19,6 +19,7 @@ from control_plane.store.migrations import bring_up_to_date
 from control_plane.store.model import Model
 from control_plane.store.notes import Fence, Note, Notes
 from control_plane.store.query import Query, field_of
+from control_plane.store.queue_minutes import QueueMinutes
 from control_plane.store.queues import Queues
 from control_plane.store.sessions import Sessions
 from control_plane.store.transaction import Transaction
@@ -44,6 +45,7 @@ class Store:
         self.persistence: dict[str, str] = {}
         """The server's own settings of what it may lose; {} where it does not tell."""
         self.queues = Queues(connection)
+        self.queue_minutes = QueueMinutes(connection)
         self.leases = Leases(connection)
         self.events = Events(connection)
         self.workers = Workers(connection)

@@ -206,6 +206,7 @@ class Transaction:
             self._writes.append(("DEL", keys.history(id), ()))
         elif kind == "queue":
             self._writes.append(("DEL", keys.queue(id), ()))
+            self._writes.append(("DEL", keys.queue_minutes(id), ()))
         self._mark(kind, id)
 
     def record(self, task: str, entry: Mapping[str, Any]) -> None:
@@ -352,6 +353,7 @@ class Transaction:
 
     def _move(self, operations: _Operations, task: str, queue: str | None) -> None:
         if queue is not None:
+            operations.add("note", keys.queue_minutes(queue), operations.key(keys.queue(queue)), self._now_ms)
             operations.add("ZREM", keys.queue(queue), task)
             operations.add("HDEL", keys.entries(), task)
         operations.add("ZREM", keys.in_flight(), task)
@@ -360,6 +362,7 @@ class Transaction:
             target, position, added_ms = self._joining[task]
             entry = f"{target} {self._now_ms if added_ms is None else added_ms}"
             operations.add("enqueue", keys.queue(target), task, position, operations.key(keys.entries()), entry)
+            operations.add("note", keys.queue_minutes(target), operations.key(keys.queue(target)), self._now_ms)
             operations.add("HINCRBY", keys.claims(), task, 1)
             operations.add("ZREM", keys.leases(), task)
 

@@ -1,6 +1,8 @@
+-- with note_queue
 -- Take the next tasks of several queues, each under a new claim and a deadline to start.
 --   KEYS[1] entries HASH   KEYS[2] in flight ZSET   KEYS[3] flights HASH   KEYS[4] claims HASH   KEYS[5] cursor STRING
 --   KEYS[6] held HASH      KEYS[7] leases ZSET    KEYS[8] the call's note HASH    KEYS[9...] queues ZSET
+--   then their minutes HASH, in the same order
 --   ARGV[1] now, ms since the epoch    ARGV[2] time to start, ms    ARGV[3] worker    ARGV[4] how many at most
 --   ARGV[5] "fair" = one queue after the other, from the cursor; "priority" = the first that has any
 --   ARGV[6] expiry of cursor, ms    ARGV[7] expiry of held, ms (0 = the worker holds no leases)
@@ -19,7 +21,7 @@ if ARGV[8] == "1" then
   end
 end
 
-local queues, taken = #KEYS - 8, {}
+local queues, taken = (#KEYS - 8) / 2, {}
 local at, fair = 0, ARGV[5] == "fair"
 if fair then
   local last = redis.call("GET", KEYS[5])
@@ -40,6 +42,7 @@ while #taken < most * 4 and empty < queues do
     redis.call("ZADD", KEYS[2], deadline, task)
     local flight = queue .. " " .. claim .. " " .. added .. " " .. ARGV[3]
     redis.call("HSET", KEYS[3], task, flight)
+    note_queue(KEYS[8 + queues + i], KEYS[8 + i], ARGV[1], 1, ARGV[1] - added, 0)
     if ARGV[8] == "1" then
       redis.call("HSET", KEYS[8], "task", task, "flight", flight)
       redis.call("PEXPIRE", KEYS[8], ARGV[2])

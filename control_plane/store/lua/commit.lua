@@ -1,3 +1,4 @@
+-- with note_queue
 -- Check conditions, then write: all or nothing.
 --   KEYS[1] change counter STRING    KEYS[2] change stream STREAM    KEYS[3...] whatever the operations name
 --   ARGV[1] transaction id    ARGV[2] "1" = this may be a repeat    ARGV[3] what changed ("" = nothing tracked)
@@ -28,7 +29,12 @@ local function clear(key, from)
   end
 end
 
-local writes = { enqueue = enqueue, clear = clear }
+-- Note how long a queue is.   args: index of the queue's key, now
+local function note(key, from)
+  note_queue(key, KEYS[tonumber(ARGV[from])], ARGV[from + 1], 0, 0, 0)
+end
+
+local writes = { enqueue = enqueue, clear = clear, note = note }
 
 -- Conditions return nil when they hold, else {what was found or false}.
 local conditions = {
