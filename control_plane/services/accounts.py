@@ -116,8 +116,7 @@ async def set_password(ctx: Context, user: str, password: str | None) -> None:
     transaction = ctx.store.transaction()
     name = login_name(known["name"])
     if password is not None:
-        passwords.accept(password)
-        _accept_login_name(known["name"])
+        accept_login(known["name"], password)
         transaction.claim_name("user", ctx.company, name, user)
     elif known.get("_password"):
         transaction.release_name("user", ctx.company, name, user)
@@ -158,6 +157,12 @@ async def _facts(ctx: Context, user: str) -> dict[str, Any]:
     if document is None:
         raise unknown_user(id=user, company=ctx.company)
     return document
+
+
+def accept_login(name: str, password: str) -> None:
+    """Raise 400/12 for a name and a password that nobody could log in with."""
+    passwords.accept(password)
+    _accept_login_name(name)
 
 
 def _accept_login_name(name: str) -> None:

@@ -166,7 +166,13 @@ async def rotate_credentials(ctx: Context, request: RotateCredentialsRequest) ->
     transaction = ctx.store.transaction()
     transaction.expect("credential", key["id"], {"secret": key["secret"]})  # rotated once, whoever asks twice
     made = credentials.add(
-        transaction, str(key["user"]), ctx.now, label=key["label"], role=key.get("role"), expires=key.get("expires")
+        transaction,
+        str(key["user"]),
+        ctx.now,
+        label=str(key.get("label") or ""),
+        role=key.get("role"),
+        expires=key.get("expires"),
+        kept=bool(key.get("kept")),
     )
     if request.keep_sec:
         end = (ctx.now + timedelta(seconds=request.keep_sec)).isoformat(timespec="microseconds")
@@ -235,7 +241,8 @@ async def edit_user(ctx: Context, request: EditUserRequest) -> dict[str, Any]:
 async def set_password(ctx: Context, request: SetPasswordRequest) -> dict[str, Any]:
     """Change the caller's password (the current one is asked for), or as an administrator anybody's."""
     user = _whose(ctx, request.user)
-    is_own = user == ctx.user and not ctx.identity.actor
+    # The server's own command line needs no current password: whoever reaches the store is its administrator.
+    is_own = user == ctx.user and not ctx.identity.actor and ctx.identity.role != "system"
     if is_own and not await accounts.has_password(ctx, user, request.current or ""):
         raise forbidden("the current password is another one", user=user)
     await accounts.set_password(ctx, user, request.password)

@@ -138,7 +138,7 @@ async def ensure_administrator_key(store: "Store", settings: Settings, user: str
     One that was revoked is replaced by a new one: whoever can read the data directory is the administrator.
     """
     path = key_file(settings)
-    pair = _read_pair(path)
+    pair = read_pair(path)
     known = await store.get("credential", pair[0]) if pair else None
     if known is not None and credentials.problem(known, now.timestamp()):
         pair = known = None
@@ -170,7 +170,8 @@ def keep_pair(path: Path, pair: tuple[str, str]) -> None:
     write_private(path, orjson.dumps(body, option=orjson.OPT_INDENT_2))
 
 
-def _read_pair(path: Path) -> tuple[str, str] | None:
+def read_pair(path: Path) -> tuple[str, str] | None:
+    """The key in a data directory's file, None where there is none; raise ValueError for a damaged one."""
     try:
         body: dict[str, Any] = orjson.loads(path.read_bytes())
         return str(body["access_key"]), str(body["secret_key"])
