@@ -144,6 +144,11 @@ def ended_session(session: str) -> str:
     return f"{{m}}:ended:{session}"
 
 
+def note(digest: str) -> str:
+    """HASH with expiry: what a call did that its caller may repeat, see `notes`."""
+    return f"{{m}}:note:{digest}"
+
+
 def leader() -> str:
     """STRING with expiry: id of the replica that runs the watchdogs."""
     return "{m}:leader"
