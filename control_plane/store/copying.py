@@ -51,7 +51,7 @@ async def _names(source: Connection) -> AsyncIterator[list[bytes]]:
 
 async def _copy(source: Connection, target: Connection, name: bytes) -> None:
     kind, until_ms = await source.run(lambda client: client.many([("TYPE", name), ("PEXPIRETIME", name)]))
-    reader = _READERS.get(kind)
+    reader = READERS.get(kind)
     if kind == b"none":
         return  # expired meanwhile
     if reader is None:
@@ -103,15 +103,29 @@ async def _stream(source: Connection, name: bytes) -> AsyncIterator[list[Command
     yield [("XSETID", name, info[b"last-generated-id"])]
 
 
+async def _list(source: Connection, name: bytes) -> AsyncIterator[list[Command]]:
+    first = 0
+    while True:
+        page: Any = await source.run(
+            lambda client, first=first: client.ask(("LRANGE", name, first, first + ITEMS_A_READ - 1))  # type: ignore[misc]
+        )
+        if not page:
+            return
+        yield [("RPUSH", name, *page)]
+        first += len(page)
+
+
 def _sorted_set(name: bytes, items: list[bytes]) -> Command:
     words = [word for member, score in zip(items[::2], items[1::2], strict=True) for word in (score, member)]
     return ("ZADD", name, *words)
 
 
-_READERS: dict[bytes, Callable[[Connection, bytes], AsyncIterator[list[Command]]]] = {
+READERS: dict[bytes, Callable[[Connection, bytes], AsyncIterator[list[Command]]]] = {
     b"string": _string,
+    b"list": _list,
     b"hash": _scanned("HSCAN", lambda name, items: ("HSET", name, *items)),
     b"set": _scanned("SSCAN", lambda name, items: ("SADD", name, *items)),
     b"zset": _scanned("ZSCAN", _sorted_set),
     b"stream": _stream,
 }
+"""Type of a key -> what reads it, as commands that write it anew."""
