@@ -8,8 +8,8 @@ Secrets of keys are random strings of more than 300 bits made here, so one SHA-2
 is nothing to guess, and a slow hash would only slow every login. They are compared in constant time.
 
 A token is good until it expires, its key is revoked or expires, its session is ended, or its user is deleted. What was
-found good is believed for `RECHECK_S`: another replica's revocation is seen within that time, this process's own at
-once. A change of a user's role counts as soon.
+found good is believed for a moment: another replica's revocation is seen within a second, this process's own at once.
+A change of a user's role counts as soon.
 """
 
 import hashlib
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from control_plane.settings import Settings
     from control_plane.store import Store
 
-RECHECK_S = 1.0
-"""How long a credential that was found good is believed before the store is asked again."""
+RECHECK_S = 0.5
+"""How long a token that was found good is believed, and how long a key or a user that was read: many tokens come from
+one key. A token may be checked by a key that was read just so long ago, hence half of what is promised."""
 REMEMBERED = 10_000
 """Tokens and keys that a process remembers; beyond it forgets all and asks again."""
 
@@ -54,6 +55,8 @@ class Access:
         self._tokens: dict[str, _Known] = {}
         self._pairs: dict[str, _Known] = {}
         self._documents: dict[tuple[str, str], tuple[float, dict[str, Any] | None]] = {}
+        self._forgotten = 0
+        """How often `forget` was called: what was read before is not remembered after."""
         self.passwords = Passwords()
         self.uses = Uses(store)
         self.guesses = Guesses.allowing(settings.wrong_passwords_per_min)
@@ -69,6 +72,7 @@ class Access:
         if known is not None and now - known.checked_at < RECHECK_S:
             return known.identity
         name, secret = tokens.split_basic(encoded)
+        forgotten = self._forgotten
         self._pairs.pop(digest, None)
         if credentials.looks_like_key(name):
             self.guesses.check_address(address)
@@ -80,7 +84,8 @@ class Access:
             self.uses.note(name, now, address)
         else:
             identity = await self._by_password(name, secret, address)
-        _remember(self._pairs, digest, _Known(identity, float("inf"), now))
+        if forgotten == self._forgotten:
+            _remember(self._pairs, digest, _Known(identity, float("inf"), now))
         return identity
 
     async def _by_key(self, access_key: str, secret_key: str, now: float) -> Identity:
@@ -120,9 +125,11 @@ class Access:
             self._tokens.pop(text, None)
             raise unauthorized(30, "invalid jwt token", reason="Signature has expired")
         if now - known.checked_at >= RECHECK_S:
+            forgotten = self._forgotten
             known.identity = await self._checked(known.identity, now)
-            known.checked_at = now
-            _remember(self._tokens, text, known)
+            if forgotten == self._forgotten:
+                known.checked_at = now
+                _remember(self._tokens, text, known)
             if known.identity.credential:
                 self.uses.note(known.identity.credential, now, address)
         return known.identity
@@ -156,14 +163,16 @@ class Access:
         return identity if role == identity.role else replace(identity, role=role)
 
     async def _read(self, kind: str, id: str, now: float, *, fresh: bool = False) -> dict[str, Any] | None:
-        """A user's or a key's document, at most `RECHECK_S` old: many tokens come from one key."""
+        """A user's or a key's document, at most `RECHECK_S` old."""
         found = self._documents.get((kind, id))
         if found is not None and now - found[0] < RECHECK_S and not fresh:
             return found[1]
+        forgotten = self._forgotten
         document = await self._store.get(kind, id, USER_FACTS if kind == "user" else credentials.FACTS)
         if len(self._documents) >= REMEMBERED:
             self._documents.clear()
-        self._documents[kind, id] = (now, document)
+        if forgotten == self._forgotten:
+            self._documents[kind, id] = (now, document)
         return document
 
     # ---- the page's door
@@ -226,6 +235,7 @@ class Access:
 
     def forget(self) -> None:
         """Ask the store again about everybody; called after a revocation."""
+        self._forgotten += 1
         self._tokens.clear()
         self._pairs.clear()
         self._documents.clear()

@@ -2,6 +2,7 @@
 signing key of its tokens. Every replica does this; whoever is first makes it, and nothing is made twice.
 """
 
+import hmac
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -154,7 +155,7 @@ async def ensure_administrator_key(store: "Store", settings: Settings, user: str
             await transaction.commit()
         except GuardFailed:
             pass  # another process with the same data directory was faster
-    elif known.get("secret") != credentials.hash_secret(*pair):
+    elif not hmac.compare_digest(str(known.get("secret")), credentials.hash_secret(*pair)):
         raise ValueError(f"{path} does not match the store; remove it to make a new key")
     return KeyPair(*pair, is_new=is_new)
 
