@@ -52,14 +52,12 @@ class OfficialSession:
         return self._ask({"endpoint": endpoint, "arguments": body or {}, "is_raw": True}, timeout_s)
 
     def close(self) -> None:
+        """End the process: the SDK's own end waits for its threads, and nothing of theirs is read any more."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.kill()
+        self._process.wait(20)
         self._process.stdin.close()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
         self._process.stdout.close()
 
     def _ask(self, request: dict[str, Any], timeout_s: float) -> Any:
