@@ -207,9 +207,7 @@ async def _requeue_started(ctx: Context, request: ReleaseRequest) -> bool:
     transaction.expect_exists("queue", queue)
     fields = status_fields(ctx, Status.QUEUED, request.reason or "released by its agent", None)
     transaction.set("task", request.task, {**fields, "started": None})
-    record(
-        ctx, transaction, request.task, Status.IN_PROGRESS, Status.QUEUED, reason=fields["status_reason"], message=None
-    )
+    record(ctx, transaction, request.task, Status.IN_PROGRESS, Status.QUEUED, said=fields)
     transaction.enqueue(queue, request.task, "head")
     try:
         await transaction.commit()

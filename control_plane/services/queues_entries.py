@@ -99,7 +99,7 @@ async def _remove(ctx: Context, queue: str, task: str, *, restore: bool, reason:
             if restore and status == Status.QUEUED:
                 back = document.get("enqueue_status") or Status.CREATED
                 fields |= {**status_fields(ctx, back, reason, None), "enqueue_status": None}
-                record(ctx, transaction, task, Status.QUEUED, back, reason=reason, message=None)
+                record(ctx, transaction, task, Status.QUEUED, back, said=fields)
             transaction.set("task", task, fields)
         try:
             await transaction.commit()
@@ -236,8 +236,9 @@ async def _is_runnable(ctx: Context, claim: Claim) -> bool:
     transaction = ctx.store.transaction()
     transaction.expect("task", claim.task, {"status": AnyOf((Status.STOPPED.value,))})
     transaction.expect_claim(claim.task, claim.number)
-    transaction.set("task", claim.task, status_fields(ctx, Status.QUEUED, None, None))
-    record(ctx, transaction, claim.task, Status.STOPPED, Status.QUEUED, reason=None, message=None)
+    fields = status_fields(ctx, Status.QUEUED, None, None)
+    transaction.set("task", claim.task, fields)
+    record(ctx, transaction, claim.task, Status.STOPPED, Status.QUEUED, said=fields)
     try:
         await transaction.commit()
     except GuardFailed:

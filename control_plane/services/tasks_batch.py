@@ -138,7 +138,7 @@ async def _archive_one(ctx: Context, id: str, reason: str | None, message: str |
         transaction = begin(ctx, id)
         said = status_fields(ctx, str(status), reason, message)
         transaction.set("task", id, {name: said[name] for name in ("status_reason", "status_message")})
-        record(ctx, transaction, id, str(status), str(status), reason=reason, message=message)
+        record(ctx, transaction, id, str(status), str(status), said=said)
     transaction.set("task", id, {"system_tags": tags, **changed(ctx)})
     await commit(ctx, transaction)
 
@@ -160,8 +160,8 @@ async def _unarchive_one(ctx: Context, id: str, reason: str | None, message: str
     task = await load(ctx, id, ["status", "system_tags"])
     tags = [tag for tag in task.get("system_tags") or () if tag != ARCHIVED]
     transaction = begin(ctx, id)
-    said = {"status_reason": reason, "status_message": message}
-    words = {name: text for name, text in said.items() if text is not None}
+    said = status_fields(ctx, task["status"], reason, message)
+    words = {name: said[name] for name in ("status_reason", "status_message") if said[name]}
     transaction.set("task", id, {"system_tags": tags, **words, **changed(ctx)})
-    record(ctx, transaction, id, task["status"], task["status"], reason=reason, message=message)
+    record(ctx, transaction, id, task["status"], task["status"], said=said)
     await commit(ctx, transaction)

@@ -31,7 +31,7 @@ async def reset_one(ctx: Context, task_id: str, options: ResetOptions) -> dict[s
     transaction = begin(ctx, task_id)
     transaction.expect("task", task_id, {"status": status})
     transaction.set("task", task_id, fields)
-    record(ctx, transaction, task_id, str(status), Status.CREATED, reason="reset", message="reset")
+    record(ctx, transaction, task_id, str(status), Status.CREATED, said=fields)
     transaction.unset(
         "task",
         task_id,

@@ -154,7 +154,7 @@ async def _stop(ctx: Context, task_id: str, request: StopRequest | StopManyReque
         transaction = begin(ctx, task_id)
         transaction.expect("task", task_id, {"status": status})
         transaction.set("task", task_id, fields)
-        record(ctx, transaction, task_id, status, status, reason=request.status_reason, message="stopping")
+        record(ctx, transaction, task_id, status, status, said=fields)
     else:
         message = f"Stopped by {by}"
         transaction, fields = step(

@@ -1,5 +1,6 @@
 """Taking a task from one status to another: what is written, under which conditions, and what its history keeps."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +51,7 @@ def step(
     transaction.expect("task", task["id"], {"status": current})
     transaction.set("task", task["id"], fields)
     is_forced = not is_legal(str(current), new)
-    record(ctx, transaction, task["id"], str(current), new, reason=reason, message=message, is_forced=is_forced)
+    record(ctx, transaction, task["id"], str(current), new, said=fields, is_forced=is_forced)
     if current == Status.IN_PROGRESS and new != Status.IN_PROGRESS:
         duration_s = _seconds_since(task.get("started"), ctx.now)
         if duration_s is not None:
@@ -71,24 +72,27 @@ def record(
     old: str,
     new: str,
     *,
-    reason: str | None,
-    message: str | None,
+    said: Mapping[str, Any],
     is_forced: bool = False,
 ) -> None:
     """Note in the task's history who changes its status, over what, and why; with the change, or not at all.
 
     A repeated call without a word is no change and leaves no note.
+
+    Args:
+        said: `status_fields` of the change.
     """
+    reason, message = said.get("status_reason") or "", said.get("status_message") or ""
     if old == new and not reason and not message:
         return
     transaction.record(
         task,
         {
-            "timestamp": ctx.now_iso,
+            "timestamp": said["status_changed"],
             "from": str(old),
             "to": str(new),
-            "reason": reason or "",
-            "message": message or "",
+            "reason": reason,
+            "message": message,
             "forced": is_forced,
             "operation": ctx.endpoint,
             **actor(ctx),
