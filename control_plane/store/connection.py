@@ -162,7 +162,7 @@ class Connection:
         found: dict[str, str] = {}
         metadata = self.client
         for client in self.clients:
-            settings = await self._settings(client)
+            settings = await self.settings(client)
             policy = settings.get("maxmemory-policy", "noeviction")
             if policy != "noeviction":
                 raise UnsafeServer(
@@ -173,7 +173,8 @@ class Connection:
                 found = settings
         return found
 
-    async def _settings(self, client: aioredis.Redis) -> dict[str, str]:
+    async def settings(self, client: aioredis.Redis) -> dict[str, str]:
+        """A node's settings of persistence and eviction; {} where it does not tell."""
         names = ("maxmemory", "maxmemory-policy", "appendonly", "appendfsync", "save")
         found: dict[Any, Any] = {}
         try:
