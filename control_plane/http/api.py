@@ -147,6 +147,7 @@ class Api:
             endpoint=row.name,
             version=version,
             worker=worker,
+            address=address,
             batch_id=headers.get("X-ClearML-Batch", ""),
             note=note,
             counters=self.counters,

@@ -1,8 +1,8 @@
 """Requests of `workers.*`. Field lists: contract/endpoints.json."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from control_plane.schema.base import Request
 
@@ -43,3 +43,32 @@ class GetAllRequest(Request, kw_only=True):
     worker_pattern: str | None = None
     tags: list[str | None] | None = None
     system_tags: list[str | None] | None = None
+
+
+class MetricKeysRequest(Request, kw_only=True):
+    """`worker_ids`: none means all."""
+
+    worker_ids: list[str] | None = None
+
+
+class ActivityReportRequest(Request, kw_only=True):
+    """Between two times (s since the epoch), in intervals of so many seconds."""
+
+    from_date: float
+    to_date: float
+    interval: Annotated[int, Meta(ge=1)]
+
+
+class StatItem(Struct, kw_only=True):
+    """A metric, and what to tell of it."""
+
+    key: str
+    category: Literal["avg", "min", "max"] = "avg"
+
+
+class StatisticsRequest(ActivityReportRequest, kw_only=True):
+    """`split_by_variant`: each GPU or processor by itself. `worker_ids`: none means all."""
+
+    items: Annotated[list[StatItem], Meta(min_length=1)]
+    split_by_variant: bool = False
+    worker_ids: list[str] | None = None

@@ -110,6 +110,8 @@ class Context:
     """The API version that the caller asked for; the newest when the path names none."""
     worker: str = ""
     """`X-ClearML-Worker`: the default `worker` of events that lack one."""
+    address: str = ""
+    """The caller's, as far as it is known; empty for the server itself."""
     batch_id: str = ""
     """`X-ClearML-Batch`: our clients' own dedupe id of an event batch."""
     note: "Note | None" = None

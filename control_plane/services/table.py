@@ -43,6 +43,7 @@ MODULES = (
     "tasks_status",
     "users",
     "workers",
+    "workers_stats",
 )
 
 

@@ -13,6 +13,8 @@ from control_plane.services.errors import unknown_queue
 from control_plane.services.registry import endpoint
 from control_plane.services.tasks_common import begin, commit
 from control_plane.store.conditions import ListFilter
+from control_plane.store.samples import Sample, readable
+from control_plane.store.worker_history import LEAST_INTERVAL_S
 
 
 def key(ctx: Context, worker: str) -> str:
@@ -38,6 +40,8 @@ async def put(ctx: Context, worker: str, timeout_s: float, values: dict[str, Any
     id = key(ctx, worker)
     known = await ctx.store.workers.get(id, ctx.now_ms)
     said: dict[str, Any] = {"register_timeout": math.ceil(timeout_s), **values, "last_activity_time": ctx.now_iso}
+    if ctx.address:
+        said["ip"] = ctx.address
     if known is None:
         said = {
             "worker": worker,
@@ -73,8 +77,10 @@ async def status_report(ctx: Context, request: StatusReportRequest) -> dict[str,
         said["tags"] = request.tags or []
     if request.system_tags is not UNSET:
         said["system_tags"] = request.system_tags or []
-    if request.machine_stats:
-        said["machine_stats"] = request.machine_stats
+    if ctx.now_ms - (known or {}).get("recorded_ms", 0) >= LEAST_INTERVAL_S * 1000:
+        said["recorded_ms"] = ctx.now_ms
+        sample = Sample(ctx.now_ms // 1000, bool(request.task), readable(request.machine_stats or {}))
+        await ctx.store.worker_history.add(key(ctx, request.worker), request.worker, sample, ctx.now_ms)
     timeout_s = known["register_timeout"] if known else ctx.settings.worker_timeout_s
     await put(ctx, request.worker, timeout_s, said)
     return {}
@@ -145,7 +151,7 @@ def _shown(
     projects: dict[str, dict[str, Any]],
     queues: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    hidden = {"worker", "registered_tags", "machine_stats", "task", "queue", "drain"}
+    hidden = {"worker", "registered_tags", "recorded_ms", "machine_stats", "task", "queue", "drain"}
     shown = {name: value for name, value in worker.items() if name not in hidden}
     shown |= {"id": worker["worker"], "key": worker["id"], "ip": worker.get("ip", "")}
     shown["queues"] = [queues[id] for id in worker.get("queues", ()) if id in queues]

@@ -109,6 +109,16 @@ def worker_deadlines() -> str:
     return "{m}:workers"
 
 
+def worker_history(worker: str) -> str:
+    """HASH with expiry: what a worker reported about its machine, see `worker_history`."""
+    return f"{{m}}:machine:{worker}"
+
+
+def recorded_workers() -> str:
+    """ZSET: worker key -> when it last reported, ms since the epoch, for every worker with a history."""
+    return "{m}:machines"
+
+
 def event_meta(owner: str) -> str:
     """HASH: generation, sequence and counters of one task's (or model's) events; survives a reset."""
     return f"ev:{{{owner}}}:meta"

@@ -23,6 +23,7 @@ from control_plane.store.queue_minutes import QueueMinutes
 from control_plane.store.queues import Queues
 from control_plane.store.sessions import Sessions
 from control_plane.store.transaction import Transaction
+from control_plane.store.worker_history import WorkerHistory
 from control_plane.store.workers import Workers
 
 SCROLL_KEPT_S = 600
@@ -49,6 +50,7 @@ class Store:
         self.leases = Leases(connection)
         self.events = Events(connection)
         self.workers = Workers(connection)
+        self.worker_history = WorkerHistory(connection)
         self.sessions = Sessions(connection)
         self.changes = Changes(connection)
         self._names = names.KnownNames(connection)
