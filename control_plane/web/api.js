@@ -26,7 +26,12 @@ export async function call(endpoint, body = {}, headers = {}) {
   return envelope.data;
 }
 
-/** @param {string} key @param {string} secret */
-export function login(key, secret) {
-  return call("auth.login", {}, { Authorization: `Basic ${btoa(`${key}:${secret}`)}` });
+/**
+ * Open a session with a user's name and password, or with a key and its secret.
+ * @param {string} name @param {string} secret
+ * @returns {Promise<void>}
+ */
+export async function login(name, secret) {
+  const bytes = new TextEncoder().encode(`${name}:${secret}`);
+  await call("auth.login", {}, { Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` });
 }

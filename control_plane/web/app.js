@@ -1,8 +1,9 @@
 // @ts-check
 // The page: state is the address; a page is a function from the address to nodes.
 
-import { ApiError, call, login } from "./api.js";
+import { ApiError, call } from "./api.js";
 import { h } from "./dom.js";
+import { loginPage } from "./login.js";
 import { taskPage } from "./task.js";
 import { tasksPage } from "./tasks.js";
 
@@ -20,9 +21,14 @@ async function show() {
     replace(node);
     if (!isOver) setTimeout(show, REFRESH_MS);
   } catch (error) {
-    if (error instanceof ApiError && error.code === 401) main.replaceChildren(loginForm());
-    else main.replaceChildren(h("p", { class: "error", role: "alert" }, `${error instanceof Error ? error.message : error}`));
+    const isOut = error instanceof ApiError && error.code === 401;
+    main.replaceChildren(isOut ? await loginPage(entered).catch(problem) : problem(error));
   }
+}
+
+/** @param {unknown} error */
+function problem(error) {
+  return h("p", { class: "error", role: "alert" }, error instanceof Error ? error.message : String(error));
 }
 
 /** Keep what is open and where the reader is. @param {Node} node */
@@ -34,29 +40,20 @@ function replace(node) {
   window.scrollTo(0, at);
 }
 
-/** @param {string} [problem] */
-function loginForm(problem) {
-  const key = h("input", { name: "key", required: "", autocomplete: "username" });
-  const secret = h("input", { name: "secret", type: "password", required: "", autocomplete: "current-password" });
-  return h("form", {
-    submit: async (/** @type {Event} */ event) => {
-      event.preventDefault();
-      try {
-        await login(key.value.trim(), secret.value.trim());
-        await show();
-      } catch (error) {
-        main.replaceChildren(loginForm(error instanceof Error ? error.message : String(error)));
-      }
-    },
-  },
-  h("h1", {}, "Log in"),
-  h("p", { class: "quiet" }, "The administrator's key and secret are in credentials.json in the server's data directory."),
-  problem ? h("p", { class: "error", role: "alert" }, problem) : null,
-  h("label", {}, "Access key", key), h("label", {}, "Secret key", secret), h("button", {}, "Log in"));
+/** Who is logged in, and how to log out. */
+async function showUser() {
+  const who = /** @type {HTMLElement} */ (document.getElementById("who"));
+  try {
+    const { user } = await call("users.get_current_user");
+    const leave = h("button", { click: async () => { await call("login.logout"); location.reload(); } }, "Log out");
+    who.replaceChildren(user.name, " ", leave);
+  } catch {
+    who.replaceChildren(); // not logged in: the form says so
+  }
 }
 
-show();
-call("users.get_current_user").then(
-  ({ user }) => { /** @type {HTMLElement} */ (document.getElementById("who")).textContent = user.name; },
-  () => {}, // not logged in: the form says so
-);
+async function entered() {
+  await Promise.all([show(), showUser()]);
+}
+
+entered();

@@ -1,0 +1,79 @@
+"""Logging in at the page, as a person does: with a password, by a name, and where it cannot work, with the reason."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.conftest import RunningServer
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here, and it could not be installed")
+
+QUIET = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+    "--host-resolver-rules=MAP clearml.example 127.0.0.1",
+]
+NewServer = Callable[..., AbstractContextManager[RunningServer]]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        try:
+            yield browser.new_page()
+        finally:
+            browser.close()
+
+
+def fill(page: Page, name: str, secret: str) -> None:
+    page.get_by_label("User or access key").fill(name)
+    page.get_by_label("Password or secret key").fill(secret)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_a_person_logs_in_with_a_password_and_out_again(own_server: RunningServer, page: Page) -> None:
+    server = own_server
+    user = server.call("auth.create_user", {"name": "Ägidius", "company": "c", "email": "e"})["id"]
+    server.call("auth.set_password", {"user": user, "password": "pässword: 1"})
+    page.goto(server.web)
+    fill(page, "Ägidius", "not the one")
+    expect(page.get_by_role("alert")).to_contain_text("invalid credentials")
+    fill(page, "Ägidius", "pässword: 1")
+    expect(page.locator("#who")).to_contain_text("Ägidius")
+    page.reload()
+    expect(page.locator("#who")).to_contain_text("Ägidius")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("User or access key")).to_be_visible()
+    expect(page.locator("#who")).to_be_empty()
+
+
+def test_a_page_whose_origin_the_server_does_not_know_says_so_and_how_to_change_it(
+    own_server: RunningServer, new_server: NewServer, page: Page
+) -> None:
+    origin = own_server.web.replace("127.0.0.1", "clearml.example")
+    page.goto(origin)
+    fill(page, own_server.access_key, own_server.secret_key)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("--web-origin")
+    expect(alert).to_contain_text(f"origin={origin}")
+
+
+def test_people_pick_their_names_where_the_server_lets_them(new_server: NewServer, page: Page) -> None:
+    with new_server(env={"CLEARML_SERVER_LOGIN": "names"}) as server:
+        server.call("auth.create_user", {"name": "Known", "company": "c", "email": "e"})
+        for name in ("Known", "New here", "New here"):
+            page.goto(server.web)
+            page.get_by_label("Your name").fill(name)
+            page.get_by_role("button", name="Log in").click()
+            expect(page.locator("#who")).to_contain_text(name)
+            page.get_by_role("button", name="Log out").click()
+            expect(page.get_by_label("Your name")).to_be_visible()
+        names = [user["name"] for user in server.call("users.get_all_ex")["users"]]
+        assert names.count("New here") == 1 and names.count("Known") == 1
