@@ -1,4 +1,4 @@
-"""A network that loses answers: a real TCP proxy in front of a real server, and a client that retries as official ones do.
+"""A network that loses answers: a TCP proxy in front of a real server, and a client that retries as official ones do.
 
     with FaultProxy(server.api) as proxy:
         client = RetryingClient(proxy.url, token)
@@ -16,22 +16,29 @@ import contextlib
 import http.client
 import json
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal, Self
 
 LIMIT_S = 30.0
-MAX_TRIES = 20
+MAX_TRIES = 100
+PAUSE_S = 0.1
 
 Moment = Literal["before", "after", "half"]
 """before: the request does not reach the server. after: the server's whole answer is lost. half: half of it arrives."""
 
 
 class FaultProxy:
-    """Forwards HTTP/1.1 to one server, and cuts the client's connection at chosen requests."""
+    """Forwards HTTP/1.1 to one server, and cuts the client's connection at chosen requests.
 
-    def __init__(self, target: str) -> None:
+    Args:
+        on_lost: called with each answer that the server gave and the client does not get.
+    """
+
+    def __init__(self, target: str, *, on_lost: Callable[[Any], None] = lambda _: None) -> None:
+        self._on_lost = on_lost
         parts = urllib.parse.urlsplit(target)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._plans: dict[str, list[tuple[Moment, Callable[[], None]]]] = {}
@@ -48,7 +55,7 @@ class FaultProxy:
         self._server = asyncio.run_coroutine_threadsafe(
             asyncio.start_server(self._accept, "127.0.0.1", 0), self._loop
         ).result(LIMIT_S)
-        self.url = "http://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     def __exit__(
@@ -99,6 +106,7 @@ class FaultProxy:
                     return
                 answer = answer_head + await _body(back, answer_head)
                 if moment is not None:
+                    self._on_lost(json.loads(answer[len(answer_head) :]))
                     await asyncio.to_thread(then)
                     self.cuts.append(endpoint)
                     if moment == "half":
@@ -135,7 +143,7 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
 
 
 class RetryingClient:
-    """One process of an official client: GET with a body, a kept-alive connection, and the same bytes again until heard.
+    """One process of an official client: GETs with a body, a kept connection, and the same bytes again until heard.
 
     Args:
         headers: sent with every call.
@@ -163,6 +171,8 @@ class RetryingClient:
                     answer = json.loads(response.read())
             except (http.client.HTTPException, ConnectionError):
                 self.close()
+                if self.tries > 1:
+                    time.sleep(PAUSE_S)  # as official clients do: a server that is away takes its time
                 continue
             meta = answer["meta"]
             return meta["result_code"], meta["result_subcode"], answer["data"]

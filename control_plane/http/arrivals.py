@@ -57,7 +57,9 @@ class Arrivals:
         """Login -> when it last called something other than its last call."""
 
     def sent(self, protocol: web.RequestHandler, note: Note, login: str, *, is_forwarded: bool) -> None:
-        """An answer whose arrival matters is on its way."""
+        """An answer whose arrival matters is on its way. Whoever names its calls needs no guessing."""
+        if note.is_named:
+            return
         self._sent[protocol] = _Sent(note.digest, login, is_forwarded, time.monotonic())
         self._carriers[note.digest] = protocol
 

@@ -104,16 +104,18 @@ async def delete_task(ctx: Context, task: dict[str, Any], options: DeletionOptio
         transaction.set("task", child, {"parent": f"{DELETED}{id}", "last_change": ctx.now_iso})
     transaction.delete("task", id)
     forget_events(transaction, id)
-    await commit(ctx, transaction)
-    for owner in (id, *left.deleted_models):
-        await drop_events(ctx, owner)
-    return {
+    answer = {
         "deleted": True,
         "updated_children": len(children),
         "updated_models": left.detached,
         "deleted_models": len(left.deleted_models),
         "urls": left.urls if options.return_file_urls else None,
     }
+    transaction.answer(id, answer)
+    await commit(ctx, transaction)
+    for owner in (id, *left.deleted_models):
+        await drop_events(ctx, owner)
+    return answer
 
 
 FORGET = "forget-events:"

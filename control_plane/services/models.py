@@ -290,9 +290,11 @@ async def delete_one(ctx: Context, model: str, *, force: bool) -> dict[str, Any]
             transaction.set("task", user["id"], {"models.input": _without(user, model)})
     transaction.delete("model", model)
     forget_events(transaction, model)
+    answer = {"deleted": True, "url": document.get("uri") or ""}
+    transaction.answer(model, answer)
     await write(ctx, transaction, model)
     await drop_events(ctx, model)
-    return {"deleted": True, "url": document.get("uri") or ""}
+    return answer
 
 
 def _without(task: dict[str, Any], model: str) -> list[dict[str, Any]]:

@@ -59,6 +59,7 @@ _MANY_UPDATED: Mapping[str, Any] = {"updated": True, "fields": {}}
 ONCE: Mapping[str, Once] = {
     "agents.wait": Once(only_named=True),
     "auth.create_user": Once(makes="user"),
+    "auth.revoke_credentials": Once("access_key", {"revoked": 1}),
     "models.create": Once(makes="model", answer={"created": True}, only_named=True),
     "models.delete": Once("model", {"deleted": True, "url": ""}),
     "models.delete_many": Once("ids", {"deleted": True, "url": ""}),
@@ -127,7 +128,8 @@ def note_of(endpoint: str, identity: Identity, call: Call) -> Note | None:
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=16)
     if not call.name:
         digest.update(call.body)
-    return Note(digest.hexdigest(), (NAMED_KEPT_S if call.name else KEPT_S) * 1000, is_named=bool(call.name))
+    kept_s = NAMED_KEPT_S if call.name else KEPT_S
+    return Note(digest.hexdigest(), kept_s * 1000, is_named=bool(call.name), makes=bool(once.makes))
 
 
 def takes(endpoint: str) -> bool:

@@ -18,7 +18,7 @@ AT = "@"
 """Field of a note: when the call was done, ms since the epoch."""
 MADE = "+"
 """Prefix of the fields that hold the id of what the call made, one a kind (the last of several)."""
-DOUBLES = frozenset({"task", "model"})
+DOUBLES = frozenset({"task", "model", "user"})
 """Kinds of which a repeated call would make another one: others have unique names."""
 
 
@@ -30,7 +30,9 @@ class Note:
     """Names the call: who, what and the bytes; or the name that the caller gave it."""
     kept_ms: int
     is_named: bool = False
-    """The caller named its call: whatever carries the name is this call, also when it makes something."""
+    """The caller named its call: whatever carries the name is this call."""
+    makes: bool = False
+    """What the call makes is made once."""
 
     @property
     def key(self) -> str:

@@ -337,7 +337,7 @@ class Transaction:
         """What an earlier try must not have done: running a task once more, making something once more."""
         for task in self._joining:
             yield Guard("repeat", "task", task), task
-        if note.is_named:
+        if note.makes:
             for kind, id in self._created:
                 if kind in DOUBLES:
                     yield Guard("repeat", kind, id), MADE + kind
