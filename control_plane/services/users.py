@@ -86,8 +86,12 @@ async def _active(ctx: Context, projects: list[str]) -> set[str]:
 
 @endpoint("users.get_all", UsersRequest)
 async def get_all(ctx: Context, request: UsersRequest) -> dict[str, Any]:
-    """List the users."""
-    return {"users": await _listed(ctx, request)}
+    """List the users; of named fields only those, without the id that other lists always have (as official servers)."""
+    found = await _listed(ctx, request)
+    wanted = request.only_fields
+    if wanted and "id" not in wanted and not all(path.startswith("-") for path in wanted):
+        found = [{name: value for name, value in user.items() if name != "id"} for user in found]
+    return {"users": found}
 
 
 @endpoint("users.get_all_ex", UsersRequest)
