@@ -77,13 +77,22 @@ async def status_report(ctx: Context, request: StatusReportRequest) -> dict[str,
         said["tags"] = request.tags or []
     if request.system_tags is not UNSET:
         said["system_tags"] = request.system_tags or []
-    if ctx.now_ms - (known or {}).get("recorded_ms", 0) >= LEAST_INTERVAL_S * 1000:
-        said["recorded_ms"] = ctx.now_ms
-        sample = Sample(ctx.now_ms // 1000, bool(request.task), readable(request.machine_stats or {}))
-        await ctx.store.worker_history.add(key(ctx, request.worker), request.worker, sample, ctx.now_ms)
+    await _record(ctx, request, known or {}, said)
     timeout_s = known["register_timeout"] if known else ctx.settings.worker_timeout_s
     await put(ctx, request.worker, timeout_s, said)
     return {}
+
+
+async def _record(ctx: Context, request: StatusReportRequest, known: dict[str, Any], said: dict[str, Any]) -> None:
+    """Keep the report for the statistics, unless the last one like it was a moment ago."""
+    values = readable(request.machine_stats or {})
+    mark = "measured_ms" if values else "recorded_ms"
+    is_new = bool(request.task) != bool(known.get("task"))
+    if not is_new and ctx.now_ms - known.get(mark, 0) < LEAST_INTERVAL_S * 1000:
+        return
+    said |= {"recorded_ms": ctx.now_ms, mark: ctx.now_ms}
+    sample = Sample(ctx.now_ms // 1000, bool(request.task), values)
+    await ctx.store.worker_history.add(key(ctx, request.worker), request.worker, sample, ctx.now_ms)
 
 
 @endpoint("workers.get_all", GetAllRequest, min_version="2.30")
@@ -151,7 +160,7 @@ def _shown(
     projects: dict[str, dict[str, Any]],
     queues: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    hidden = {"worker", "registered_tags", "recorded_ms", "machine_stats", "task", "queue", "drain"}
+    hidden = {"worker", "registered_tags", "recorded_ms", "measured_ms", "machine_stats", "task", "queue", "drain"}
     shown = {name: value for name, value in worker.items() if name not in hidden}
     shown |= {"id": worker["worker"], "key": worker["id"], "ip": worker.get("ip", "")}
     shown["queues"] = [queues[id] for id in worker.get("queues", ()) if id in queues]
