@@ -14,7 +14,7 @@ import aiohttp
 
 from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable, Unauthorized
-from clearml_sdk.session import JSON, HttpRequest, SessionCore, describe
+from clearml_sdk.session import CALL_NAME, JSON, HttpRequest, SessionCore, describe, new_call_name
 
 log = logging.getLogger("clearml_agent")
 
@@ -137,13 +137,14 @@ class Api:
         deadline = None if give_up_s is None else time.monotonic() + give_up_s
         rejected: str | None = None
         broken = 0
+        named = {CALL_NAME: new_call_name(), **(headers or {})}
         while True:
             if self.core.must_log_in or rejected is not None:
                 await self.log_in(deadline=deadline, rejected=rejected)
             used = self.core.token
 
             def build() -> HttpRequest:
-                return self.core.request(endpoint, body, content_type=content_type, headers=headers)
+                return self.core.request(endpoint, body, content_type=content_type, headers=named)
 
             try:
                 return self.core.read(*await self._send(build, timeout_s, deadline), endpoint=endpoint)

@@ -33,6 +33,9 @@ MAX_DELAY_S = 120.0
 PATIENT_TRIES = 4
 """After so many tries (about two seconds) it is said that, and for what, this process waits."""
 
+CALL_NAME = "X-ClearML-Request-Id"
+"""Names a call: sent again under the same name after a lost answer, it is done once and answered as the first time."""
+
 NOT_FOUND_SUBCODES = frozenset({101, 201, 202, 301, 401, 701, 1001})
 """Subcodes of 400 that mean "no such task / model / project / queue / user" (contract: wire.md 5)."""
 
@@ -217,9 +220,10 @@ class Session:
         if self.core.must_log_in:
             self.log_in(deadline=deadline)
         used = self.core.token
+        named = {CALL_NAME: new_call_name(), **(headers or {})}
 
         def build() -> HttpRequest:
-            return self.core.request(endpoint, body, content_type=content_type, headers=headers)
+            return self.core.request(endpoint, body, content_type=content_type, headers=named)
 
         try:
             return self.core.read(*self._send(build(), timeout_s, deadline), endpoint=endpoint)
@@ -282,6 +286,11 @@ def set_default(session: Session | None) -> None:
     """Make `session` the one that this process uses."""
     global _default
     _default = session
+
+
+def new_call_name() -> str:
+    """A name that no other call has."""
+    return os.urandom(16).hex()
 
 
 def encode(body: Any) -> bytes:
