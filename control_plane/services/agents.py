@@ -34,7 +34,7 @@ LOOK_AGAIN_S = 10.0
 """A waiter looks again after this time even if nothing woke it: a change without a notice must not be for ever."""
 
 
-@endpoint("agents.wait", WaitRequest, WaitResponse, claim_allowed=False)
+@endpoint("agents.wait", WaitRequest, WaitResponse)
 async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
     """Wait until there is a task to take, a run to end or (with free slots) a wish to drain; empty after `timeout_s`.
 
@@ -147,7 +147,7 @@ async def _wake(ctx: Context, waiter: Waiter, timeout_s: float) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-@endpoint("agents.renew", RenewRequest, RenewResponse, claim_allowed=False)
+@endpoint("agents.renew", RenewRequest, RenewResponse)
 async def renew(ctx: Context, request: RenewRequest) -> RenewResponse:
     """The agent lives: prolong its registration and its leases, and learn which claims are over."""
     lease_s = ctx.settings.lease_s
@@ -216,7 +216,7 @@ async def _requeue_started(ctx: Context, request: ReleaseRequest) -> bool:
     return True
 
 
-@endpoint("agents.drain", DrainRequest, claim_allowed=False)
+@endpoint("agents.drain", DrainRequest)
 async def drain(ctx: Context, request: DrainRequest) -> dict[str, Any]:
     """Tell a worker to finish what it runs and take nothing new, or to go on."""
     worker_key = workers.key(ctx, request.worker)

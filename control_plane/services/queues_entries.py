@@ -161,7 +161,7 @@ async def _move(
     return {"position": place}
 
 
-@endpoint("queues.get_next_task", NextTaskRequest, min_version="2.21", claim_allowed=False)
+@endpoint("queues.get_next_task", NextTaskRequest, min_version="2.21")
 async def get_next_task(ctx: Context, request: NextTaskRequest) -> dict[str, Any]:
     """Take the next task of a queue; `{}` when none waits. It returns unless it is started in time."""
     worker = ctx.worker or ctx.user

@@ -47,11 +47,7 @@ class Endpoint(Generic[RequestT]):
     min_version: str
     """Echoed as `meta.endpoint.actual_version`."""
     authorize: bool
-    """False: answered without any credentials."""
-    roles: frozenset[str] | None
-    """Who may call it; None: everybody who is authenticated."""
-    claim_allowed: bool
-    """False: the token that a task's process holds cannot call it."""
+    """False: answered without any credentials. Who else may call it: `services.roles`."""
     reads: frozenset[str] = frozenset()
     """What a request of type `dict` may say: the fields that its handler looks at."""
 
@@ -69,10 +65,6 @@ class Endpoint(Generic[RequestT]):
         return self.handler.__annotations__.get("return") is Download
 
 
-ADMINISTRATORS = frozenset({"system", "root", "admin", "superuser"})
-"""Roles that may manage users and their credentials."""
-
-
 def endpoint(
     name: str,
     request: type[RequestT],
@@ -80,14 +72,12 @@ def endpoint(
     *,
     min_version: str = "1.0",
     authorize: bool = True,
-    roles: frozenset[str] | None = None,
-    claim_allowed: bool = True,
     reads: frozenset[str] = frozenset(),
 ) -> Callable[[Callable[[Context, RequestT], Awaitable[Answer]]], Endpoint[RequestT]]:
     """Declare the function below as the handler of `name`."""
 
     def declare(handler: Callable[[Context, RequestT], Awaitable[Answer]]) -> Endpoint[RequestT]:
-        return Endpoint(name, handler, request, response, min_version, authorize, roles, claim_allowed, reads)
+        return Endpoint(name, handler, request, response, min_version, authorize, reads)
 
     return declare
 

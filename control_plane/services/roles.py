@@ -83,7 +83,6 @@ _ENDPOINTS: Mapping[Use, Mapping[str, str]] = {
     Use.PERSONAL: {"auth": "get_credentials revoke_sessions set_password", "users": "set_preferences"},
     Use.OWN: {
         "auth": "create_credentials edit_credentials revoke_credentials rotate_credentials",
-        "storage": "get_settings",
         "users": "update",
     },
     Use.READ: {
@@ -101,7 +100,7 @@ _ENDPOINTS: Mapping[Use, Mapping[str, str]] = {
         " get_task_tags get_unique_metric_variants get_user_names validate_delete",
         "queues": "get_all get_all_ex get_by_id get_default get_num_entries get_queue_metrics peek_task",
         "reports": "get_all_ex get_tags get_task_data",
-        "server": "endpoints report_stats_option",
+        "server": "report_stats_option",
         "serving": "get_endpoint_details get_endpoint_metrics_history get_endpoints get_loading_instances",
         "tasks": "get_all get_all_ex get_by_id get_by_id_ex get_configuration_names get_configurations"
         " get_history get_hyper_params get_operations_log get_types validate",
@@ -137,8 +136,8 @@ _ENDPOINTS: Mapping[Use, Mapping[str, str]] = {
     },
     Use.ADMINISTER: {
         "auth": "create_user edit_user get_token_for_user",
-        "server": "config get_stats",
-        "storage": "reset_settings set_settings",
+        "server": "config endpoints get_stats",
+        "storage": "get_settings reset_settings set_settings",
         "users": "create delete",
     },
 }

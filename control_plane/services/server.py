@@ -9,7 +9,7 @@ from control_plane.schema.server import ConfigRequest, StatsOptionRequest, Stats
 from control_plane.services import tokens
 from control_plane.services.context import Context
 from control_plane.services.errors import validation
-from control_plane.services.registry import ADMINISTRATORS, endpoint
+from control_plane.services.registry import endpoint
 from control_plane.services.table import handler_table
 
 
@@ -25,7 +25,7 @@ async def info(ctx: Context, request: Empty) -> dict[str, Any]:
     }
 
 
-@endpoint("server.config", ConfigRequest, roles=ADMINISTRATORS, claim_allowed=False)
+@endpoint("server.config", ConfigRequest)
 async def config(ctx: Context, request: ConfigRequest) -> dict[str, Any]:
     """Return the settings that hold no secret, all or the one named."""
     settings = ctx.settings
@@ -47,13 +47,13 @@ async def config(ctx: Context, request: ConfigRequest) -> dict[str, Any]:
     return {request.path: shown[request.path]}
 
 
-@endpoint("server.get_stats", StatsRequest, roles=ADMINISTRATORS, claim_allowed=False)
+@endpoint("server.get_stats", StatsRequest)
 async def get_stats(ctx: Context, request: StatsRequest) -> dict[str, Any]:
     """Return what this process has counted since it started."""
     return {"counters": dict(ctx.counters), "python": platform.python_version(), "persistence": ctx.store.persistence}
 
 
-@endpoint("server.endpoints", Empty, roles=ADMINISTRATORS, claim_allowed=False)
+@endpoint("server.endpoints", Empty)
 async def endpoints(ctx: Context, request: Empty) -> dict[str, Any]:
     """List every endpoint, with the version that it appeared in and whether it asks for credentials."""
     rows = handler_table().values()
