@@ -1,0 +1,250 @@
+"""A segment: the sealed events of one task or model in one immutable file. Pure.
+
+    magic | chunks, each compressed on its own | footer: what is where | tail: the footer's place
+
+The footer says of every series and chunk of records where it lies and what it spans, so a reader takes the few ranges
+it needs. Every chunk and the footer carry a checksum. A file is named by the hash of its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import zstandard
+
+from control_plane.store.blocks import Record, pack_records, unpack_records
+from control_plane.store.segments.arrays import (
+    LEVEL,
+    Floats,
+    Integers,
+    pack_floats,
+    pack_integers,
+    unpack_floats,
+    unpack_integers,
+)
+
+MAGIC = b"CLSEG\x00\x01\n"
+TAIL = struct.Struct("<QI8s")
+TAIL_READ = 64 * 1024
+"""What a reader takes from the end first: the footer of all but large segments is in it."""
+CHUNK_BYTES = 256 * 1024
+"""Texts of a chunk of records, before compression: what reading one page of a console costs."""
+CHUNK_RECORDS = 4096
+
+
+class DamagedSegment(ValueError):
+    """The bytes are not those that were written."""
+
+
+@dataclass
+class Sealed:
+    """Points of one series in the order they were written: three arrays of the same length, at least 1."""
+
+    metric: str
+    variant: str
+    steps: Integers
+    times_ms: Integers
+    values: Floats
+    workers: list[tuple[int, str]] = field(default_factory=list)
+    """Who reported them: (how many points in a row, worker)."""
+
+
+@dataclass
+class Contents:
+    """What one segment holds."""
+
+    series: list[Sealed] = field(default_factory=list)
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    """Family -> its records in the order they were written; a console's by time."""
+
+
+class SeriesPlace(msgspec.Struct, array_like=True, frozen=True):
+    """Where a series lies: its three columns follow one another."""
+
+    metric: str
+    variant: str
+    count: int
+    lowest: int
+    highest: int
+    """Iterations it spans."""
+    is_ascending: bool
+    """Whether every iteration is above the one before."""
+    offset: int
+    steps_length: int
+    times_length: int
+    values_length: int
+    check: int
+    """CRC-32 of the three."""
+    workers: list[tuple[int, str]]
+
+    @property
+    def length(self) -> int:
+        """Bytes of the three columns."""
+        return self.steps_length + self.times_length + self.values_length
+
+
+class ChunkPlace(msgspec.Struct, array_like=True, frozen=True):
+    """Where some records lie."""
+
+    family: str
+    count: int
+    first_ms: int
+    last_ms: int
+    """Times they span."""
+    lowest: int
+    highest: int
+    """Iterations they span."""
+    offset: int
+    length: int
+    names: list[tuple[str, str]]
+    """(metric, variant) of each record once; empty for a console."""
+
+
+class Footer(msgspec.Struct, array_like=True, frozen=True):
+    """What is where."""
+
+    owner: str
+    generation: int
+    series: list[SeriesPlace]
+    chunks: list[ChunkPlace]
+
+    @property
+    def points(self) -> int:
+        """How many scalars it holds."""
+        return sum(place.count for place in self.series)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_footer = msgspec.msgpack.Decoder(Footer).decode
+
+
+def name_of(body: bytes) -> str:
+    """A segment's name: the hash of its bytes."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+def encode(owner: str, generation: int, contents: Contents) -> bytes:
+    """The whole file."""
+    pieces: list[bytes] = [MAGIC]
+    at = len(MAGIC)
+    series: list[SeriesPlace] = []
+    for one in contents.series:
+        steps, times, values = pack_integers(one.steps), pack_integers(one.times_ms), pack_floats(one.values)
+        columns = steps + times + values
+        place = SeriesPlace(
+            one.metric,
+            one.variant,
+            count=len(one.steps),
+            lowest=int(one.steps.min()),
+            highest=int(one.steps.max()),
+            is_ascending=bool((one.steps[1:] > one.steps[:-1]).all()),
+            offset=at,
+            steps_length=len(steps),
+            times_length=len(times),
+            values_length=len(values),
+            check=zlib.crc32(columns),
+            workers=one.workers,
+        )
+        series.append(place)
+        pieces.append(columns)
+        at += len(columns)
+    chunks: list[ChunkPlace] = []
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    for family, records in sorted(contents.records.items()):
+        for some in _cut(records):
+            packed = compressor.compress(pack_records(some))
+            moments, iterations = [one.at_ms for one in some], [one.iteration for one in some]
+            names = [] if family == "log" else sorted({(one.metric, one.variant) for one in some})
+            chunks.append(
+                ChunkPlace(
+                    family,
+                    len(some),
+                    min(moments),
+                    max(moments),
+                    min(iterations),
+                    max(iterations),
+                    at,
+                    len(packed),
+                    names,
+                )
+            )
+            pieces.append(packed)
+            at += len(packed)
+    footer = compressor.compress(_encode(Footer(owner, generation, series, chunks)))
+    return b"".join((*pieces, footer, TAIL.pack(at, len(footer), MAGIC)))
+
+
+def _cut(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Runs of records of about CHUNK_BYTES; a longer text has a chunk of its own."""
+    first, size = 0, 0
+    for place, record in enumerate(records):
+        size += len(record.text) + 8 * len(record.values or ())
+        if size >= CHUNK_BYTES or place - first + 1 >= CHUNK_RECORDS:
+            yield records[first : place + 1]
+            first, size = place + 1, 0
+    if first < len(records):
+        yield records[first:]
+
+
+def footer_place(tail: bytes, size: int) -> tuple[int, int]:
+    """(offset, length) of the footer, from the last bytes of a file of `size` bytes. Raises DamagedSegment."""
+    if len(tail) < TAIL.size:
+        raise DamagedSegment("it is too short")
+    offset, length, magic = TAIL.unpack(tail[-TAIL.size :])
+    if magic != MAGIC or offset + length + TAIL.size != size:
+        raise DamagedSegment("its end is not a segment's")
+    return offset, length
+
+
+def decode_footer(raw: bytes) -> Footer:
+    """The footer of its bytes. Raises DamagedSegment."""
+    try:
+        return _decode_footer(_decompress(raw))
+    except msgspec.DecodeError as error:
+        raise DamagedSegment(str(error)) from None
+
+
+def decode_records(raw: bytes) -> list[Record]:
+    """The records of a chunk. Raises DamagedSegment."""
+    try:
+        return unpack_records(_decompress(raw))
+    except msgspec.DecodeError as error:
+        raise DamagedSegment(str(error)) from None
+
+
+def decode_series(place: SeriesPlace, raw: bytes, *, with_times: bool = True) -> tuple[Integers, Integers, Floats]:
+    """(iterations, times in ms, values) of the bytes at a series' place; without times they are empty.
+
+    Raises DamagedSegment.
+    """
+    if zlib.crc32(raw) != place.check:
+        raise DamagedSegment(f"the checksum of series {place.metric!r} {place.variant!r} is another")
+    times_at = place.steps_length
+    values_at = times_at + place.times_length
+    try:
+        steps = unpack_integers(raw[:times_at], place.count)
+        times = unpack_integers(raw[times_at:values_at], place.count) if with_times else np.empty(0, np.int64)
+        return steps, times, unpack_floats(raw[values_at:], place.count)
+    except (ValueError, IndexError, KeyError, struct.error) as error:
+        raise DamagedSegment(f"series {place.metric!r} {place.variant!r}: {error}") from None
+
+
+def wanted(footer: Footer, names: Iterable[tuple[str, str | None]] | None) -> list[SeriesPlace]:
+    """The places of some series; names without a variant mean every one of the metric, None means all."""
+    if names is None:
+        return footer.series
+    exact = set(names)
+    return [one for one in footer.series if (one.metric, one.variant) in exact or (one.metric, None) in exact]
+
+
+def _decompress(raw: bytes) -> bytes:
+    try:
+        return zstandard.ZstdDecompressor().decompress(raw)
+    except zstandard.ZstdError as error:
+        raise DamagedSegment(str(error)) from None
