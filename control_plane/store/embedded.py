@@ -75,8 +75,11 @@ class EmbeddedStore:
         return process.pid if process and process.returncode is None else None
 
     async def __aenter__(self) -> EmbeddedStore:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.directory.chmod(0o700)
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.directory.chmod(0o700)
+        except PermissionError as error:
+            raise EmbeddedStoreError(f"{self.directory} is not yours to use: {error.strerror}") from None
         if half_restored(self.directory) and not self._for_restore:
             raise EmbeddedStoreError(
                 f"a restore into {self.directory.parent} did not finish: run `clearml-server restore` on it again"
