@@ -57,6 +57,15 @@ def test_the_worker_is_listed_with_its_queue_and_statistics(agent: Agent, tasks:
     (worker,) = [w for w in json.loads(listed.stdout) if w["id"] == "tester:0"]
     assert [queue["name"] for queue in worker["queues"]] == [tasks.queue]
     assert "tester:0" in agent.run("list").stdout
+    now = int(time.time())
+    asked = {"from_date": now - 60, "to_date": now + 120, "interval": 3600, "worker_ids": ["tester:0"]}
+    items = [{"key": key, "category": "avg"} for key in ("cpu_usage", "memory_used")]
+    until(lambda: server.call("workers.get_stats", {**asked, "items": items})["workers"])
+    (found,) = server.call("workers.get_stats", {**asked, "items": items})["workers"]
+    cpu, memory = (metric["stats"][0]["values"] for metric in found["metrics"])
+    assert len(cpu) == len(memory) >= 1
+    assert 0 <= cpu[0] <= 100
+    assert memory[0] > 1
     assert agent.stop() == 0
     until(lambda: "tester:0" not in agent.run("list", "--json").stdout)
 
