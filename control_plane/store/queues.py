@@ -84,7 +84,7 @@ class Queues:
         Args:
             lease_ms: time to start each, in ms, after which it returns to the head of its queue.
             holds_leases: the worker is one of our agents, which renew what they hold; see `Leases`.
-            note: of a call that asks for one task: its repeat gets the same one, while it is not started.
+            note: of this call: its repeat gets the same tasks, as far as they are not started.
 
         Atomic: `lua/claim.lua`. If the answer is lost on the way here, the entry comes back when its lease ends.
         """

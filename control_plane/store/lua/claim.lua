@@ -6,22 +6,36 @@
 --   ARGV[1] now, ms since the epoch    ARGV[2] time to start, ms    ARGV[3] worker    ARGV[4] how many at most
 --   ARGV[5] "fair" = one queue after the other, from the cursor; "priority" = the first that has any
 --   ARGV[6] expiry of cursor, ms    ARGV[7] expiry of held, ms (0 = the worker holds no leases)
---   ARGV[8] "1" = a repeat of the call gets what it took and has not started; its note is kept for ARGV[2]
+--   ARGV[8] "1" = a repeat of the call gets what it took and was not started; its note (task -> flight) lasts ARGV[2]
 --   ARGV[9...] queue ids, as KEYS[9...]
 -- Returns a flat list: task, queue, claim, added-ms; task, ...
 
 local deadline = string.format("%.0f", ARGV[1] + ARGV[2])
-if ARGV[8] == "1" then
-  local task, flight = unpack(redis.call("HMGET", KEYS[8], "task", "flight"))
-  if task and redis.call("HGET", KEYS[3], task) == flight then
-    local queue, claim, added = string.match(flight, "^(%S+) (%d+) (%d+) ")
-    redis.call("ZADD", KEYS[2], deadline, task)
-    redis.call("PEXPIRE", KEYS[8], ARGV[2])
-    return { task, queue, claim, added }
+local taken = {}
+
+local function give(task, queue, claim, added)
+  redis.call("ZADD", KEYS[2], deadline, task)
+  if ARGV[7] ~= "0" then
+    redis.call("HSET", KEYS[6], task, claim .. " " .. ARGV[1])
+    redis.call("ZADD", KEYS[7], deadline, task)
+    redis.call("PEXPIRE", KEYS[6], ARGV[7])
   end
+  if ARGV[8] == "1" then redis.call("PEXPIRE", KEYS[8], ARGV[2]) end
+  for _, word in ipairs({ task, queue, claim, added }) do taken[#taken + 1] = word end
 end
 
-local queues, taken = (#KEYS - 8) / 2, {}
+if ARGV[8] == "1" then
+  local before = redis.call("HGETALL", KEYS[8])
+  for i = 1, #before, 2 do
+    local task, flight = before[i], before[i + 1]
+    if redis.call("HGET", KEYS[3], task) == flight then
+      give(task, string.match(flight, "^(%S+) (%d+) (%d+) "))
+    end
+  end
+  if #taken > 0 then return taken end
+end
+
+local queues = (#KEYS - 8) / 2
 local at, fair = 0, ARGV[5] == "fair"
 if fair then
   local last = redis.call("GET", KEYS[5])
@@ -39,22 +53,11 @@ while #taken < most * 4 and empty < queues do
     local added = string.match(redis.call("HGET", KEYS[1], task) or "", " (%d+)$") or ARGV[1]
     local claim = redis.call("HINCRBY", KEYS[4], task, 1)
     redis.call("HDEL", KEYS[1], task)
-    redis.call("ZADD", KEYS[2], deadline, task)
     local flight = queue .. " " .. claim .. " " .. added .. " " .. ARGV[3]
     redis.call("HSET", KEYS[3], task, flight)
     note_queue(KEYS[8 + queues + i], KEYS[8 + i], ARGV[1], 1, ARGV[1] - added, 0)
-    if ARGV[8] == "1" then
-      redis.call("HSET", KEYS[8], "task", task, "flight", flight)
-      redis.call("PEXPIRE", KEYS[8], ARGV[2])
-    end
-    if ARGV[7] ~= "0" then
-      redis.call("HSET", KEYS[6], task, claim .. " " .. ARGV[1])
-      redis.call("ZADD", KEYS[7], deadline, task)
-    end
-    taken[#taken + 1] = task
-    taken[#taken + 1] = queue
-    taken[#taken + 1] = claim
-    taken[#taken + 1] = added
+    if ARGV[8] == "1" then redis.call("HSET", KEYS[8], task, flight) end
+    give(task, queue, claim, added)
     empty = 0
     if fair then
       redis.call("SET", KEYS[5], queue, "PX", ARGV[6])
@@ -64,5 +67,4 @@ while #taken < most * 4 and empty < queues do
     empty, at = empty + 1, at + 1
   end
 end
-if #taken > 0 and ARGV[7] ~= "0" then redis.call("PEXPIRE", KEYS[6], ARGV[7]) end
 return taken
