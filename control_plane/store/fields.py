@@ -83,7 +83,8 @@ OPERATORS: dict[str, Operators] = {
         ranges=_set("last_update"),
         exact=frozenset(),
         dates=frozenset(),
-        sortable=_set(f"{_COMMON} basename description parent path default_output_destination"),
+        sortable=_set(f"{_COMMON} basename description parent path default_output_destination featured"),
+        # `featured` ranks an official server's examples: its web app sorts by it first; none of ours has it.
         text=("id", "name", "description"),
         common=_set("name basename parent path user tags system_tags created last_update"),
     ),
