@@ -4,6 +4,7 @@
 without the one and die without the other. Source: contract/wire.md, section 4.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -60,7 +61,7 @@ def failure(
         "error_stack": None,
         "error_data": error.data,
     }
-    return orjson.dumps({"meta": meta, "data": {}}, default=str, option=_OPTIONS)
+    return _dumps({"meta": meta, "data": {}}, str)
 
 
 def encode(data: Any) -> bytes:
@@ -69,7 +70,15 @@ def encode(data: Any) -> bytes:
         return b"{}"
     if isinstance(data, msgspec.Struct):
         return msgspec.json.encode(data)
-    return orjson.dumps(data, option=_OPTIONS, default=_struct)
+    return _dumps(data, _struct)
+
+
+def _dumps(value: Any, default: Callable[[Any], Any]) -> bytes:
+    try:
+        return orjson.dumps(value, option=_OPTIONS, default=default)
+    except TypeError:
+        # A number beyond 64 bits, which orjson refuses and a request may have held; or a defect, which is raised again.
+        return msgspec.json.encode(value, enc_hook=default)
 
 
 def _struct(value: Any) -> Any:

@@ -23,6 +23,8 @@ Order = Literal["priority", "fair"]
 CURSOR_EXPIRY_MS = 24 * 3600 * 1000
 HELD_EXPIRY_MS = 24 * 3600 * 1000
 EXPIRED_A_ROUND = 200
+MOST_ENTRIES = 1 << 31
+"""More than a queue holds, and a number that Redis takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class Queues:
 
     async def entries(self, queues: Sequence[str], limit: int | None = None) -> list[list[Entry]]:
         """What waits in each queue, next first; at most `limit` of each. Two round trips."""
-        end = -1 if limit is None else limit - 1
+        end = -1 if limit is None else min(limit, MOST_ENTRIES) - 1
 
         async def ranges(client: Any) -> list[list[bytes]]:
             async with client.pipeline(transaction=False) as pipe:
@@ -176,7 +178,7 @@ class Queues:
                 answers: list[list[bytes]] = await pipe.execute()
                 return answers
 
-        if not queues or limit == 0:
+        if not queues or (limit is not None and limit <= 0):
             return [[] for _ in queues]
         waiting = await self._connection.run(ranges)
         tasks = [task for queue in waiting for task in queue]
