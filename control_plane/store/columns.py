@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ import orjson
 from control_plane.store.conditions import Compares, ListFilter, Test
 from control_plane.store.ranks import Ranks
 
+T = TypeVar("T", bound=np.generic)
 Rows = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
 
@@ -178,12 +179,12 @@ class Column:
             values += self._decoded(kind, distinct)
         return numbers, values
 
-    def per_value(self, rows: Rows, function: Callable[[Any], Any], dtype: type) -> npt.NDArray[Any]:
-        """`function` of the value in each row; called once for a distinct value."""
+    def per_value(self, rows: Rows, function: Callable[[list[Any]], npt.NDArray[T]]) -> npt.NDArray[T]:
+        """What `function` finds for the value in each row; it is given each distinct value once, where that is less."""
         if len(self.table) > len(rows):
-            return np.fromiter(map(function, self.values(rows)), dtype, len(rows))
+            return function(self.values(rows))
         numbers, values = self.groups(rows)
-        return np.fromiter(map(function, values), dtype, len(values))[numbers]
+        return function(values)[numbers]
 
     # ---- conditions
 
@@ -193,7 +194,7 @@ class Column:
             return found
         if isinstance(test, ListFilter) and not self._is_only(TABLED):
             return self._listed(test, rows)
-        return self.per_value(rows, test, bool)
+        return self.per_value(rows, lambda values: _tested(test, values))
 
     def _comparing(self, test: Compares, rows: Rows) -> npt.NDArray[np.bool_] | None:
         """For columns of numbers, or of times; None where something cannot be compared as numbers."""
@@ -222,7 +223,7 @@ class Column:
             found[(kinds == kind) & (data == number)] = test(text)
         at = np.flatnonzero(kinds == TABLED)
         if len(at):
-            found[at] = np.fromiter(map(test, self.table), bool, len(self.table))[data[at].astype(np.intp)]
+            found[at] = _tested(test, self.table)[data[at].astype(np.intp)]
         return found
 
     # ---- order
@@ -257,17 +258,19 @@ class Column:
         return places
 
 
+def _tested(test: Test, values: Sequence[Any]) -> npt.NDArray[np.bool_]:
+    return np.fromiter(map(test, values), bool, len(values))
+
+
 def microseconds(value: Any) -> int | None:
     """A time as the store writes it, in microseconds since 1970; None for any other value."""
-    if type(value) is not str or len(value) != 32:
+    # 2024-01-31T12:00:00.000000+00:00, and no other way to write it
+    if type(value) is not str or len(value) != 32 or value[4:20:3] != "--T::." or value[26:] != "+00:00":
         return None
     try:
-        time = datetime.fromisoformat(value)
+        microseconds = (datetime.fromisoformat(value) - _EPOCH) // _MICROSECOND
     except ValueError:
         return None
-    if time.tzinfo is None or time.isoformat(timespec="microseconds") != value or value[26:] != "+00:00":
-        return None
-    microseconds = (time - _EPOCH) // _MICROSECOND
     return microseconds if microseconds <= EXACT else None
 
 

@@ -11,7 +11,6 @@ import orjson
 from control_plane.store import keys
 from control_plane.store.connection import Connection
 from control_plane.store.fields import OPERATORS, FieldRef, look_inside, resolve
-from control_plane.store.layout import CORE
 from control_plane.store.table import ID, Table
 
 T = TypeVar("T")
@@ -80,7 +79,7 @@ class Kept:
         table.begin(refs)
 
         async def load(piece: Sequence[str]) -> None:
-            _take(table, piece, await self._read(piece, refs))
+            _take(table, piece, await self._read(piece, [ID, *refs]))
 
         await _each(load, _pieces(ids))
         table.finish(refs)
@@ -88,7 +87,7 @@ class Kept:
 
     async def _reload(self, ids: Sequence[str]) -> None:
         table = self._table
-        values = await self._read(ids, [*table.columns, *table.unfinished])
+        values = await self._read(ids, [ID, *table.columns, *table.unfinished])
         _take(table, ids, values)
         if self._refreshed is not None:
             self._refreshed.update(ids)
@@ -108,7 +107,8 @@ class Kept:
                 _fill(table, [id if id in table.rows and id not in refreshed else "" for id in piece], values)
 
             try:
-                await _each(fill, _pieces(list(table.rows)))
+                if missing - {ID}:
+                    await _each(fill, _pieces(list(table.rows)))
                 async with self._lock:
                     table.finish(missing)
             except BaseException:
@@ -132,11 +132,10 @@ class Kept:
                 return list(found)
 
     async def _read(self, ids: Sequence[str], refs: Iterable[FieldRef]) -> dict[FieldRef, list[Any]]:
-        """The values of some fields, and `id` (None: the document is gone)."""
-        parts: dict[str, dict[str, list[FieldRef]]] = {CORE: {ID.field: [ID]}}
-        for ref in refs:
-            if ref != ID:
-                parts.setdefault(ref.part, {}).setdefault(ref.field, []).append(ref)
+        """The values of some fields; None for what is not there. Without an `id` the document is gone."""
+        parts: dict[str, dict[str, list[FieldRef]]] = {}
+        for ref in dict.fromkeys(refs):
+            parts.setdefault(ref.part, {}).setdefault(ref.field, []).append(ref)
         commands = [
             ("HMGET", keys.document(self._kind, id, part), *names) for part, names in parts.items() for id in ids
         ]

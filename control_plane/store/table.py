@@ -15,6 +15,7 @@ from control_plane.store.fields import FieldRef
 from control_plane.store.layout import CORE
 from control_plane.store.query import Condition, Query, SortKey
 from control_plane.store.ranks import runs
+from control_plane.store.wordcount import occurrences
 
 Key = Callable[[Rows], npt.NDArray[Any]]
 """What to sort some rows by."""
@@ -154,15 +155,9 @@ class Table:
         return passing
 
     def _scores(self, query: Query, rows: Rows) -> npt.NDArray[np.int64]:
-        def count(value: Any) -> int:
-            if value is None:
-                return 0
-            text = str(value).lower()
-            return sum(map(text.count, query.words))
-
         scores = np.zeros(len(rows), np.int64)
         for ref in query.text_refs():
-            scores += self.columns[ref].per_value(rows, count, np.int64)
+            scores += self.columns[ref].per_value(rows, lambda values: occurrences(values, query.words))
         return scores
 
     def ids(self, rows: Rows) -> list[str]:
