@@ -24,7 +24,7 @@ from control_plane.store.events import SEQUENCE, EarlierGeneration
 Owner = tuple[str, str]
 
 
-@endpoint("events.add", dict, Added, min_version="2.1")
+@endpoint("events.add", dict, Added, min_version="2.1", reads=frozenset(Event.__struct_fields__))
 async def add(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """Store one event."""
     try:

@@ -18,12 +18,15 @@ from control_plane.services import listing, queue_choice
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, duplicate, unknown_queue
 from control_plane.services.models import metadata
+from control_plane.services.query_fields import query_fields
 from control_plane.services.queues_entries import require, restore_task
 from control_plane.services.registry import endpoint
 from control_plane.services.sections import clean_name, clean_tags
 from control_plane.store import GuardFailed, Transaction
 from control_plane.store.layout import Path
 from control_plane.store.queues import Entry
+
+READS = query_fields("queue", "max_task_entries")
 
 DELETE_ROUNDS = 100
 """How often a queue is emptied again while tasks are put into it, before its deletion gives up."""
@@ -120,13 +123,13 @@ async def get_by_id(ctx: Context, request: GetByIdRequest) -> dict[str, Any]:
     return {"queue": queue}
 
 
-@endpoint("queues.get_all", dict, min_version="2.21")
+@endpoint("queues.get_all", dict, min_version="2.21", reads=READS)
 async def get_all(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """The queues that a query finds."""
     return await _list(ctx, request, expand=False)
 
 
-@endpoint("queues.get_all_ex", dict, min_version="2.27")
+@endpoint("queues.get_all_ex", dict, min_version="2.27", reads=READS)
 async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     """The queues that a query finds, with the names of the waiting tasks, and who serves them."""
     fields = listing.only_fields(request)
@@ -134,19 +137,30 @@ async def get_all_ex(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
         request = {**request, "only_fields": []}  # official servers answer everything then
     answer = await _list(ctx, request, expand=True)
     if not request.get("only_fields") or "workers" in fields:
-        alive = await ctx.store.workers.alive(ctx.now_ms)
-        for queue in answer["queues"]:
-            queue["workers"] = [
-                {
-                    "id": worker["worker"],
-                    "name": worker["worker"],
-                    "ip": worker.get("ip", ""),
-                    "task": worker.get("task"),
-                }
-                for worker in alive
-                if queue["id"] in worker.get("queues", ())
-            ]
+        await _add_workers(ctx, answer["queues"])
     return answer
+
+
+async def _add_workers(ctx: Context, queues: Sequence[dict[str, Any]]) -> None:
+    """Put the living workers that serve each queue into it, in place, with the names of what they run."""
+    alive = await ctx.store.workers.alive(ctx.now_ms)
+    names = await task_names(ctx, [worker["task"] for worker in alive if worker.get("task")])
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for worker in sorted(alive, key=lambda worker: str(worker["worker"])):
+        one = {"id": worker["worker"], "name": worker["worker"], "key": worker["id"], "ip": worker.get("ip", "")}
+        if worker.get("task") in names:
+            one["task"] = names[worker["task"]]
+        for queue in worker.get("queues", ()):
+            shown.setdefault(queue, []).append(one)
+    for document in queues:
+        document["workers"] = shown.get(document["id"], [])
+
+
+async def task_names(ctx: Context, tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Task -> its id and name, of those that exist."""
+    ids = list(dict.fromkeys(tasks))
+    found = await ctx.store.get_many("task", ids, ["name"])
+    return {id: {"id": id, "name": task.get("name", "")} for id, task in zip(ids, found, strict=True) if task}
 
 
 async def _list(ctx: Context, request: dict[str, Any], *, expand: bool) -> dict[str, Any]:
@@ -177,9 +191,7 @@ async def add_entries(
     waiting = await ctx.store.queues.entries([queue["id"] for queue in queues], limit)
     shown: dict[str, Any] = {}
     if expand:
-        ids = list(dict.fromkeys(entry.task for entries in waiting for entry in entries))
-        found = await ctx.store.get_many("task", ids, ["name"])
-        shown = {id: {"id": id, "name": task["name"]} for id, task in zip(ids, found, strict=True) if task}
+        shown = await task_names(ctx, [entry.task for entries in waiting for entry in entries])
     for queue, entries in zip(queues, waiting, strict=True):
         queue["entries"] = [_entry(entry, shown) for entry in entries]
 
