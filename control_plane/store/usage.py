@@ -26,7 +26,7 @@ class Usage:
 
 
 async def usages(connection: Connection, kind: str, ids: Sequence[str]) -> AsyncIterator[Usage]:
-    """The usage of each of these documents, as Redis estimates it (MEMORY USAGE samples the values of a collection)."""
+    """The usage of each of these documents, counted by Redis over every value: one text may be most of it."""
     for first in range(0, len(ids), IDS_A_READ):
         some = ids[first : first + IDS_A_READ]
         # Each call for itself, for they may go to different nodes; what goes to one node leaves as one write.
@@ -50,5 +50,5 @@ async def _events(connection: Connection, owner: str) -> int:
 
 
 async def _bytes(connection: Connection, names: Sequence[str], owner: str | None) -> int:
-    commands: list[Command] = [("MEMORY", "USAGE", name) for name in names]
+    commands: list[Command] = [("MEMORY", "USAGE", name, "SAMPLES", 0) for name in names]
     return sum(int(size or 0) for size in await connection.run(lambda client: client.many(commands), owner=owner))
