@@ -133,8 +133,8 @@ def _body(row: Endpoint[Any], refs: Mapping[Any, Any]) -> dict[str, Any]:
     schema = refs.get(row.request)
     if schema is None:
         # The open query language: any field of the kind, and every path below those that end in ".*".
-        named = {name: {} for name in sorted(row.reads) if not name.endswith(".*")}
-        nested = {f"^{name[:-2]}\\.": {} for name in sorted(row.reads) if name.endswith(".*")}
+        named: dict[str, Any] = {name: {} for name in sorted(row.reads) if not name.endswith(".*")}
+        nested: dict[str, Any] = {f"^{name[:-2]}\\.": {} for name in sorted(row.reads) if name.endswith(".*")}
         schema = {
             **_FREE,
             **({"properties": named} if named else {}),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import hiredis
@@ -197,13 +197,14 @@ class BatchedRedis(aioredis.Redis):
         self.commands += len(commands)
         packed = b"".join([pack(command) for command in commands])
         if atomic and len(commands) > 1:
-            replies = await wire.ask(b"".join((_MULTI, packed, _EXEC)), len(commands) + 2)
+            # The answer to EXEC holds the others, unless one was refused on the way: then that one says why.
+            replies: list[Any] = await wire.ask(b"".join((_MULTI, packed, _EXEC)), len(commands) + 2, keep_all=True)
+            _raise_first(replies)
+            replies = replies[-1]
         else:
             replies = await wire.ask(packed, len(commands), keep_all=True)
-        for reply in replies if isinstance(replies, list) else [replies]:
-            if isinstance(reply, redis_errors.RedisError):
-                raise reply
-        return list(replies)
+        _raise_first(replies)
+        return replies
 
     async def _connected(self) -> Wire:
         async with self._connecting:
@@ -227,6 +228,12 @@ class BatchedRedis(aioredis.Redis):
         if self._wire is not None:
             await self._wire.close()
         await super().aclose(close_connection_pool)
+
+
+def _raise_first(replies: Iterable[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, redis_errors.RedisError):
+            raise reply
 
 
 def _error(text: str) -> redis_errors.RedisError:

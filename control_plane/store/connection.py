@@ -126,12 +126,15 @@ class Connection:
         if script is None:
             script = self._scripts[name] = _Script(name)
         client = await self._client(key_slot(keys[0].encode()))
-        try:
-            return await client.evalsha(script.sha, len(keys), *keys, *args)
-        except redis_errors.NoScriptError:
+        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+        answer = await client.ask(command)
+        if isinstance(answer, redis_errors.NoScriptError):
             # Another server than before, or one that was restarted.
             await client.script_load(script.text)
-            return await client.evalsha(script.sha, len(keys), *keys, *args)
+            answer = await client.ask(command)
+        if isinstance(answer, redis_errors.RedisError):
+            raise answer
+        return answer
 
     async def blocking_client(self) -> aioredis.Redis:
         """A client for one long blocking read of metadata, on its own connection, without read timeout.
@@ -139,13 +142,15 @@ class Connection:
         The caller closes it, and calls `lost` when it fails. Raises what `AWAY` names when no node can be found.
         """
         layout = await self._located()
-        self._blocking = aioredis.Redis.from_url(
+        pool = aioredis.ConnectionPool.from_url(
             layout.url(METADATA_SLOT),
             retry=Retry(NoBackoff(), 0),
             max_connections=1,
             socket_timeout=None,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
         )
+        # The caller bounds its reads; the connection itself may be silent for longer than those of short commands.
+        self._blocking = BatchedRedis(connection_pool=pool, silence_s=10 * ANSWER_TIMEOUT_S)
         return self._blocking
 
     def lost(self) -> None:
@@ -221,7 +226,7 @@ class Connection:
                 # An answer that still comes from a node that was replaced counts for nothing.
                 await self._drop([url for url in self._clients if url not in found.urls])
                 if self._blocking is not None:
-                    await self._blocking.connection_pool.disconnect()
+                    await self._blocking.aclose()
             return found
 
     def _connect(self, url: str) -> BatchedRedis:

@@ -61,12 +61,5 @@ class Notes:
 
     async def forget(self, digests: Sequence[str]) -> None:
         """These calls' answers have arrived: whoever makes them again means it."""
-
-        async def unlink(client: Any) -> None:
-            async with client.pipeline(transaction=False) as pipe:
-                for digest in digests:
-                    pipe.unlink(keys.note(digest))
-                await pipe.execute()
-
         if digests:
-            await self._connection.run(unlink)
+            await self._connection.run(lambda client: client.unlink(*map(keys.note, digests)))
