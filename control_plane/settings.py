@@ -45,15 +45,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[str, About("debug, info, warning or error", "CLEARML_SERVER_LOG_LEVEL")] = "info"
     stop_grace_s: Annotated[float, About("time that running calls get when the server stops, in s")] = 10.0
     lease_s: Annotated[float, About("lease of our agents and of their claims, in s", "CLEARML_SERVER_LEASE_S")] = 30.0
-    start_lease_s: Annotated[float, About("time an official agent has to start a task it took, in s")] = 120.0
-    worker_timeout_s: Annotated[float, About("a worker without a report for so long is gone, in s")] = 600.0
+    start_lease_s: Annotated[
+        float, About("time an official agent has to start a task it took, in s", "CLEARML_SERVER_START_LEASE_S")
+    ] = 120.0
+    worker_timeout_s: Annotated[
+        float, About("a worker without a report for so long is gone, in s", "CLEARML_SERVER_WORKER_TIMEOUT_S")
+    ] = 600.0
     lost_after_s: Annotated[
         float,
         About(
-            "a task whose agent's lease is over and that shows no sign of life for so long has failed, in s",
+            "a task whose agent's lease is over and that shows no sign of life for so long is lost, in s",
             "CLEARML_SERVER_LOST_AFTER_S",
         ),
-    ] = 600.0
+    ] = 45.0
     stuck_after_s: Annotated[
         float,
         About("a running task without any sign of life for so long is stopped, in s", "CLEARML_SERVER_STUCK_AFTER_S"),

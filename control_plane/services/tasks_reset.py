@@ -6,6 +6,7 @@ from control_plane.schema.tasks import ResetOptions, ResetRequest, Updated
 from control_plane.services import deletion, sections
 from control_plane.services.context import Context
 from control_plane.services.errors import wrong_status
+from control_plane.services.lost import LOST_AGENTS
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
 from control_plane.services.tasks_common import begin, commit, load
@@ -36,7 +37,7 @@ async def reset_one(ctx: Context, task_id: str, options: ResetOptions) -> dict[s
         "task",
         task_id,
         [
-            *("started", "completed", "published", "active_duration", "enqueue_status"),
+            *("started", "completed", "published", "active_duration", "enqueue_status", LOST_AGENTS),
             *("last_worker", "last_worker_report", "last_metrics", "runtime", "execution.queue"),
         ],
     )

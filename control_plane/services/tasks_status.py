@@ -37,6 +37,9 @@ async def started(ctx: Context, request: StatusRequest) -> dict[str, Any]:
     claim = ctx.identity.claim_for(request.task)
     if claim is not None:
         transaction.set("task", request.task, {"last_worker": claim.worker, "last_worker_report": ctx.now_iso})
+    else:
+        # Continued by hand, it is not judged by the lease of an agent that ran it once; one that does renews it.
+        transaction.forget_lease(request.task)
     await commit(ctx, transaction)
     return {"updated": 1, "fields": fields, "started": 1}
 

@@ -51,6 +51,15 @@ class Leases:
             await self._connection.run(lambda client: client.hdel(keys.held(worker), *tasks))
             await self._connection.run(lambda client: client.zrem(keys.leases(), *tasks))
 
+    async def shorten_all(self, deadline_ms: int) -> None:
+        """Move every deadline that is later to this one: the clock was set back, nobody has asked for so long."""
+        members: Any = await self._connection.run(
+            lambda client: client.zrangebyscore(keys.leases(), f"({deadline_ms}", "+inf")
+        )
+        if members:
+            scores = dict.fromkeys(members, deadline_ms)
+            await self._connection.run(lambda client: client.zadd(keys.leases(), scores, xx=True, lt=True))
+
     async def until_ms(self, tasks: Sequence[str]) -> dict[str, int]:
         """Until when an agent answers for each task (ms since the epoch, may be past); without those nobody does."""
         if not tasks:

@@ -145,11 +145,11 @@ class Queues:
         return [await self._return(flight, due_ms=now_ms) for flight in flights.values()]
 
     async def extend_all(self, deadline_ms: int) -> None:
-        """Move every deadline that is earlier to this one: time without a server counts for nobody."""
+        """Move every deadline to this one: time without a server counts for nobody, nor does a clock that was set."""
         members: Any = await self._connection.run(lambda client: client.zrange(keys.in_flight(), 0, -1))
         if members:
             scores = dict.fromkeys(members, deadline_ms)
-            await self._connection.run(lambda client: client.zadd(keys.in_flight(), scores, xx=True, gt=True))
+            await self._connection.run(lambda client: client.zadd(keys.in_flight(), scores, xx=True))
 
     async def flights(self, tasks: Sequence[str]) -> dict[str, Claim]:
         """Those of the tasks that are in flight."""

@@ -253,6 +253,10 @@ class Transaction:
         self._writes.append(("ZREM", keys.in_flight(), (task,)))
         self._writes.append(("HDEL", keys.flights(), (task,)))
 
+    def forget_lease(self, task: str) -> None:
+        """No agent of ours answers for the task, unless one renews its lease."""
+        self._writes.append(("ZREM", keys.leases(), (task,)))
+
     def fence(self, task: str) -> None:
         """End every claim on a task: writes under them fail from now on."""
         self._writes.append(("HINCRBY", keys.claims(), (task, 1)))

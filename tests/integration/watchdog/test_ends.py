@@ -1,0 +1,126 @@
+"""What nobody reports about any more is brought to an end, by a real server with short times."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import ApiFailure
+
+SHORT = {
+    "CLEARML_SERVER_WATCH_PERIOD_S": "0.1",
+    "CLEARML_SERVER_LEASE_S": "0.5",
+    "CLEARML_SERVER_LOST_AFTER_S": "1",
+    "CLEARML_SERVER_STUCK_AFTER_S": "1.5",
+}
+
+
+def _status(server: Any, task: str) -> dict[str, Any]:
+    found: dict[str, Any] = server.call("tasks.get_by_id", {"task": task})["task"]
+    return found
+
+
+def _until(server: Any, task: str, status: str, *, limit_s: float = 15.0) -> dict[str, Any]:
+    """Poll until the task has the status: the watchdogs tell nobody else."""
+    deadline = time.monotonic() + limit_s
+    while (found := _status(server, task))["status"] != status:
+        assert time.monotonic() < deadline, found
+    return found
+
+
+def _claimed(server: Any, name: str) -> tuple[str, str]:
+    queue = server.call("queues.create", {"name": f"queue of {name}"})["id"]
+    task = server.call("tasks.create", {"name": name, "type": "training"})["id"]
+    server.call("tasks.enqueue", {"task": task, "queue": queue})
+    body = {"worker": f"worker of {name}", "queues": [queue], "slots": 1, "timeout_s": 5}
+    return task, server.call("agents.wait", body)["entries"][0]["token"]
+
+
+def test_a_task_whose_agent_is_gone_is_stopped_and_says_why(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        task, token = _claimed(server, "lost")
+        server.call("tasks.started", {"task": task}, token=token)
+        ended = _until(server, task, "stopped")
+        assert ended["status_reason"] == "Forced stop (agent lost)"
+        assert "worker of lost" in ended["status_message"]
+        with pytest.raises(ApiFailure, match="This claim of the task is over"):
+            server.call("tasks.completed", {"task": task}, token=token)
+
+
+def test_one_that_asks_is_queued_again_and_its_history_counts(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        task, token = _claimed(server, "asks")
+        server.call("tasks.started", {"task": task}, token=token)
+        asks = [{"section": "properties", "name": "retries", "value": "1"}]
+        server.call("tasks.edit_hyper_params", {"task": task, "hyperparams": asks})
+        again = _until(server, task, "queued")
+        queue = again["execution"]["queue"]
+        assert again["status_message"].startswith("Queued again (1 of 1): its agent worker of asks is lost")
+        assert "started" not in again
+        with pytest.raises(ApiFailure, match="This claim of the task is over"):
+            server.call("tasks.started", {"task": task}, token=token)
+        body = {"worker": "another", "queues": [queue], "slots": 1, "timeout_s": 5}
+        [entry] = server.call("agents.wait", body)["entries"]
+        server.call("tasks.started", {"task": task}, token=entry["token"])
+        ended = _until(server, task, "stopped")
+        assert ended["status_message"].endswith("(after 1 retries)")
+        steps = [(note["from"], note["to"]) for note in server.call("tasks.get_history", {"task": task})["operations"]]
+        assert steps == [
+            ("created", "queued"),
+            ("queued", "in_progress"),
+            ("in_progress", "queued"),
+            ("queued", "in_progress"),
+            ("in_progress", "stopped"),
+        ]
+        assert "_lost_agents" not in ended
+
+
+def test_a_task_continued_by_hand_is_not_judged_by_the_lease_of_its_former_agent(new_server: Any) -> None:
+    with new_server(env={**SHORT, "CLEARML_SERVER_STUCK_AFTER_S": "4"}) as server:
+        task, token = _claimed(server, "by hand")
+        server.call("tasks.started", {"task": task}, token=token)
+        server.call("tasks.stopped", {"task": task}, token=token)
+        server.call("tasks.started", {"task": task})
+        begun = time.monotonic()
+        ended = _until(server, task, "stopped")
+        assert ended["status_reason"] == "Forced stop (non-responsive)"
+        assert time.monotonic() - begun > 3.5  # its own full time, not the agent's second
+
+
+def test_a_task_that_was_popped_and_not_started_is_queued_again(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        task, _ = _claimed(server, "unstarted")
+        queue = _status(server, task)["execution"]["queue"]
+        deadline = time.monotonic() + 15
+        while server.call("queues.get_num_entries", {"queue": queue})["num"] != 1:
+            assert time.monotonic() < deadline
+        body = {"worker": "another", "queues": [queue], "slots": 1, "timeout_s": 5}
+        assert server.call("agents.wait", body)["entries"][0]["task"] == task
+
+
+def test_a_script_that_went_silent_is_stopped_and_one_that_reports_is_not(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        silent, alive = (
+            server.call("tasks.create", {"name": name, "type": "training"})["id"] for name in ("silent", "alive")
+        )
+        for task in (silent, alive):
+            server.call("tasks.started", {"task": task})
+        deadline = time.monotonic() + 15
+        while _status(server, silent)["status"] == "in_progress":
+            server.call("tasks.ping", {"task": alive})
+            assert time.monotonic() < deadline
+        ended = _status(server, silent)
+        assert (ended["status"], ended["status_reason"]) == ("stopped", "Forced stop (non-responsive)")
+        assert _status(server, alive)["status"] == "in_progress"
+
+
+def test_time_without_a_server_is_nobodys_silence(new_server: Any) -> None:
+    with new_server(env=SHORT) as server:
+        task = server.call("tasks.create", {"name": "survivor", "type": "training"})["id"]
+        server.call("tasks.started", {"task": task})
+        server.kill()
+        time.sleep(2.0)  # longer than its time: the very thing that must not count
+        server.restart()
+        until = time.monotonic() + 0.8  # several rounds, and less than the task's full time
+        while time.monotonic() < until:
+            assert _status(server, task)["status"] == "in_progress"
