@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -25,11 +25,17 @@ FEW_ROWS = 5_000
 
 
 class Kept:
-    """One kind. Whoever learns of a change adds the id to `dirty`; of missed changes, sets `is_loaded` to False."""
+    """One kind. Whoever learns of a change adds the id to `dirty`, of missed changes calls `forget`.
+
+    What takes long (loading, filling a column) goes on when the request that began it is cancelled: the next one, which
+    is often the same again, finds it done or half done.
+    """
 
     def __init__(self, connection: Connection, kind: str) -> None:
         self.dirty: set[str] = set()
-        self.is_loaded = False
+        self._is_current = False
+        self._loading: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._connection = connection
         self._kind = kind
         self._table = Table()
@@ -47,20 +53,36 @@ class Kept:
                 await self._refresh()
                 if wanted <= self._table.columns.keys():
                     return await _aside(work, self._table)
-            await self._extend(wanted)
+            await asyncio.shield(self._begin(self._extend(wanted)))
+
+    def forget(self) -> None:
+        """Load everything again before the next query."""
+        self._is_current = False
+
+    async def close(self) -> None:
+        """End what still goes on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"read-model-{self._kind}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever still waits has it
 
     # ---- changes
 
     async def _refresh(self) -> None:
-        while not self.is_loaded:
-            # First, so that a gap that is noticed while we read makes us start again.
-            self.is_loaded = True
-            self.dirty.clear()
-            try:
-                self._table = await self._loaded()
-            except BaseException:
-                self.is_loaded = False
-                raise
+        while self._loading is not None or not self._is_current:
+            if self._loading is None:
+                self._loading = self._begin(self._load())
+            await asyncio.shield(self._loading)
         # Once: what changes from now on was not acknowledged when the query came.
         changed, self.dirty = self.dirty, set()
         try:
@@ -69,6 +91,18 @@ class Kept:
         except BaseException:
             self.dirty |= changed
             raise
+
+    async def _load(self) -> None:
+        # First, so that a gap that is noticed while we read makes us start again.
+        self._is_current = True
+        self.dirty.clear()
+        try:
+            self._table = await self._loaded()
+        except BaseException:
+            self._is_current = False
+            raise
+        finally:
+            self._loading = None
 
     async def _loaded(self) -> Table:
         """A new table of everything there is, with the columns of the last one."""

@@ -90,7 +90,12 @@ class Model:
         self._position = None
         self._gaps += 1
         for table in self._tables.values():
-            table.is_loaded = False
+            table.forget()
+
+    async def close(self) -> None:
+        """End what still goes on."""
+        for table in self._tables.values():
+            await table.close()
 
     async def _catch_up(self) -> None:
         while True:
@@ -102,7 +107,7 @@ class Model:
                     self._position = newest
                     # What was read before this position was known may miss what changed in between.
                     for table in self._tables.values():
-                        table.is_loaded = False
+                        table.forget()
                     return
                 continue
             last, entries = await self._connection.run(lambda client, position=position: _read(client, position))  # type: ignore[misc]

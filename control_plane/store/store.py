@@ -86,6 +86,7 @@ class Store:
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
+        await self._model.close()
         await self.connection.close()
 
     async def ping(self) -> None:
@@ -146,14 +147,13 @@ class Store:
         """The page of ids that a query asks for; sees every write acknowledged before the call."""
         if query.kind != kind:
             raise ValueError(f"a query of {query.kind} asked of {kind}")
-        found = await self._model.query(query)
         if query.scroll_id is None:
-            return QueryResult(found[query.start : query.start + query.size], len(found))
-        return await self._scroll(query, found)
+            return QueryResult(*await self._model.page(query, query.start, query.start + query.size))
+        return await self._scroll(query)
 
     async def query_all(self, kind: str, query: Query) -> list[str]:
         """Every id that matches, whatever page was asked for."""
-        return await self._model.query(query)
+        return (await self._model.page(query, 0, None))[0]
 
     async def values(self, kind: str, query: Query, paths: Sequence[str]) -> list[tuple[Any, ...]]:
         """`(id, value, ...)` of every document that matches, whatever page was asked for, without reading documents.
@@ -172,18 +172,25 @@ class Store:
         """
         return await self._names.of(kind, part, await self.values(kind, query, names.STAMPS))
 
-    async def _scroll(self, query: Query, found: list[str]) -> QueryResult:
+    async def counts(self, kind: str, query: Query, paths: Sequence[str]) -> list[tuple[Any, ...]]:
+        """`(value, ..., how many)` for each combination of values among what matches; as `values`, but counted here.
+
+        A list of tags is one value. Cheap for any number of documents where the values are few (status, project).
+        """
+        return await self._model.counts(query, [field_of(kind, path) for path in paths])
+
+    async def _scroll(self, query: Query) -> QueryResult:
         """Go on where the scroll was left; an unknown or expired one starts anew under another id."""
         state = await self.get_scroll(query.scroll_id) if query.scroll_id else None
         scroll_id = query.scroll_id if state and query.scroll_id else secrets.token_hex(16)
         position = int(state["position"]) if state else 0
         if query.refresh_scroll and state:
-            page = found[:position]
+            page, total = await self._model.page(query, 0, position)
         else:
-            page = found[position : position + query.size]
+            page, total = await self._model.page(query, position, position + query.size)
             position += len(page)
         await self.put_scroll(scroll_id, {"position": position}, SCROLL_KEPT_S)
-        return QueryResult(page, len(found), scroll_id)
+        return QueryResult(page, total, scroll_id)
 
     async def get_scroll(self, id: str) -> dict[str, Any] | None:
         """The state of a paged read, None when it is unknown or expired."""
