@@ -20,11 +20,12 @@ OWNERS_AT_ONCE = 200
 
 
 async def reconcile(store: Store, told: Callable[[int], None] = lambda _: None) -> int:
-    """Make what tasks and models show of their events what the events are; returns how many were behind.
+    """Make what tasks and models show of their events what the events are, and drop events whose owner is gone.
 
-    For a store that no server uses.
+    For a store that no server uses. Returns how many were not as they should be.
     """
-    repaired = looked = 0
+    repaired = await _drop_ownerless(store)
+    looked = 0
     for kind in ("task", "model"):
         ids = await store.ids(kind)
         for first in range(0, len(ids), OWNERS_AT_ONCE):
@@ -33,6 +34,20 @@ async def reconcile(store: Store, told: Callable[[int], None] = lambda _: None) 
             looked += len(some)
             told(looked)
     return repaired
+
+
+async def _drop_ownerless(store: Store) -> int:
+    """Delete what was reported to tasks and models that do not exist."""
+    known = {id for kind in ("task", "model") for id in await store.ids(kind)}
+    connection, dropped = store.connection, 0
+    await connection.run(lambda client: client.ping())
+    for client in connection.clients:
+        async for name in client.scan_iter(match=keys.event_meta("*"), count=1000):
+            owner = keys.owner_of(name)
+            if owner is not None and owner not in known:
+                await store.events.delete(owner)
+                dropped += 1
+    return dropped
 
 
 async def _reconcile(store: Store, kind: str, id: str) -> bool:
