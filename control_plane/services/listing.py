@@ -89,6 +89,18 @@ async def values(ctx: Context, kind: str, request: Mapping[str, Any], paths: Seq
     return await ctx.store.values(kind, await _query(ctx, kind, request), paths)
 
 
+async def counts(ctx: Context, kind: str, request: Mapping[str, Any], paths: Sequence[str]) -> list[tuple[Any, ...]]:
+    """`(value, ..., how many)` for each combination of values in everything that a query finds."""
+    return await ctx.store.counts(kind, await _query(ctx, kind, request), paths)
+
+
+async def totals(
+    ctx: Context, kind: str, request: Mapping[str, Any], by: str, paths: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """`(value of by, sum, greatest, ...)`, a pair a path, of everything that a query finds."""
+    return await ctx.store.totals(kind, await _query(ctx, kind, request), by, paths)
+
+
 async def names(ctx: Context, kind: str, part: str, request: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     """The names that users gave in a part of everything that a query finds, each with a document that has it."""
     return await ctx.store.names(kind, part, await _query(ctx, kind, request))
@@ -96,8 +108,8 @@ async def names(ctx: Context, kind: str, part: str, request: Mapping[str, Any]) 
 
 async def distinct(ctx: Context, kind: str, field: str, **where: Any) -> set[str]:
     """The values that a plain field has in the documents that a query finds."""
-    rows = await values(ctx, kind, {"search_hidden": True, "include_subprojects": True, **where}, [field])
-    return {str(value) for _, value in rows if value}
+    rows = await counts(ctx, kind, {"search_hidden": True, "include_subprojects": True, **where}, [field])
+    return {str(value) for value, _ in rows if value}
 
 
 def only_fields(request: Mapping[str, Any]) -> list[str]:

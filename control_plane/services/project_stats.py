@@ -1,19 +1,12 @@
 """What is counted about projects: their tasks by status, and what they hold. Pure."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from control_plane.services.status import Status
 
 ARCHIVED = "archived"
 STATES = ("active", ARCHIVED)
-FIELDS = ("project", "status", "active_duration", "started", "completed")
-"""What of a task the counts need."""
-
-TaskRow = tuple[Any, ...]
-"""(id, *FIELDS)."""
 
 
 def blank() -> dict[str, Any]:
@@ -27,23 +20,26 @@ def blank() -> dict[str, Any]:
     }
 
 
-def count(rows: Sequence[TaskRow], now: datetime) -> dict[str, dict[str, Any]]:
-    """Project id -> the counts of its own tasks; one pass, whatever the number of projects."""
+def count(
+    statuses: Iterable[tuple[Any, ...]], runs: Iterable[tuple[Any, ...]], lately: Iterable[tuple[Any, ...]]
+) -> dict[str, dict[str, Any]]:
+    """Project id -> the counts of its own tasks. What is given may be of slightly different moments.
+
+    Args:
+        statuses: (project, status, how many).
+        runs: (project, seconds of runs, -, -, start of the last run).
+        lately: (project, status, how many ended within the last 24 hours).
+    """
     counts: dict[str, dict[str, Any]] = {}
-    for (project, status), number in Counter((row[1], row[2]) for row in rows).items():
+    for project, status, number in statuses:
         one = counts.setdefault(str(project), blank())
         one["status_count"][status] = one["status_count"].get(status, 0) + number
         one["total_tasks"] += number
-    day_ago = (now - timedelta(days=1)).isoformat()
-    for _, project, status, duration_s, started, completed in rows:
-        if duration_s:
-            counts[str(project)]["total_runtime"] += duration_s
-        if started:
-            one = counts[str(project)]
-            if one["last_task_run"] is None or started > one["last_task_run"]:
-                one["last_task_run"] = started
-        if completed and completed > day_ago and status == Status.COMPLETED:
-            counts[str(project)]["completed_tasks_24h"] += 1
+    for project, duration_s, _, _, last_start in runs:
+        counts.setdefault(str(project), blank()).update(total_runtime=int(duration_s), last_task_run=last_start)
+    for project, status, number in lately:
+        if status == Status.COMPLETED:
+            counts.setdefault(str(project), blank())["completed_tasks_24h"] += number
     return counts
 
 

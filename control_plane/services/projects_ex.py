@@ -1,7 +1,7 @@
 """`projects.get_all_ex`: projects with what the page shows about each - statistics, contents, what lies below."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from control_plane.services import listing, project_stats
@@ -130,13 +130,23 @@ async def _add_stats(ctx: Context, found: list[dict[str, Any]], request: Mapping
     if state not in project_stats.STATES:
         raise validation(f"error for field 'stats_for_state': expected one of {list(project_stats.STATES)}")
     own = {**(request.get("include_stats_filter") or {}), "project": list(scope), "search_hidden": shows_hidden}
-    rows = await listing.values(ctx, "task", of_state(own, state), project_stats.FIELDS)
-    counts = project_stats.count(rows, ctx.now)
+    counts = await _counted(ctx, of_state(own, state))
     for project in found:
         children = below[project["id"]]
         held = [counts[id] for id in (project["id"], *_ids(children)) if id in counts]
         project["stats"] = {state: project_stats.total(held)}
         project["sub_projects"] = children
+
+
+async def _counted(ctx: Context, where: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Project id -> counts of the tasks that a query finds in it."""
+    day_ago = (ctx.now - timedelta(days=1)).isoformat()
+    lately = {**where, "_and_": {"fields": ["completed"], "datetime": [f">{day_ago}"]}}
+    return project_stats.count(
+        await listing.counts(ctx, "task", where, ["project", "status"]),
+        await listing.totals(ctx, "task", where, "project", ["active_duration", "started"]),
+        await listing.counts(ctx, "task", lately, ["project", "status"]),
+    )
 
 
 def _ids(projects: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -167,6 +177,6 @@ async def _add_dataset_stats(ctx: Context, found: list[dict[str, Any]]) -> None:
 async def _add_own_contents(ctx: Context, found: list[dict[str, Any]]) -> None:
     for kind in ("task", "model"):
         where = of_state({"project": _ids(found), "search_hidden": True}, "active")
-        held = Counter(project for _, project in await listing.values(ctx, kind, where, ["project"]))
+        held = dict(await listing.counts(ctx, kind, where, ["project"]))
         for project in found:
-            project[f"own_{kind}s"] = held[project["id"]]
+            project[f"own_{kind}s"] = held.get(project["id"], 0)

@@ -70,7 +70,7 @@ async def get_hyperparam_values(ctx: Context, request: HyperparamValuesRequest) 
 
 async def _texts(ctx: Context, kind: str, where: dict[str, Any], path: str) -> list[str]:
     """The values at one path, each once, as text, sorted."""
-    return sorted({str(value) for _, value in await listing.values(ctx, kind, where, [path]) if value is not None})
+    return sorted({str(value) for value, _ in await listing.counts(ctx, kind, where, [path]) if value is not None})
 
 
 def _matching(values: list[str], pattern: str) -> list[str]:
@@ -155,10 +155,9 @@ async def tags_of(ctx: Context, kinds: Iterable[str], where: dict[str, Any], inc
     names = ("tags", "system_tags") if include_system else ("tags",)
     found: dict[str, set[str]] = {name: set() for name in names}
     for kind in kinds:
-        for _, *lists in await listing.values(ctx, kind, where, names):
-            for name, tags in zip(names, lists, strict=True):
-                if tags:
-                    found[name].update(tags)
+        for name in names:
+            for tags, _ in await listing.counts(ctx, kind, where, [name]):
+                found[name].update(tags or ())
     return {name: sorted(tags) for name, tags in found.items()}
 
 
@@ -168,7 +167,7 @@ async def get_task_parents(ctx: Context, request: ProjectsRequest) -> dict[str, 
     where = held(request.projects, include_subprojects=request.include_subprojects)
     if request.tasks_state in STATES:
         where = of_state(where, request.tasks_state)
-    ids = sorted({str(parent) for _, parent in await listing.values(ctx, "task", where, ["parent"]) if parent})
+    ids = sorted(await listing.distinct(ctx, "task", "parent", **where))
     parents = await listing.load(ctx, "task", ids, ("id", "name", "project.name"), expand=True) if ids else []
     if request.task_name:
         kept = set(_matching([str(parent.get("name")) for parent in parents], request.task_name))

@@ -62,6 +62,26 @@ class Model:
         """Each combination of values that some fields have in what matches, followed by how many have it."""
         return await self._on(query, refs, lambda table: table.counts(table.find(query), refs))
 
+    async def totals(self, query: Query, by: FieldRef, refs: Sequence[FieldRef]) -> list[tuple[Any, ...]]:
+        """Sums and extremes of fields for each value of another one; see `aggregates`."""
+
+        def work(table: Table) -> list[tuple[Any, ...]]:
+            from control_plane.store.aggregates import totals  # late, as numpy is
+
+            return totals(table, table.find(query), by, refs)
+
+        return await self._on(query, (by, *refs), work)
+
+    async def stamps(self, query: Query, refs: Sequence[FieldRef]) -> list[tuple[Any, ...]]:
+        """Ids, and numbers that change whenever some times do; see `aggregates`."""
+
+        def work(table: Table) -> list[tuple[Any, ...]]:
+            from control_plane.store.aggregates import stamps  # late, as numpy is
+
+            return stamps(table, table.find(query), refs)
+
+        return await self._on(query, refs, work)
+
     async def _on(self, query: Query, refs: Sequence[FieldRef], work: Callable[[Table], T]) -> T:
         await self._catch_up()
         kept = self._tables.get(query.kind)

@@ -34,7 +34,7 @@ class KnownNames:
 
         Args:
             part: "hyperparams", "last_metrics" or "metadata".
-            rows: `Store.values` of `STAMPS` for the documents meant.
+            rows: (id, number, ...) of the documents meant; the numbers change whenever one of `STAMPS` does.
         """
         known = self._known.setdefault((kind, part), {})
         stamps = {row[0]: hash(row[1:]) for row in rows}

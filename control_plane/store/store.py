@@ -52,12 +52,12 @@ class Store:
         self.workers = Workers(connection)
         self.worker_history = WorkerHistory(connection)
         self.sessions = Sessions(connection)
-        self.changes = Changes(connection)
-        self._names = names.KnownNames(connection)
         self.notes = Notes(connection)
-        self._model = Model(connection)
+        self.changes = Changes(connection)
         self._note: Note | None = None
         self._fence: Fence | None = None
+        self._names = names.KnownNames(connection)
+        self._model = Model(connection)
         self.changes.listen(self._model.apply, self._model.forget)
         self._following: asyncio.Task[None] | None = None
 
@@ -170,7 +170,8 @@ class Store:
 
         Each with the id of one document that has it: (section, name), or (metric hash, variant hash), or (key,).
         """
-        return await self._names.of(kind, part, await self.values(kind, query, names.STAMPS))
+        stamps = await self._model.stamps(query, [field_of(kind, path) for path in names.STAMPS])
+        return await self._names.of(kind, part, stamps)
 
     async def counts(self, kind: str, query: Query, paths: Sequence[str]) -> list[tuple[Any, ...]]:
         """`(value, ..., how many)` for each combination of values among what matches; as `values`, but counted here.
@@ -178,6 +179,13 @@ class Store:
         A list of tags is one value. Cheap for any number of documents where the values are few (status, project).
         """
         return await self._model.counts(query, [field_of(kind, path) for path in paths])
+
+    async def totals(self, kind: str, query: Query, by: str, paths: Sequence[str]) -> list[tuple[Any, ...]]:
+        """`(value of by, sum, greatest, sum, greatest, ...)`: a pair a path, for each value that `by` has.
+
+        Numbers and times count, other values do not; the greatest of times is a time, of nothing None.
+        """
+        return await self._model.totals(query, field_of(kind, by), [field_of(kind, path) for path in paths])
 
     async def _scroll(self, query: Query) -> QueryResult:
         """Go on where the scroll was left; an unknown or expired one starts anew under another id."""
