@@ -167,3 +167,13 @@ def leader() -> str:
 def watch() -> str:
     """HASH: at, since: when a watchdog last finished a round and since when somebody watches, ms since the epoch."""
     return "{m}:watch"
+
+
+def event_segments(owner: str, generation: int) -> str:
+    """HASH: number of the seal -> what the segment is, see `segments.index`."""
+    return f"ev:{{{owner}}}:{generation}:segments"
+
+
+def unsealed() -> str:
+    """ZSET: task or model -> when its events are due to be sealed, ms since the epoch."""
+    return "{m}:unsealed"

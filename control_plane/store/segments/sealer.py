@@ -1,0 +1,243 @@
+"""Sealing: from blocks in a stream to a segment, and from small segments to larger ones.
+
+The file is written first, whole, under the hash of its bytes; then one script puts it into the index and trims exactly
+what is in it from the streams - or does nothing, when anything was sealed, edited or reset since they were read. Dying
+before the script leaves a file that no index names: the sweep removes it. Nothing is ever in neither place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from control_plane.store import keys
+from control_plane.store.blocks import Record, unpack_points, unpack_records
+from control_plane.store.connection import Connection
+from control_plane.store.points import Merge
+from control_plane.store.segments import format as segment
+from control_plane.store.segments import index
+from control_plane.store.segments.files import SegmentFiles
+from control_plane.store.segments.format import Contents, Sealed
+from control_plane.store.segments.index import Entry, Snapshot
+from control_plane.store.segments.reader import SegmentReader
+
+log = logging.getLogger(__name__)
+
+FAMILIES = ("scalar", "log", "plot", "image", "vector")
+BLOCKS_A_SEAL = 4000
+"""Blocks of each family that go into one segment: bounds what a seal holds in memory."""
+SMALL_BYTES = 1024 * 1024
+SMALL_SEGMENTS = 8
+"""So many small segments in a row are made one."""
+ORPHAN_S = 3600
+"""A file that no index names is left alone for so long: somebody may be about to name it."""
+
+
+class Sealer:
+    """Seals the events of one store into one place. Several may work at once: what one loses, another has done."""
+
+    def __init__(self, connection: Connection, files: SegmentFiles, reader: SegmentReader) -> None:
+        self._connection = connection
+        self._files = files
+        self._reader = reader
+
+    async def seal(self, owner: str) -> int:
+        """Seal everything that an owner has in streams; returns how many events that were.
+
+        Raises SegmentsUnavailable when the place cannot be written: then nothing was trimmed.
+        """
+        sealed = 0
+        while True:
+            found = await index.snapshot(self._connection, owner, FAMILIES, most=BLOCKS_A_SEAL)
+            if not any(found.blocks.values()):
+                break
+            contents = await asyncio.to_thread(collect, found.blocks)
+            entry = await self._write(owner, found.state.generation, contents)
+            if not await self._commit(owner, found, entry):
+                continue  # somebody else sealed, or the owner was reset: look again
+            sealed += sum(entry.counts.values())
+        if sealed:
+            await self.merge(owner)
+        return sealed
+
+    async def _write(self, owner: str, generation: int, contents: Contents, *, is_thinned: bool = False) -> Entry:
+        body = await asyncio.to_thread(segment.encode, owner, generation, contents)
+        name = segment.name_of(body)
+        await self._files.put(owner, generation, name, body)
+        counts = Counter({family: len(records) for family, records in contents.records.items()})
+        counts["scalar"] = sum(len(one.steps) for one in contents.series)
+        return Entry(name, len(body), dict(+counts), int(time.time() * 1000), len(contents.series), is_thinned)
+
+    async def _commit(self, owner: str, found: Snapshot, entry: Entry) -> bool:
+        state = found.state
+        families = [family for family, blocks in found.blocks.items() if blocks]
+        script_keys = [keys.event_meta(owner), keys.event_segments(owner, state.generation)]
+        script_keys += [keys.event_stream(owner, state.generation, family) for family in families]
+        args: list[Any] = [state.generation, state.seal, state.edits, index.pack(entry)]
+        args += [_after(found.blocks[family][-1][0]) for family in families]
+        # Sent again after a lost connection it finds another seal, and says no: the next look finds what was done.
+        return bool(
+            await self._connection.run(lambda _: self._connection.script("seal_events", script_keys, args), owner=owner)
+        )
+
+    # ---- segments made anew
+
+    async def merge(self, owner: str) -> None:
+        """Make one of many small segments in a row."""
+        while True:
+            state = await index.read_state(self._connection, owner)
+            entries = await index.entries(self._connection, owner, state.generation)
+            run = _small_run(entries)
+            if not run:
+                return
+            contents = await self._contents(owner, state.generation, {number: entries[number] for number in run})
+            is_thinned = any(entries[number].is_thinned for number in run)
+            await self._swap(owner, state, entries, run, contents, is_thinned=is_thinned)
+
+    async def drop_lines(self, owner: str, is_doomed: Callable[[Record], bool]) -> int:
+        """Remove console lines from an owner's segments; returns how many. Dying within leaves some of them there."""
+        dropped = 0
+        done: set[str] = set()
+        while True:
+            state = await index.read_state(self._connection, owner)
+            entries = await index.entries(self._connection, owner, state.generation)
+            left = [number for number, entry in entries.items() if entry.counts.get("log") and entry.name not in done]
+            if not left:
+                return dropped
+            number = left[0]
+            done.add(entries[number].name)
+            contents = await self._contents(owner, state.generation, {number: entries[number]})
+            lines = contents.records.pop("log")
+            kept = [line for line in lines if not is_doomed(line)]
+            if len(kept) == len(lines):
+                continue
+            if kept:
+                contents.records["log"] = kept
+            swapped = await self._swap(owner, state, entries, [number], contents, is_thinned=entries[number].is_thinned)
+            if swapped is None:
+                done.discard(entries[number].name)
+                continue
+            done.add(swapped)
+            dropped += len(lines) - len(kept)
+
+    async def _contents(self, owner: str, generation: int, entries: Mapping[int, Entry]) -> Contents:
+        """Everything in some segments, as one."""
+        series: dict[tuple[str, str], tuple[Merge, list[tuple[int, str]]]] = {}
+        for place, columns in await self._reader.series(owner, generation, entries, None):
+            merge, workers = series.setdefault((place.metric, place.variant), (Merge(), []))
+            merge.add_arrays(*columns)
+            workers += place.workers
+        contents = Contents([_sealed(*name, *one) for name, one in series.items()])
+        footers = await self._reader.footers(owner, generation, entries)
+        chunks = [
+            (entry, place) for entry, footer in zip(entries.values(), footers, strict=True) for place in footer.chunks
+        ]
+        for (_, chunk), records in zip(chunks, await self._reader.records(owner, generation, chunks), strict=True):
+            contents.records.setdefault(chunk.family, []).extend(records)
+        if "log" in contents.records:
+            contents.records["log"].sort(key=lambda line: line.at_ms)
+        return contents
+
+    async def _swap(
+        self,
+        owner: str,
+        state: index.State,
+        entries: Mapping[int, Entry],
+        numbers: Sequence[int],
+        contents: Contents,
+        *,
+        is_thinned: bool,
+    ) -> str | None:
+        """Put these contents in the place of some segments; the new one's name ("" = nothing left), None = lost."""
+        is_empty = not contents.series and not any(contents.records.values())
+        entry = None if is_empty else await self._write(owner, state.generation, contents, is_thinned=is_thinned)
+        args = [state.generation, state.seal, numbers[0], index.pack(entry) if entry else "", *numbers]
+        script_keys = [keys.event_meta(owner), keys.event_segments(owner, state.generation)]
+        swapped = await self._connection.run(
+            lambda _: self._connection.script("swap_segments", script_keys, args), owner=owner
+        )
+        if not swapped:
+            return None
+        for number in numbers:
+            if entry is None or entries[number].name != entry.name:
+                await self._files.delete(owner, state.generation, entries[number].name)
+        return entry.name if entry else ""
+
+    # ---- forgetting
+
+    async def forget(self, owner: str, generation: int, entries: Iterable[Entry]) -> None:
+        """Remove the files of a generation that is over; what dies in between is left to the sweep."""
+        for entry in entries:
+            await self._files.delete(owner, generation, entry.name)
+
+    async def sweep(self, *, now_s: float, orphan_s: float = ORPHAN_S) -> int:
+        """Remove the files that no index names; returns how many."""
+        by_owner: dict[tuple[str, int], list[str]] = {}
+        for found in await self._files.list():
+            if now_s - found.written_at > orphan_s:
+                by_owner.setdefault((found.owner, found.generation), []).append(found.name)
+        removed = 0
+        for (owner, generation), names in by_owner.items():
+            named = {entry.name for entry in (await index.entries(self._connection, owner, generation)).values()}
+            state = await index.read_state(self._connection, owner)
+            for name in names:
+                if name not in named or state.generation != generation:
+                    await self._files.delete(owner, generation, name)
+                    removed += 1
+        return removed
+
+
+def collect(blocks: Mapping[str, Sequence[tuple[bytes, bytes]]]) -> Contents:
+    """The contents of blocks from streams. Pure."""
+    series: dict[tuple[str, str], tuple[Merge, list[tuple[int, str]]]] = {}
+    for _, block in blocks.get("scalar", ()):
+        points = unpack_points(block)
+        merge, workers = series.setdefault((points.metric, points.variant), (Merge(), []))
+        merge.add_block(points)
+        workers.append((len(points), points.worker))
+    contents = Contents([_sealed(*name, *one) for name, one in series.items()])
+    for family in FAMILIES[1:]:
+        records = [record for _, block in blocks.get(family, ()) for record in unpack_records(block)]
+        if family == "log":
+            records.sort(key=lambda line: line.at_ms)  # stable: lines of one moment stay in order
+        if records:
+            contents.records[family] = records
+    return contents
+
+
+def _sealed(metric: str, variant: str, points: Merge, workers: Iterable[tuple[int, str]]) -> Sealed:
+    found = points.written()
+    return Sealed(metric, variant, found.steps, found.times_ms, found.values, _together(workers))
+
+
+def _together(workers: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+    runs: list[tuple[int, str]] = []
+    for count, worker in workers:
+        if runs and runs[-1][1] == worker:
+            runs[-1] = (runs[-1][0] + count, worker)
+        else:
+            runs.append((count, worker))
+    return runs
+
+
+def _small_run(entries: Mapping[int, Entry]) -> list[int]:
+    """The first run of small segments that is long enough, or nothing."""
+    run: list[int] = []
+    for number, entry in entries.items():
+        if entry.size > SMALL_BYTES:
+            if len(run) >= SMALL_SEGMENTS:
+                break
+            run = []
+        else:
+            run.append(number)
+    return run if len(run) >= SMALL_SEGMENTS else []
+
+
+def _after(id: bytes) -> str:
+    """The least id of a stream that is above this one."""
+    at, _, number = id.partition(b"-")
+    return f"{at.decode()}-{int(number) + 1}"
