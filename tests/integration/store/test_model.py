@@ -4,7 +4,9 @@ import asyncio
 import random
 from typing import Any
 
-from control_plane.store import EmbeddedStore, Query, Store, keys
+import pytest
+
+from control_plane.store import EmbeddedStore, Query, Store, StoreUnavailable, kept, keys
 
 BODIES: list[dict[str, Any]] = [
     {"tags": ["a"]},
@@ -140,3 +142,77 @@ async def test_scrolling_reads_everything_once_and_ends_empty(store: Store) -> N
     unknown = await page("f" * 32)
     assert unknown.ids == ["t0", "t1"]
     assert unknown.scroll_id != "f" * 32
+
+
+async def test_a_column_filled_while_documents_change_misses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries that name new fields, beside changes of those fields: at the end everything is as it was written."""
+    monkeypatch.setattr(kept, "DOCUMENTS_A_READ", 20)
+    chance = random.Random(3)
+    known: dict[str, dict[str, Any]] = {}
+
+    async def write(id: str) -> None:
+        parameters = {f"p{number}": {"value": str(chance.randrange(100))} for number in range(6)}
+        transaction = store.transaction()
+        if id not in known:
+            transaction.create("task", id, {"name": id, "hyperparams": {"Args": parameters}})
+        elif chance.random() < 0.2:
+            transaction.delete("task", id)
+            parameters = {}
+        else:
+            transaction.set("task", id, {("hyperparams", "Args"): parameters})
+        await transaction.commit()
+        known[id] = parameters
+        if not parameters:
+            del known[id]
+
+    for number in range(400):
+        await write(f"t{number:03}")
+    for number in range(6):
+        field = f"hyperparams.Args.p{number}.value"
+        query = Query.from_request("task", {"order_by": [field]})
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            filling = group.create_task(store.query("task", query))
+            while not filling.done():
+                await write(f"t{chance.randrange(420):03}")
+                await store.query("task", Query.from_request("task", {"name": "1"}))
+        expected = {id: parameters[f"p{number}"]["value"] for id, parameters in known.items()}
+        assert dict(await store.values("task", query, [field])) == expected
+
+
+async def until_loading(store: Store) -> None:
+    while not any(table._loading for table in store._model._tables.values()):  # noqa: ASYNC110 - some turns later
+        await asyncio.sleep(0)
+
+
+async def test_loading_goes_on_when_its_request_is_cancelled(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "DOCUMENTS_A_READ", 2)
+    for number in range(40):
+        transaction = store.transaction()
+        transaction.create("task", f"t{number:02}", {"name": "x", "created": f"{number:02}"})
+        await transaction.commit()
+    impatient = asyncio.create_task(ids(store, {}))
+    await until_loading(store)
+    loading = store._model._tables["task"]._loading
+    assert loading is not None
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    assert not loading.done()
+    assert await ids(store, {}) == [f"t{number:02}" for number in range(40)]
+    assert loading.done() and not loading.cancelled()
+
+
+async def test_a_store_that_is_closed_while_it_loads_leaves_nothing_behind(embedded: EmbeddedStore) -> None:
+    store = await Store.open(embedded.url)
+    for number in range(20):
+        transaction = store.transaction()
+        transaction.create("task", f"t{number:02}", {"name": "x"})
+        await transaction.commit()
+    impatient = asyncio.create_task(ids(store, {}))
+    await until_loading(store)
+    await store.close()
+    with pytest.raises((asyncio.CancelledError, StoreUnavailable)):
+        await impatient
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("read-model")]
