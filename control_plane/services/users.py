@@ -3,8 +3,6 @@
 import re
 from typing import Any
 
-import orjson
-
 from control_plane.schema.auth import (
     CreateUserWithIdRequest,
     PreferencesRequest,
@@ -19,6 +17,7 @@ from control_plane.services.errors import ApiError, Subcode, forbidden, validati
 from control_plane.services.registry import endpoint
 from control_plane.services.roles import ADMINISTRATORS, DOOR
 from control_plane.store import GuardFailed, project
+from control_plane.store.layout import encode
 
 GETTING_STARTED = {
     "agentName": "clearml",
@@ -28,6 +27,8 @@ GETTING_STARTED = {
 }
 PREFERENCES_BYTES = 1024 * 1024
 """Largest preferences of one user."""
+RACES = 50
+"""How often a change of preferences starts again because another one was faster."""
 
 
 def _shown(user: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ async def get_by_id(ctx: Context, request: UserRequest) -> dict[str, Any]:
     user = await accounts.require(ctx, request.user)
     if request.user != ctx.user:
         return {"user": _shown(user)}
-    return {"user": {**_shown(user), "preferences": orjson.dumps(user.get("preferences") or {}).decode()}}
+    return {"user": {**_shown(user), "preferences": encode(user.get("preferences") or {}).decode()}}
 
 
 async def _listed(ctx: Context, request: UsersRequest) -> list[dict[str, Any]]:
@@ -143,15 +144,15 @@ async def get_preferences(ctx: Context, request: Empty) -> dict[str, Any]:
 @endpoint("users.set_preferences", PreferencesRequest)
 async def set_preferences(ctx: Context, request: PreferencesRequest) -> dict[str, Any]:
     """Change what the page remembers of the caller: what is named, objects inside objects likewise."""
-    while True:
-        user = await ctx.store.get("user", ctx.user, ["preferences"])
-        before = (user or {}).get("preferences")
-        merged = merge(before or {}, request.preferences)
-        if len(orjson.dumps(merged)) > PREFERENCES_BYTES:
+    for _ in range(RACES):
+        user = await ctx.store.get("user", ctx.user, ["preferences", "_revision"]) or {}
+        merged = merge(user.get("preferences") or {}, request.preferences)
+        if len(encode(merged)) > PREFERENCES_BYTES:
             raise validation("the preferences of a user are at most 1 MiB", field="preferences")
         transaction = ctx.store.transaction()
-        transaction.expect("user", ctx.user, {"preferences": before})
+        transaction.expect("user", ctx.user, {"_revision": user.get("_revision")})
         transaction.set("user", ctx.user, {"preferences": merged})
+        transaction.increment("user", ctx.user, "_revision")
         try:
             await transaction.commit()
         except GuardFailed as error:
@@ -159,6 +160,7 @@ async def set_preferences(ctx: Context, request: PreferencesRequest) -> dict[str
                 continue  # another page of the same user was faster: neither's change is lost
             raise
         return {"updated": 1, "fields": {"preferences": merged}}
+    raise validation("other pages of this user change the preferences all the time; try again", field="preferences")
 
 
 def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

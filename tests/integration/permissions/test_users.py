@@ -97,6 +97,9 @@ def test_preferences_are_merged_and_kept_as_they_are(house: RunningServer) -> No
         "theme": "dark",
         "last_metrics--DOT--x": {"y--DOT--z": None},
     }
+    assert change({"beyond 64 bits": -(10**27)})["beyond 64 bits"] == -1e27
+    assert change({"beyond 64 bits": {"and": 10**30}})["beyond 64 bits"] == {"and": 1e30}
+    assert house.call("users.get_by_id", {"user": person.id}, token=person.token)["user"]["preferences"].startswith("{")
     for wrong in ("x", None, []):
         answer = send(house.api, "/users.set_preferences", body={"preferences": wrong}, **person.bearer)
         assert answer.codes == (400, 12)
