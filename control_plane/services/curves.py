@@ -1,6 +1,7 @@
 """Thinning a curve for a reader. Pure. Source: contract/wire.md, section 11."""
 
 import math
+import operator
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -18,16 +19,22 @@ def curve(series: Series, key: Key, samples: int) -> dict[str, list[Any]]:
 
     `key`: what x is - iterations, ms since the epoch, or ISO times.
     """
-    first = 1 if series.steps[:1] == [SINGLE_VALUE_STEP] else 0  # steps ascend: it can only be the first one
-    xs: Sequence[int] = series.steps[first:] if key == "iter" else series.times_ms[first:]
-    ys: Sequence[float] = series.values[first:]
-    if key != "iter":
-        order = sorted(range(len(xs)), key=xs.__getitem__)
-        xs, ys = [xs[i] for i in order], [ys[i] for i in order]
+    xs, ys = axis(series, key)
     if len(xs) >= samples:
         xs, ys = _means(xs, ys, samples)
     convert: Callable[[int], Any] = iso_time if key == "iso_time" else int
     return {"x": [convert(x) for x in xs], "y": list(ys)}
+
+
+def axis(series: Series, key: Key) -> tuple[Sequence[int], Sequence[float]]:
+    """(x, y) of every point of a curve, x ascending."""
+    first = 1 if series.steps[:1] == [SINGLE_VALUE_STEP] else 0  # steps ascend: it can only be the first one
+    xs = series.steps[first:] if key == "iter" else series.times_ms[first:]
+    ys = series.values[first:]
+    if key == "iter" or all(map(operator.le, xs, xs[1:])):  # as nearly always
+        return xs, ys
+    order = sorted(range(len(xs)), key=xs.__getitem__)
+    return [xs[i] for i in order], [ys[i] for i in order]
 
 
 def _means(xs: Sequence[int], ys: Sequence[float], samples: int) -> tuple[list[int], list[float]]:

@@ -1,13 +1,12 @@
 """Scalars: curves thinned for a reader, every point of a series, single values, the latest ones; and vectors."""
 
-from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from control_plane.schema.events import (
     HistogramRequest,
-    Key,
     MetricDataRequest,
     MultiHistogramRequest,
     OwnerRequest,
@@ -15,19 +14,21 @@ from control_plane.schema.events import (
     SingleValuesRequest,
     VectorRequest,
 )
+from control_plane.services import series_pages
 from control_plane.services.context import Context
-from control_plane.services.curves import SINGLE_VALUE_STEP, curve, iso_time
+from control_plane.services.curves import SINGLE_VALUE_STEP, axis, curve, iso_time
 from control_plane.services.events_read import (
     MOST_A_PAGE,
     bad_scroll,
     require_owners,
     scalar_event,
-    scroll_position,
     wanted,
 )
 from control_plane.services.registry import endpoint
-from control_plane.store.series import Series
+from control_plane.services.series_pages import Position, Span
+from control_plane.store.turns import Turns
 
+_decode_position = msgspec.json.Decoder(Position | None).decode
 MOST_RAW_POINTS = 200_000
 LATEST = 100
 """So many newest points make the mean in `get_task_latest_scalar_values`."""
@@ -56,7 +57,9 @@ async def _curves(
     ctx: Context, owner: str, request: HistogramRequest | MultiHistogramRequest
 ) -> dict[str, dict[str, Any]]:
     answer: dict[str, dict[str, Any]] = {}
+    turns = Turns()
     for (metric, variant), series in (await ctx.store.events.scalars(owner, wanted(request.metrics))).items():
+        await turns.rest()
         found = curve(series, request.key, request.samples)
         if found["x"]:
             answer.setdefault(metric, {})[variant] = {"name": variant, **found}
@@ -67,56 +70,62 @@ async def _curves(
 async def scalar_metrics_iter_raw(ctx: Context, request: RawRequest) -> dict[str, Any]:
     """Every point of a metric's series, by x and then by variant; the scroll id names the last one."""
     await require_owners(ctx, [request.task], request.model_events)
-    after = _raw_position(request.scroll_id)
+    after = _position(request.scroll_id)
     found = await ctx.store.events.scalars(request.task, wanted([request.metric]))
-    points = sorted(
-        (x, variant, step, series.values[i])
-        for (_, variant), series in found.items()
-        for i, (x, step) in enumerate(zip(_along(series, request.key), series.steps, strict=True))
-        if step != SINGLE_VALUE_STEP
-    )
-    first = 0 if after is None else bisect_right(points, after, key=lambda point: point[:3])
-    page = points[first : first + min(request.batch_size, MOST_RAW_POINTS)]
+    along = {variant: axis(series, request.key) for (_, variant), series in found.items()}
+    xs = {variant: x for variant, (x, _) in along.items()}
+    page = series_pages.page(xs, after, min(request.batch_size, MOST_RAW_POINTS))
     name = "iter" if request.key == "iter" else "timestamp"
     variants: dict[str, dict[str, list[Any]]] = {}
-    for x, variant, _, value in page:
-        shown = variants.setdefault(variant, {name: [], "y": []})
-        shown[name].append(iso_time(x) if request.key == "iso_time" else x)
-        shown["y"].append(value)
+    turns = Turns()
+    for variant, (low, high) in page.items():
+        shown: list[Any] = list(along[variant][0][low:high])
+        if request.key == "iso_time":
+            for i, x in enumerate(shown):
+                shown[i] = iso_time(x)
+                await turns.rest()
+        variants[variant] = {name: shown, "y": list(along[variant][1][low:high])}
+        await turns.rest()
     return {
         "variants": variants,
-        "returned": len(page),
-        "total": len(points) if request.count_total else None,
-        "scroll_id": msgspec.json.encode(page[-1][:3]).decode() if page else request.scroll_id or "null",
+        "returned": sum(high - low for low, high in page.values()),
+        "total": sum(map(len, xs.values())) if request.count_total else None,
+        "scroll_id": _scroll_id(xs, page, request.scroll_id),
     }
 
 
-def _along(series: Series, key: Key) -> list[int]:
-    return series.steps if key == "iter" else series.times_ms
-
-
-def _raw_position(scroll_id: str | None) -> tuple[int, str, int] | None:
+def _position(scroll_id: str | None) -> Position | None:
     if not scroll_id:
         return None
     try:
-        return msgspec.json.decode(scroll_id, type=tuple[int, str, int] | None)
+        position: Position | None = _decode_position(scroll_id)
     except msgspec.DecodeError:
         raise bad_scroll(scroll_id) from None
+    return position
+
+
+def _scroll_id(xs: Mapping[str, Sequence[int]], page: Mapping[str, Span], before: str | None) -> str:
+    """What names the end of this page; after an empty one it stays."""
+    return msgspec.json.encode(series_pages.end(xs, page)).decode() if page else before or "null"
 
 
 @endpoint("events.get_scalar_metric_data", MetricDataRequest, min_version="2.1")
 async def get_scalar_metric_data(ctx: Context, request: MetricDataRequest) -> dict[str, Any]:
     """The points of a metric as events, by iteration and variant."""
     await require_owners(ctx, [request.task], request.model_events)
+    after = None if request.no_scroll else _position(request.scroll_id)
     found = await ctx.store.events.scalars(request.task, {(request.metric, None)})
-    places = sorted((step, variant, i) for (_, variant), s in found.items() for i, step in enumerate(s.steps))
-    first = 0 if request.no_scroll else scroll_position(request.scroll_id, "place") or 0
-    page = places[first:] if request.no_scroll else places[first : first + MOST_A_PAGE]
-    events = [
-        scalar_event(request.task, request.metric, variant, found[request.metric, variant], i) for _, variant, i in page
-    ]
-    scroll_id = None if request.no_scroll else f"place:{first + len(page)}"
-    return {"events": events, "returned": len(events), "total": len(places), "scroll_id": scroll_id}
+    xs = {variant: series.steps for (_, variant), series in found.items()}
+    total = sum(map(len, xs.values()))
+    page = series_pages.page(xs, after, total if request.no_scroll else MOST_A_PAGE)
+    events, turns = [], Turns()
+    for variant, (low, high) in page.items():
+        for i in range(low, high):
+            events.append(scalar_event(request.task, request.metric, variant, found[request.metric, variant], i))
+            await turns.rest()
+    events.sort(key=lambda event: (event["iter"], event["variant"]))
+    scroll_id = None if request.no_scroll else _scroll_id(xs, page, request.scroll_id)
+    return {"events": events, "returned": len(events), "total": total, "scroll_id": scroll_id}
 
 
 @endpoint("events.get_task_single_value_metrics", SingleValuesRequest, min_version="2.20")

@@ -13,6 +13,7 @@ from control_plane.services.events_read import event, iso, require_owners
 from control_plane.services.registry import Download, endpoint
 from control_plane.services.status import LOCKED
 from control_plane.store.blocks import Record
+from control_plane.store.turns import Turns
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 FORMATTED = frozenset({"asctime", "timestamp", "worker", "level", "msg", "task", "metric", "variant", "iter"})
@@ -31,7 +32,10 @@ async def get_task_log(ctx: Context, request: LogRequest) -> dict[str, Any]:
     window = lines[-request.batch_size :][::-1] if request.navigate_earlier else lines[: request.batch_size]
     if request.order and (request.order == "desc") != request.navigate_earlier:
         window = window[::-1]
-    events = [event(request.task, "log", line) for line in window]
+    events, turns = [], Turns()
+    for line in window:
+        events.append(event(request.task, "log", line))
+        await turns.rest()
     return {"events": events, "returned": len(events), "total": total}
 
 

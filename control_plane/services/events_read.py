@@ -3,8 +3,10 @@
 Source: contract/wire.md, section 11.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from control_plane.schema.events import (
@@ -17,6 +19,7 @@ from control_plane.schema.events import (
     TaskMetric,
     TaskMetricsRequest,
 )
+from control_plane.services import series_pages
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, unknown_model, unknown_task
 from control_plane.services.event_batches import FAMILY_OF, TYPE_OF
@@ -24,6 +27,7 @@ from control_plane.services.registry import endpoint
 from control_plane.store.blocks import Record
 from control_plane.store.events import FAMILIES, Family
 from control_plane.store.series import Series
+from control_plane.store.turns import Turns
 
 MOST_A_PAGE = 10_000
 """The largest batch of events; a page may still exceed it, as it holds all events of its last iteration."""
@@ -38,49 +42,51 @@ async def get_task_events(ctx: Context, request: EventsRequest) -> dict[str, Any
     await require_owners(ctx, [request.task], request.model_events)
     after = scroll_position(request.scroll_id)
     families: tuple[Family, ...] = (FAMILY_OF[request.event_type],) if request.event_type else FAMILIES
-    points = await _points(ctx, request.task, families, wanted(request.metrics))
-    total = len(points)
-    sign = -1 if request.order == "desc" else 1
-    points.sort(key=lambda point: sign * point[0])
-    if after is not None:
-        points = [point for point in points if sign * point[0] > sign * after]
-    page = points[: min(request.batch_size, MOST_A_PAGE)]
-    for point in points[len(page) :]:
-        if point[0] != page[-1][0]:
-            break
-        page.append(point)
+    sources = await _sources(ctx, request.task, families, wanted(request.metrics))
+    steps = [source.steps for source in sources]
+    descending = request.order == "desc"
+    spans = series_pages.spans(steps, after, min(request.batch_size, MOST_A_PAGE), descending=descending)
+    events, turns = list[dict[str, Any]](), Turns()
+    for source, (low, high) in zip(sources, spans, strict=True):
+        for place in range(low, high):
+            events.append(source.shown(place))
+            await turns.rest()
+    events.sort(key=lambda event: event["iter"], reverse=descending)
     return {
-        "events": [_shown(request.task, point) for point in page],
-        "returned": len(page),
-        "total": total if request.count_total else None,
-        "scroll_id": f"after:{page[-1][0]}" if page else request.scroll_id or "after:",
+        "events": events,
+        "returned": len(events),
+        "total": sum(map(len, steps)) if request.count_total else None,
+        "scroll_id": f"after:{events[-1]['iter']}" if events else request.scroll_id or "after:",
     }
 
 
-Point = tuple[int, Family, str, str, Any, int]
-"""Iteration, family, metric, variant, then a record, or a series and the point's place in it."""
+@dataclass(frozen=True)
+class _Source:
+    """Events of a task by iteration: their iterations, and how the one at a place is answered."""
+
+    steps: Sequence[int]
+    shown: Callable[[int], dict[str, Any]]
 
 
-async def _points(ctx: Context, owner: str, families: Iterable[Family], some: Wanted) -> list[Point]:
-    """What there is of these families; light enough to be sorted whole."""
-    points: list[Point] = []
+async def _sources(ctx: Context, owner: str, families: Iterable[Family], some: Wanted) -> list[_Source]:
+    sources = []
     for family in families:
         if family == "scalar":
             for (metric, variant), series in (await ctx.store.events.scalars(owner, some)).items():
-                points += [(step, family, metric, variant, series, i) for i, step in enumerate(series.steps)]
+                sources.append(_Source(series.steps, partial(scalar_event, owner, metric, variant, series)))
         else:
-            records = await ctx.store.events.console(owner) if family == "log" else await _records(ctx, owner, family)
-            points += [(r.iteration, family, r.metric, r.variant, r, 0) for r in of_metrics(records, some)]
-    return points
+            found = await ctx.store.events.console(owner) if family == "log" else await _records(ctx, owner, family)
+            records = sorted(of_metrics(found, some), key=lambda record: record.iteration)
+            sources.append(_Source([record.iteration for record in records], _showing(owner, family, records)))
+    return sources
+
+
+def _showing(owner: str, family: Family, records: Sequence[Record]) -> Callable[[int], dict[str, Any]]:
+    return lambda place: event(owner, family, records[place])
 
 
 async def _records(ctx: Context, owner: str, family: Family) -> list[Record]:
     return await ctx.store.events.records(owner, family)
-
-
-def _shown(owner: str, point: Point) -> dict[str, Any]:
-    _, family, metric, variant, source, place = point
-    return scalar_event(owner, metric, variant, source, place) if family == "scalar" else event(owner, family, source)
 
 
 @endpoint("events.get_task_metrics", TaskMetricsRequest, min_version="2.7")

@@ -13,7 +13,6 @@ The owner's document shows a projection of the statistics (`last_metrics`) and c
 from __future__ import annotations
 
 import asyncio
-import time
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
@@ -26,6 +25,7 @@ from control_plane.store.blocks import Record, columns, pack_points, pack_record
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
 from control_plane.store.series import Merge, Series, Statistics
+from control_plane.store.turns import Turns
 
 Family = Literal["scalar", "log", "plot", "image", "vector"]
 FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
@@ -37,8 +37,6 @@ PART_KEPT_MS = 24 * 3600 * 1000
 """How long a stored part is recognised when it is sent again: official clients retry for hours."""
 
 ENTRIES_A_READ = 200
-TURN_S = 0.005
-"""How long a long read goes on before others get their turn."""
 CACHED_OWNERS = 512
 RACES = 50
 
@@ -369,12 +367,10 @@ class Events:
                 lambda client, after=after: client.xrange(stream, after, "+", count=ENTRIES_A_READ),  # type: ignore[misc]
                 owner=owner,
             )
-            rested = time.monotonic()
+            turns = Turns()
             for id, fields in page:
                 yield id, fields[b"b"]
-                if time.monotonic() - rested > TURN_S:
-                    await asyncio.sleep(0)
-                    rested = time.monotonic()
+                await turns.rest()
             if len(page) < ENTRIES_A_READ:
                 return
             after = b"(" + page[-1][0]

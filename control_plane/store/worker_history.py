@@ -7,8 +7,6 @@ that is gone expires.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 from control_plane.store import keys, samples
 from control_plane.store.connection import Connection
 from control_plane.store.samples import HOUR_S, Sample, Stretch
+from control_plane.store.turns import Turns
 
 DAY_S = 24 * HOUR_S
 SAMPLES_KEPT_H = 24
@@ -23,8 +22,6 @@ DAYS_KEPT = 30
 LEAST_INTERVAL_S = 10
 """Reports closer than this are noted once."""
 HOUR_BYTES = 256 * 1024
-TURN_S = 0.005
-"""How long reading goes on before others get their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +82,12 @@ class WorkerHistory:
             sampled -= {hour.at_s // HOUR_S for hour in hours}
         summed_up = set(range(first_h, last_h + 1)) - sampled
         found = [hour for hour in hours if hour.at_s // HOUR_S in summed_up]
-        rested = time.monotonic()
+        turns = Turns()
         for name, packed in (await self._fields(key, _sampled(sampled))).items():
             for sample in samples.unpack(_raw(name, packed)):
                 if from_s <= sample.at_s <= to_s:
                     found.append(samples.stretch(sample))
-                if time.monotonic() - rested > TURN_S:
-                    await asyncio.sleep(0)
-                    rested = time.monotonic()
+                await turns.rest()
         return sorted(found, key=lambda part: part.at_s)
 
     async def latest(self, key: str) -> Sample | None:
