@@ -185,7 +185,7 @@ async def edit(ctx: Context, request: EditModelRequest) -> dict[str, Any]:
         fields["uri"] = request.uri.strip()
     if request.ready is not None:
         fields["ready"] = request.ready
-    if not fields:
+    if not fields and request.iteration is None:
         return {"updated": 0, "fields": {}}
     marks = changed(ctx)
     transaction = ctx.store.transaction()
