@@ -177,3 +177,8 @@ def event_segments(owner: str, generation: int) -> str:
 def unsealed() -> str:
     """ZSET: task or model -> when its events are due to be sealed, ms since the epoch."""
     return "{m}:unsealed"
+
+
+def segments_mark() -> str:
+    """STRING: the mark of the place where this store's segments lie, see `segments.place`."""
+    return "{m}:segments"

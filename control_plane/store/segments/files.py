@@ -25,6 +25,7 @@ from urllib.parse import quote, unquote
 from control_plane.store.errors import StoreError
 
 SUFFIX = ".seg"
+MARK = "store-id"
 _FILE = re.compile(r"(\d+)-([0-9a-f]{32})\.seg")
 
 
@@ -82,9 +83,12 @@ class SegmentFiles(ABC):
         folder = "" if owner is None else _folder(owner)
         return await self._run(lambda: list(self._list(folder)))  # type: ignore[no-any-return]
 
-    async def identify(self, wanted: str) -> str:
-        """The id in the place's own mark, which is made of `wanted` where there is none. Raises SegmentsUnavailable."""
-        found: str = await self._run(self._identify, wanted)
+    async def identify(self, wanted: str, *, is_new: bool) -> str:
+        """The mark of the place; a new one is marked first, of another without a mark it is "".
+
+        Raises SegmentsUnavailable.
+        """
+        found: str = await self._run(self._identify, wanted, is_new)
         return found
 
     async def _run(self, function: Any, *args: Any) -> Any:
@@ -97,11 +101,14 @@ class SegmentFiles(ABC):
         except Exception as error:  # every library behind fsspec has errors of its own
             raise SegmentsUnavailable(f"{self.url}: {type(error).__name__}: {error}") from error
 
-    def _identify(self, wanted: str) -> str:
-        with contextlib.suppress(FileNotFoundError):
-            return self._read("store-id", 0, 100).decode()
-        self._write("store-id", wanted.encode())
-        return self._read("store-id", 0, 100).decode()
+    def _identify(self, wanted: str, is_new: bool) -> str:
+        try:
+            return self._read(MARK, 0, 100).decode()
+        except FileNotFoundError:
+            if not is_new:
+                return ""
+        self._write(MARK, wanted.encode())
+        return self._read(MARK, 0, 100).decode()
 
     @abstractmethod
     def _write(self, path: str, body: bytes) -> None: ...

@@ -42,8 +42,9 @@ async def test_what_is_written_is_read_in_pieces_and_listed(files: SegmentFiles)
 
 
 async def test_a_place_keeps_its_mark(files: SegmentFiles) -> None:
-    assert await files.identify("one") == "one"
-    assert await files.identify("two") == "one"
+    assert await files.identify("one", is_new=False) == ""
+    assert await files.identify("one", is_new=True) == "one"
+    assert await files.identify("two", is_new=True) == "one"
     assert await files.list() == []
 
 
