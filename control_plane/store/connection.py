@@ -115,6 +115,8 @@ class Connection:
                 await asyncio.sleep(pause_s)
                 attempt += 1
             except redis_errors.RedisError as error:
+                if _takes_no_writes(error):
+                    raise StoreUnavailable(f"Redis takes no writes at the moment: {error}") from error
                 raise StoreError(f"Redis refused: {error}") from error
 
     async def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
@@ -248,6 +250,11 @@ class Connection:
             client = self._clients.pop(url)
             await client.aclose()
             await client.connection_pool.disconnect()
+
+
+def _takes_no_writes(error: redis_errors.RedisError) -> bool:
+    """Its memory or its disk is full, or it has too few replicas: somebody has to see to it, then it goes on."""
+    return isinstance(error, redis_errors.OutOfMemoryError) or str(error).startswith(("MISCONF", "NOREPLICAS", "OOM"))
 
 
 class _Script:
