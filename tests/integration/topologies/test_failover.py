@@ -14,11 +14,11 @@ import pytest
 import redis
 from redis.crc import key_slot
 
-from control_plane.store import GuardFailed, Store, StoreError, keys
+from control_plane.store import GuardFailed, Store, StoreError, StoreUnavailable, keys
 from control_plane.store.connection import METADATA_SLOT
 from control_plane.store.events import Part, Run
 from control_plane.store.query import Query
-from tests.redis_servers import Node, Servers, cluster, needs_redis, sentinel, until
+from tests.redis_servers import Node, Servers, cluster, needs_redis, sentinel, single, until
 
 pytestmark = needs_redis
 RECOVERY_S = 20.0
@@ -179,3 +179,27 @@ def switch(servers: Servers) -> None:
         until(begun, "the failover begins")
     with servers.nodes[0].client() as old:
         until(lambda: old.execute_command("ROLE")[0] == b"slave", "the old primary is a replica")
+
+
+async def test_a_redis_without_memory_is_unavailable_until_it_has_some(folder: Path) -> None:
+    with single(folder, "--maxmemory", "4mb") as servers:
+        store = await Store.open(servers.url)
+        try:
+            with pytest.raises(StoreUnavailable, match="takes no writes"):
+                for number in range(100):
+                    await create(store, f"full{number}", comment="x" * 100_000)
+            assert len(await found(store)) == len(await store.ids("task")) > 0
+            with servers.nodes[0].client() as client:
+                client.config_set("maxmemory", 0)
+            await create(store, "room")
+            assert "room" in await found(store)
+        finally:
+            await store.close()
+
+
+async def test_a_primary_without_its_replicas_is_unavailable(folder: Path) -> None:
+    with (
+        single(folder, "--min-replicas-to-write", "1") as servers,
+        pytest.raises(StoreUnavailable, match="takes no writes"),
+    ):
+        await Store.open(servers.url)
