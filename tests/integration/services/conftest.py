@@ -32,7 +32,7 @@ class Api:
         return 200, 0
 
     def name(self, what: str = "thing") -> str:
-        return f"{what} {next(_numbers)}"
+        return f"{what} {next(_numbers):05}"  # of one length: none is the beginning of another
 
     def project(self, name: str | None = None, **more: Any) -> str:
         return str(self("projects.create", name=name or self.name("project"), **more)["id"])
