@@ -20,6 +20,7 @@ from typing import Any
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
 from clearml_agent.execution.run import TaskRun
+from clearml_agent.queues import Queue, by_name
 from clearml_agent.reports import StatusReports, Working
 from clearml_agent.runs import Record, RunDirectory, Stop, StopKind
 from clearml_agent.watch import Watcher
@@ -36,13 +37,6 @@ KINDS = {"stopping": StopKind.USER, "fenced": StopKind.FENCED, "deleted": StopKi
 FAULT_DELAY_S, MAX_FAULT_DELAY_S = 2.0, 60.0
 REPORT_LIMIT_S = 10.0
 """How long, after the tasks are dead, a stopping daemon tries to report them."""
-
-
-class Queue:
-    """A queue that this worker serves."""
-
-    def __init__(self, id: str, name: str) -> None:
-        self.id, self.name = id, name
 
 
 class Daemon:
@@ -71,6 +65,8 @@ class Daemon:
         self._told: dict[str, float] = {}
         """Tasks whose stop the server has told, and when (monotonic, s): it would tell them again at once."""
         self._is_held = False
+        self._missing: list[str] = []
+        """Served queues that the server says are gone."""
         self._drain_reason = ""
         self._kill = False
 
@@ -130,6 +126,8 @@ class Daemon:
                 "order_fairness": self._order_fairness,
                 "slots": min(free, MAX_SLOTS),
                 "known_stops": self._known_stops(),
+                "known_drain": self._is_held,
+                "known_missing": self._missing,
                 "timeout_s": WAIT_S,
             }
             answer = await self._wait_call(body, interruptible=free == 0)
@@ -138,6 +136,29 @@ class Daemon:
             for entry in answer.get("entries") or ():
                 await self._accept(slots, entry)
             self._hold(bool(answer.get("drain", self._is_held)))
+            await self._note_missing(answer.get("missing", self._missing))
+
+    async def _note_missing(self, missing: Sequence[str]) -> None:
+        """Say once that a served queue was deleted; one that is made again under its name is served again."""
+        for queue in self.queues:
+            if queue.id in missing and queue.id not in self._missing:
+                log.warning("queue %s was deleted: it is not served until there is one of that name again", queue.name)
+        self._missing = [queue.id for queue in self.queues if queue.id in missing]
+        if not self._missing:
+            return
+        for queue in self.queues:
+            if queue.id in self._missing and (found := await self._find_again(queue.name)):
+                log.info("queue %s is there again (%s)", queue.name, found)
+                self._missing.remove(queue.id)
+                queue.id = found
+
+    async def _find_again(self, name: str) -> str | None:
+        try:
+            found = await by_name(self.api, name)
+        except (ApiError, BadAnswer) as error:
+            log.debug("%s", error)
+            return None
+        return found.id if found else None
 
     async def _wait_call(self, body: dict[str, Any], *, interruptible: bool) -> dict[str, Any]:
         """One `agents.wait`. A call that may bring entries is never given up by us: they would wait for their lease."""

@@ -6,9 +6,15 @@ import re
 from collections.abc import Sequence
 
 from clearml_agent.api import Api
-from clearml_agent.daemon import Queue
 from clearml_agent.errors import AgentError
 from clearml_sdk.errors import ApiError
+
+
+class Queue:
+    """A queue that a worker serves."""
+
+    def __init__(self, id: str, name: str) -> None:
+        self.id, self.name = id, name
 
 
 async def resolve(api: Api, wanted: Sequence[str], *, create: bool = False) -> list[Queue]:

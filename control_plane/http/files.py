@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,12 @@ from control_plane.http import authentication
 from control_plane.http.paths import BadName, inside
 from control_plane.http.protocol import new_request_id
 from control_plane.logs import exception_facts
-from control_plane.services import roles
+from control_plane.services import fencing, roles
 from control_plane.services.access import Access
 from control_plane.services.context import Identity
 from control_plane.services.errors import ApiError
+from control_plane.store import Store
+from control_plane.store.errors import ClaimOver
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ class Files:
 
     root: Path
     access: Access
+    store: Store
+    counters: Counter[str]
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request on the file port."""
@@ -69,7 +74,12 @@ class Files:
                 cookies=request.cookies,
                 address=request.remote or "",
             )
+            if request.method not in ("GET", "HEAD"):
+                await fencing.check(self.store, identity)
             return await self._dispatch(request, path, query, identity)
+        except ClaimOver as error:
+            self.counters["fenced_writes"] += 1
+            return _problem(400, fencing.explained(error).message)
         except ApiError as error:
             return _problem(error.code, error.message)
         except BadName as error:

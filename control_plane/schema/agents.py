@@ -11,7 +11,9 @@ class WaitRequest(Request, kw_only=True):
     """Wait for tasks and commands.
 
     `queues`: ids, most important first. `slots`: how many tasks can be taken now; 0: only commands are waited for.
-    `known_stops`: tasks whose stop the agent has been told already.
+    `known_stops`: tasks whose stop the agent has been told already. `known_drain`: whether it was told to drain; a
+    change of that is news at any time. `known_missing`: the queues that it knows to be gone; without it (null), a queue
+    that is gone refuses the call.
     """
 
     worker: str
@@ -19,6 +21,8 @@ class WaitRequest(Request, kw_only=True):
     order_fairness: bool = False
     slots: Annotated[int, Meta(ge=0, le=256)] = 1
     known_stops: list[str] = field(default_factory=list)
+    known_drain: bool | None = None
+    known_missing: list[str] | None = None
     timeout_s: Annotated[float, Meta(ge=0, le=25)] = 25.0
 
 
@@ -45,11 +49,12 @@ class Stop(Struct, kw_only=True):
 
 
 class WaitResponse(Struct, kw_only=True):
-    """What there is to do. `drain`: finish what runs and take nothing new."""
+    """What there is to do. `drain`: finish what runs and take nothing new. `missing`: queues that are gone."""
 
     entries: list[Entry]
     stops: list[Stop]
     drain: bool
+    missing: list[str] = field(default_factory=list)
 
 
 class HeldClaim(Request, kw_only=True):

@@ -36,13 +36,12 @@ LOOK_AGAIN_S = 10.0
 
 @endpoint("agents.wait", WaitRequest, WaitResponse)
 async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
-    """Wait until there is a task to take, a run to end or (with free slots) a wish to drain; empty after `timeout_s`.
+    """Wait for a task to take, a run to end, a change of the wish to drain, or a queue gone; empty after `timeout_s`.
 
     Tasks are taken only for a caller that is still there; if the answer cannot be written they return at once.
     """
-    existing = await ctx.store.exists("queue", request.queues)
-    missing = [id for id, found in zip(request.queues, existing, strict=True) if not found]
-    if missing:
+    missing = await _missing(ctx, request)
+    if missing and request.known_missing is None:
         raise unknown_queue(ids=missing)
     held = await ctx.store.leases.held(request.worker)
     worker_key = workers.key(ctx, request.worker)
@@ -55,7 +54,7 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
             answer = await _look(ctx, request, worker_key)
             remaining_s = deadline - time.monotonic()
             is_over = remaining_s <= 0 or not ctx.connection.is_alive
-            if is_over or answer.entries or answer.stops or (answer.drain and request.slots):
+            if is_over or answer.entries or answer.stops or _is_news(request, answer):
                 return answer
             await _wake(ctx, waiter, min(remaining_s, LOOK_AGAIN_S))
 
@@ -66,16 +65,33 @@ async def _look(ctx: Context, request: WaitRequest, worker_key: str) -> WaitResp
     drain = bool(worker and worker.get("drain"))
     stops = await _stops(ctx, request.worker, request.known_stops)
     entries: list[Entry] = []
-    if request.slots and request.queues and not drain and ctx.connection.is_alive:
-        entries = await _take(ctx, request)
-    return WaitResponse(entries=entries, stops=stops, drain=drain)
+    missing = await _missing(ctx, request)
+    queues = [queue for queue in request.queues if queue not in missing]
+    if request.slots and queues and not drain and ctx.connection.is_alive:
+        entries = await _take(ctx, request, queues)
+    return WaitResponse(entries=entries, stops=stops, drain=drain, missing=missing)
 
 
-async def _take(ctx: Context, request: WaitRequest) -> list[Entry]:
+def _is_news(request: WaitRequest, answer: WaitResponse) -> bool:
+    """True when the agent should hear of its orders or its queues now."""
+    if sorted(answer.missing) != sorted(request.known_missing or ()):
+        return True
+    if request.known_drain is None:
+        return answer.drain and request.slots > 0
+    return answer.drain != request.known_drain
+
+
+async def _missing(ctx: Context, request: WaitRequest) -> list[str]:
+    """The queues of a request that do not exist."""
+    existing = await ctx.store.exists("queue", request.queues)
+    return [id for id, found in zip(request.queues, existing, strict=True) if not found]
+
+
+async def _take(ctx: Context, request: WaitRequest, queues: Sequence[str]) -> list[Entry]:
     lease_s = ctx.settings.lease_s
     taken = await take(
         ctx,
-        request.queues,
+        queues,
         worker=request.worker,
         lease_s=lease_s,
         order="fair" if request.order_fairness else "priority",

@@ -92,7 +92,7 @@ def test_a_waiting_agent_has_a_new_task_in_milliseconds(server: RunningServer) -
 def test_waiting_for_nothing_ends_empty_after_its_time(server: RunningServer) -> None:
     started = time.monotonic()
     answer = server.call("agents.wait", {"worker": new_worker(), "queues": [new_queue(server)], "timeout_s": 0.3})
-    assert answer == {"entries": [], "stops": [], "drain": False}
+    assert answer == {"entries": [], "stops": [], "drain": False, "missing": []}
     assert 0.25 < time.monotonic() - started < 10
 
 

@@ -353,3 +353,16 @@ def test_a_warm_start_is_quick(agent: Agent, tasks: Tasks) -> None:
         taken.append(float(said(tasks.console(task), "AT")) - began)
     print("enqueue -> first line, s:", sorted(taken))
     assert sorted(taken)[2] < 0.6
+
+
+def test_a_served_queue_that_is_deleted_and_made_again_is_served_again(server: Any, new_agent: Any) -> None:
+    name = f"comes-and-goes-{time.time_ns()}"
+    queue = server.call("queues.create", {"name": name})["id"]
+    agent = new_agent(server)
+    agent.start(queue=name)
+    server.call("queues.delete", {"queue": queue})
+    until(lambda: b"was deleted" in agent.output.read_bytes(), what="for the agent to say so")
+    tasks = Tasks(server, name)
+    task = tasks.submit("print('served again')")
+    assert tasks.finished(task)["status"] == "completed"
+    assert agent.output.read_bytes().count(b"was deleted") == 1

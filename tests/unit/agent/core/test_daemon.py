@@ -16,7 +16,8 @@ import pytest
 
 from clearml_agent.api import Api, Connection
 from clearml_agent.config import AgentConfig
-from clearml_agent.daemon import Daemon, Queue
+from clearml_agent.daemon import Daemon
+from clearml_agent.queues import Queue
 from clearml_agent.runs import RunDirectory
 from clearml_agent.watch import is_same_process
 from clearml_sdk.api_settings import ApiSettings
