@@ -6,7 +6,7 @@ from control_plane.schema.base import Empty
 from control_plane.schema.organization import CountRequest, TagsRequest
 from control_plane.services import listing
 from control_plane.services.context import Context
-from control_plane.services.projects_ex import NOBODY, projects_of_users
+from control_plane.services.projects_ex import only, projects_of_users
 from control_plane.services.projects_queries import tags_of
 from control_plane.services.registry import endpoint
 
@@ -38,8 +38,7 @@ async def get_entities_count(ctx: Context, request: CountRequest) -> dict[str, A
             continue
         where = {"search_hidden": request.search_hidden, "allow_public": request.allow_public, **preset, **query}
         if request.active_users and kind == "project":
-            theirs = await projects_of_users(ctx, request.active_users)
-            where["id"] = sorted(theirs & set(where["id"]) if where.get("id") else theirs) or NOBODY
+            where = await only(ctx, where, await projects_of_users(ctx, request.active_users))
         elif request.active_users:
             where["user"] = request.active_users
         counts[name] = len(await listing.ids(ctx, kind, where))

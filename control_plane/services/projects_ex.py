@@ -53,15 +53,19 @@ async def _narrowed(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
     ]
     if not sets:
         return request
-    wanted = set.intersection(*sets)
+    return await only(ctx, request, set.intersection(*sets))
+
+
+async def only(ctx: Context, request: dict[str, Any], projects: set[str]) -> dict[str, Any]:
+    """A query for projects, for these of them only."""
     named = request.get("id")
     if named:
-        wanted &= {named} if isinstance(named, str) else set(named)
+        projects = projects & ({named} if isinstance(named, str) else set(named))
     elif not request.get("search_hidden"):
         # Ids in a query show what is hidden, and these are not the caller's.
-        rows = await listing.values(ctx, "project", {"id": sorted(wanted) or NOBODY}, ["system_tags"])
-        wanted = {id for id, tags in rows if HIDDEN not in (tags or ())}
-    return {**request, "id": sorted(wanted) or NOBODY}
+        rows = await listing.values(ctx, "project", {"id": sorted(projects) or NOBODY}, ["system_tags"])
+        projects = {id for id, tags in rows if HIDDEN not in (tags or ())}
+    return {**request, "id": sorted(projects) or NOBODY}
 
 
 async def _with_children(ctx: Context, request: Mapping[str, Any]) -> set[str]:
