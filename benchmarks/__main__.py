@@ -7,6 +7,7 @@ import importlib
 
 BENCHMARKS = {
     "init": "import + Task.init, wall time",
+    "curves": "reading 10,000 reported points over HTTP",
     "start": "enqueue -> first line of user code, warm environment",
 }
 
