@@ -15,7 +15,7 @@ from control_plane.store.table import ID, Table
 
 T = TypeVar("T")
 
-DOCUMENTS_A_READ = 500
+DOCUMENTS_A_READ = 250
 """Documents read between two turns of the loop."""
 READS_AT_ONCE = 3
 """So that Redis works on the next documents while we take in the last."""

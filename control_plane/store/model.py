@@ -10,6 +10,8 @@ goes on. A field that is named for the first time is read beside them; only who 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +19,8 @@ from control_plane.store import changes as change_stream
 from control_plane.store import keys
 from control_plane.store.changes import Change
 from control_plane.store.connection import Connection
-from control_plane.store.fields import FieldRef
+from control_plane.store.errors import StoreError
+from control_plane.store.fields import OPERATORS, FieldRef
 from control_plane.store.numeric import load_numpy
 from control_plane.store.query import Query
 
@@ -25,7 +28,12 @@ if TYPE_CHECKING:
     from control_plane.store.kept import Kept
     from control_plane.store.table import Table
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+LARGE = 5_000
+"""Documents of a kind that are worth loading before anybody asks."""
 
 
 class Model:
@@ -36,6 +44,7 @@ class Model:
         self._position: int | None = None
         self._gaps = 0
         self._tables: dict[str, Kept] = {}
+        self._warming: asyncio.Task[None] | None = None
 
     async def page(self, query: Query, start: int, stop: int | None) -> tuple[list[str], int]:
         """The ids in places `start` to `stop` (None: to the end) of what matches, and how many match in all.
@@ -92,6 +101,19 @@ class Model:
             kept = self._tables.setdefault(query.kind, Kept(self._connection, query.kind))
         return await kept.run(query.refs() | set(refs), work)
 
+    def warm(self) -> None:
+        """Begin to load what is large."""
+        self._warming = asyncio.create_task(self._warm(), name="read-model-first")
+
+    async def _warm(self) -> None:
+        try:
+            for kind in OPERATORS:
+                size = await self._connection.run(lambda client, kind=kind: client.scard(keys.ids(kind)))  # type: ignore[misc]
+                if size >= LARGE:
+                    await self.page(Query(kind), 0, 0)
+        except StoreError as error:
+            log.warning("could not load the read model before it is needed: %s", error)
+
     def apply(self, number: int, changed: Iterable[Change]) -> None:
         """Take note of one entry of the change stream; entries may come twice, and from two readers."""
         if self._position is None or number <= self._position:
@@ -114,6 +136,9 @@ class Model:
 
     async def close(self) -> None:
         """End what still goes on."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         for table in self._tables.values():
             await table.close()
 

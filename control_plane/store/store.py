@@ -81,6 +81,10 @@ class Store:
             raise
         return store
 
+    def warm(self) -> None:
+        """Begin to load what queries among very many documents need, so that the first need not wait; for servers."""
+        self._model.warm()
+
     async def close(self) -> None:
         """Close every connection; waiting calls end."""
         if self._following is not None:

@@ -216,3 +216,17 @@ async def test_a_store_that_is_closed_while_it_loads_leaves_nothing_behind(embed
     with pytest.raises((asyncio.CancelledError, StoreUnavailable)):
         await impatient
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("read-model")]
+
+
+async def test_what_is_large_is_loaded_before_anybody_asks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("control_plane.store.model.LARGE", 3)
+    for number in range(3):
+        transaction = store.transaction()
+        transaction.create("task", f"t{number}", {"name": "x"})
+        await transaction.commit()
+    store.warm()
+    warming = store._model._warming
+    assert warming is not None
+    await warming
+    assert list(store._model._tables) == ["task"]
+    assert await ids(store, {}) == ["t0", "t1", "t2"]

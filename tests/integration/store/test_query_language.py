@@ -164,14 +164,28 @@ def small_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr("control_plane.store.columns.SPARE", 0)
 
 
-@pytest.mark.usefixtures("small_limits")
-@given(steps)
-@settings(
+CALM = settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+@pytest.mark.usefixtures("small_limits")
+@given(script=steps)
+@CALM
 def test_every_query_finds_what_a_naive_model_finds(
+    runner: asyncio.Runner, embedded: EmbeddedStore, script: list[tuple[str, Any]]
+) -> None:
+    runner.run(play(embedded, script))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("small_limits")
+@given(script=steps)
+@settings(CALM, max_examples=3_000)
+def test_every_one_of_very_many_queries_finds_what_a_naive_model_finds(
     runner: asyncio.Runner, embedded: EmbeddedStore, script: list[tuple[str, Any]]
 ) -> None:
     runner.run(play(embedded, script))
