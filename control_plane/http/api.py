@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from control_plane.http import authentication, download, openapi
+from control_plane.http import answers, authentication, download, openapi
 from control_plane.http.arrivals import Arrivals, is_forwarded
 from control_plane.http.envelope import Envelopes, failure
 from control_plane.http.limits import Limits
-from control_plane.http.metrics import Metrics
+from control_plane.http.metrics import CONTENT_TYPE, Metrics, of_store
 from control_plane.http.protocol import Server, new_request_id
-from control_plane.http.routing import NEWEST, Decoder, find
+from control_plane.http.routing import NEWEST, OLDEST, Decoder, find, parse_version
 from control_plane.http.simple_index import PREFIX, SimpleIndex
 from control_plane.logs import exception_facts
 from control_plane.services import fencing, repeats
 from control_plane.services.access import Access
 from control_plane.services.context import Connection, Context, Identity
-from control_plane.services.errors import ApiError, Subcode
+from control_plane.services.errors import ApiError, Subcode, bad_request
 from control_plane.services.registry import Download, Endpoint, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SLOW_S = 1.0
-JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+BODY_S = 300.0
+"""Time in which the body of a call has to arrive: a byte now and then would hold its place for ever."""
+STORE_FACTS_S = 1.0
+"""What `/metrics` waits for the store."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 _TRANSACTION = re.compile(r"[\w.-]{1,64}", re.ASCII)
 LONG_CALLS = frozenset({"agents.wait"})
 """Endpoints whose answer hands something out: they are told when the caller hangs up."""
@@ -61,6 +65,7 @@ class Api:
         self._limits = Limits(self.settings)
         self._envelopes = Envelopes()
         self._openapi = b""
+        self._since = {row.name: parse_version(row.min_version) for row in self.table.values()}
         self.arrivals = Arrivals(self.store)
 
     def system_context(self) -> Context:
@@ -93,9 +98,12 @@ class Api:
             return await self._facts(request, path, request_id)
         started = time.perf_counter()
         name, version, actual, code, wait_s = "", NEWEST, "0", 200, 1
+        self.metrics.running += 1
         try:
             row, version = find(self.table, path)
-            name, actual = row.name, row.min_version
+            name, actual = row.name, self._actual(row, version)
+            if request.method not in METHODS:
+                raise ApiError(405, Subcode.MALFORMED, f"Use GET, POST or PUT, not {request.method}")
             body, response = await self._call(request, row, version, query, request_id)
             if response is not None:
                 return response
@@ -114,12 +122,12 @@ class Api:
             body = failure(request_id, name, version, actual, translated, trx)
         finally:
             seconds = time.perf_counter() - started
+            self.metrics.running -= 1
             self.metrics.observe(name, code, seconds)
             if seconds > SLOW_S and name not in LONG_CALLS:
                 facts = {"request_id": request_id, "endpoint": name, "code": code, "seconds": round(seconds, 3)}
                 log.warning("slow call", extra=facts)
-        headers = JSON_HEADERS if code == 200 else {**JSON_HEADERS, **_error_headers(code, wait_s)}
-        return web.Response(body=body, status=code, headers=headers)
+        return await answers.answer(request, body, request_id, status=code, wait_s=wait_s)
 
     async def _call(
         self, request: web.BaseRequest, row: Endpoint[Any], version: tuple[int, int], query: str, request_id: str
@@ -130,8 +138,8 @@ class Api:
         address = self._limits.address(request)
         identity = await authentication.admit(self.store, self.access, request, row, self.origins, address)
         self._limits.admit(identity, request, address)
-        body = await self._limits.body(request, row.name)
-        worker = headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or ""
+        body = await self._body(request, row.name)
+        worker = _text(headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or "")
         closes = not request.keep_alive and not is_forwarded(headers)
         call = repeats.Call(worker, query, body, safe_name(headers.get("X-ClearML-Request-Id", "")), closes)
         note = repeats.note_of(row.name, identity, call)
@@ -148,7 +156,7 @@ class Api:
             version=version,
             worker=worker,
             address=address,
-            batch_id=headers.get("X-ClearML-Batch", ""),
+            batch_id=_text(headers.get("X-ClearML-Batch", "")),
             note=note,
             counters=self.counters,
             clock=self.clock,
@@ -160,15 +168,20 @@ class Api:
             data = await row.handler(ctx, decoded)
         else:
             data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))
-            self.arrivals.sent(request.protocol, note, login, is_forwarded=is_forwarded(headers))
+            if data or not repeats.takes(row.name):  # of an empty queue nothing was taken, and nothing noted
+                self.arrivals.sent(request.protocol, note, login, is_forwarded=is_forwarded(headers))
         if isinstance(data, Download):
             return b"", await download.send(request, data)
         answer = self._envelopes.success(
-            request_id, row.name, version, row.min_version, data, transaction_name(headers)
+            request_id, row.name, version, self._actual(row, version), data, transaction_name(headers)
         )
         if row.name in ("auth.login", "auth.logout", "login.logout"):
-            return b"", self._with_cookie(request, answer, data)
+            return b"", await self._with_cookie(request, answer, data, request_id)
         return answer, None
+
+    def _actual(self, row: Endpoint[Any], version: tuple[int, int]) -> str:
+        """The version of the implementation that answers: there is one, and older callers are told of the first."""
+        return row.min_version if version >= self._since[row.name] else OLDEST
 
     async def _long_call(
         self, request: web.BaseRequest, row: Endpoint[Any], ctx: Context, decoded: Any
@@ -183,8 +196,8 @@ class Api:
         self.metrics.gauges["waiting_calls"] = self.metrics.gauges.get("waiting_calls", 0) + 1
         try:
             data = await row.handler(ctx, decoded)
-            body = self._envelopes.success(ctx.request_id, row.name, ctx.version, row.min_version, data)
-            response = web.Response(body=body, headers=JSON_HEADERS)
+            body = self._envelopes.success(ctx.request_id, row.name, ctx.version, self._actual(row, ctx.version), data)
+            response = await answers.answer(request, body, ctx.request_id)
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError("the caller hung up")
             await response.prepare(request)
@@ -198,9 +211,9 @@ class Api:
             if not answered:
                 await asyncio.shield(connection.compensate())
 
-    def _with_cookie(self, request: web.BaseRequest, body: bytes, data: Any) -> web.Response:
+    async def _with_cookie(self, request: web.BaseRequest, body: bytes, data: Any, request_id: str) -> web.Response:
         """A login's answer also carries the token as a cookie for the page; scripts cannot read it."""
-        response = web.Response(body=body, headers=JSON_HEADERS)
+        response = await answers.answer(request, body, request_id)
         token = data.get("token") if isinstance(data, dict) else None
         if token:
             secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
@@ -231,11 +244,26 @@ class Api:
                 )
             except ApiError as error:
                 body = failure(request_id, path[1:], NEWEST, "0", error)
-                return web.Response(body=body, status=error.code, headers=JSON_HEADERS)
+                return await answers.answer(request, body, request_id, status=error.code)
         if path == "/openapi.json":
             self._openapi = self._openapi or openapi.document(self.table)
-            return web.Response(body=self._openapi, headers=JSON_HEADERS)
-        return web.Response(text=self.metrics.text(self.counters), content_type="text/plain")
+            return await answers.answer(request, self._openapi, request_id)
+        try:
+            async with asyncio.timeout(STORE_FACTS_S):
+                counters, gauges = await of_store(self.store)
+        except (StoreError, TimeoutError):  # the page says what it can: it is most wanted when something is wrong
+            counters, gauges = {}, {}
+        text = self.metrics.text({**self.counters, **counters}, gauges)
+        return web.Response(text=text, headers={"Content-Type": CONTENT_TYPE, "X-Request-Id": request_id})
+
+    async def _body(self, request: web.BaseRequest, endpoint: str) -> bytes:
+        if not request.can_read_body:
+            return b""
+        try:
+            async with asyncio.timeout(BODY_S):
+                return await self._limits.body(request, endpoint)
+        except TimeoutError:
+            raise bad_request(f"The body did not arrive within {BODY_S:g} s") from None
 
     def _translate(self, error: Exception, name: str, request_id: str) -> ApiError:
         """What a caller is told about a failure that no service has named."""
@@ -266,10 +294,11 @@ def transaction_name(headers: Mapping[str, str]) -> str:
     return safe_name(headers.get("X-Clearml-Trx", ""))
 
 
+def _text(header: str) -> str:
+    """A header's value as text that can be stored: bytes that are no UTF-8 are replaced."""
+    return header if header.isascii() else header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def safe_name(name: str) -> str:
     """A name that a caller made up; empty unless it is fit to be used."""
     return name if _TRANSACTION.fullmatch(name) else ""
-
-
-def _error_headers(code: int, wait_s: int) -> dict[str, str]:
-    return {"Retry-After": str(wait_s)} if code == 429 else {}

@@ -6,7 +6,7 @@ table is the router.
 
 import asyncio
 import logging
-import secrets
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from control_plane.http.answers import HEADERS
 from control_plane.http.envelope import failure
 from control_plane.http.routing import NEWEST
 from control_plane.services.context import Connection
@@ -25,18 +26,34 @@ log = logging.getLogger(__name__)
 MAX_LINE_BYTES = 64 * 1024
 """Longest request line and header: queries with long id lists, tokens."""
 
+HEAD_S = 20.0
+"""Time in which the head of a connection's first request has to arrive."""
+
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 def new_request_id() -> str:
-    """An id for one call: in its envelope, its log lines and the `X-Request-Id` of its answer."""
-    return secrets.token_hex(16)
+    """An id for one call: in its envelope, its log lines and the `X-Request-Id` of its answer. Not secret."""
+    return f"{random.getrandbits(128):032x}"
 
 
 class Protocol(web.RequestHandler):
     """One connection. What cannot be read as HTTP is answered with an envelope too, never with HTML."""
 
-    __slots__ = ()
+    __slots__ = ("_head_timer",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._head_timer = self._loop.call_later(HEAD_S, self._check_head)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._head_timer.cancel()
+        super().connection_lost(exc)
+
+    def _check_head(self) -> None:
+        """Close a connection whose first request has not come; later ones are the keep-alive timer's."""
+        if self._waiter is not None and not self._waiter.done() and not self._keepalive:
+            self.force_close()
 
     def handle_error(
         self,
@@ -47,8 +64,9 @@ class Protocol(web.RequestHandler):
     ) -> web.StreamResponse:
         code = min(status, 500)
         text = "The request cannot be read as HTTP" if code < 500 else "Internal server error"
-        body = failure(new_request_id(), "", NEWEST, "0", ApiError(code, Subcode.MALFORMED, text))
-        response = web.Response(status=code, body=body, content_type="application/json")
+        request_id = new_request_id()
+        body = failure(request_id, "", NEWEST, "0", ApiError(code, Subcode.MALFORMED, text))
+        response = web.Response(status=code, body=body, headers={**HEADERS, "X-Request-Id": request_id})
         response.force_close()
         return response
 
@@ -93,6 +111,8 @@ class Server(web.Server):
         self._running += 1
         self._is_idle.clear()
         try:
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             response = await self._handler(request)
             if self._is_stopping:
                 response.force_close()

@@ -18,11 +18,19 @@ from control_plane.services.registry import Endpoint, Table
 NEWEST = (2, 31)
 """The API version that tokens announce and that a path without a version means."""
 
+OLDEST = "1.0"
+
 _PATH = re.compile(r"/?(?:v(\d+)\.(\d+)/)?([A-Za-z_]\w+\.[A-Za-z_]\w+)/?", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _LOCATION = re.compile(r" - at `(?P<where>[^`]*)`$")
 _FLAG = re.compile(r"Expected `bool(?: \| null)?`, got `[^`]*` - at `\$\.(?P<name>\w+)`")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+
+
+def parse_version(text: str) -> tuple[int, int]:
+    """ "2.23" -> (2, 23)."""
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
 
 
 def split_path(path: str) -> tuple[tuple[int, int], str]:

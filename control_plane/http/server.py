@@ -89,6 +89,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             watching = group.create_task(watchdog.run(api), name="watchdog")
             arriving = group.create_task(api.arrivals.run(), name="arrivals")
             noting = group.create_task(access.uses.run(), name="last use of keys")
+            timing = group.create_task(api.metrics.watch_loop(), name="event loop lag")
             try:
                 yield Running(api_url, web_url, files_url, pair, api)
             finally:
@@ -96,6 +97,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 watching.cancel()
                 arriving.cancel()
                 noting.cancel()
+                timing.cancel()
 
 
 def _tell_persistence(api: Api) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from control_plane.store import keys
+from control_plane.store.batching import Command
 from control_plane.store.connection import Connection
 from control_plane.store.notes import Note
 from control_plane.store.transaction import CHANGES_KEPT
@@ -203,6 +204,12 @@ class Queues:
                 return answers
 
         return await self._connection.run(cards) if queues else []
+
+    async def totals(self) -> tuple[int, int]:
+        """How many tasks wait in any queue, and how many are in flight."""
+        commands: list[Command] = [("HLEN", keys.entries()), ("ZCARD", keys.in_flight())]
+        waiting, in_flight = await self._connection.run(lambda client: client.many(commands))
+        return waiting, in_flight
 
     async def queue_of(self, task: str) -> str | None:
         """The queue in which a task waits."""
