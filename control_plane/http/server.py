@@ -119,6 +119,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
     )
     store = await Store.open(url)
     stack.push_async_callback(store.close)
+    store.warm()
     return store
 
 
