@@ -271,7 +271,7 @@ def microseconds(value: Any) -> int | None:
         microseconds = (datetime.fromisoformat(value) - _EPOCH) // _MICROSECOND
     except ValueError:
         return None
-    return microseconds if microseconds <= EXACT else None
+    return microseconds if -EXACT <= microseconds <= EXACT else None
 
 
 def _exact(number: Any) -> Any:
