@@ -120,9 +120,11 @@ def _print(made: dict[str, Any], *, as_json: bool) -> None:
         print_json(made)
         return
     print(
-        "api.credentials {\n"
-        f'  access_key: "{made["access_key"]}"\n'
-        f'  secret_key: "{made["secret_key"]}"\n'
+        "api {\n"
+        "  credentials {\n"
+        f'    access_key: "{made["access_key"]}"\n'
+        f'    secret_key: "{made["secret_key"]}"\n'
+        "  }\n"
         "}\n"
         "The secret is shown this once."
     )

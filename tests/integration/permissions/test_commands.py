@@ -136,8 +136,11 @@ def test_rotating_the_servers_own_key_keeps_its_file_right(own_server: RunningSe
 
 def test_commands_work_while_no_server_runs(own_server: RunningServer) -> None:
     assert own_server.stop() == 0
-    made = ask(own_server, "users", "create", "later", "--generate", "--data-dir", str(own_server.data_dir))
-    key = ask(own_server, "credentials", "create", "--user=later", "--data-dir", str(own_server.data_dir))
+    where = ["--data-dir", str(own_server.data_dir)]
+    if "--redis" in own_server.arguments:
+        where += ["--redis", own_server.arguments[own_server.arguments.index("--redis") + 1]]
+    made = ask(own_server, "users", "create", "later", "--generate", *where)
+    key = ask(own_server, "credentials", "create", "--user=later", *where)
     own_server.restart()
     assert own_server.call("users.get_by_id", {"user": made["id"]})["user"]["name"] == "later"
     login(own_server, "later", made["password"])
