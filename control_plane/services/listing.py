@@ -94,6 +94,11 @@ async def counts(ctx: Context, kind: str, request: Mapping[str, Any], paths: Seq
     return await ctx.store.counts(kind, await _query(ctx, kind, request), paths)
 
 
+async def count(ctx: Context, kind: str, request: Mapping[str, Any]) -> int:
+    """How many a query finds."""
+    return sum(row[-1] for row in await counts(ctx, kind, request, []))
+
+
 async def totals(
     ctx: Context, kind: str, request: Mapping[str, Any], by: str, paths: Sequence[str]
 ) -> list[tuple[Any, ...]]:

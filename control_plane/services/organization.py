@@ -41,7 +41,7 @@ async def get_entities_count(ctx: Context, request: CountRequest) -> dict[str, A
             where = await only(ctx, where, await projects_of_users(ctx, request.active_users))
         elif request.active_users:
             where["user"] = request.active_users
-        counts[name] = len(await listing.ids(ctx, kind, where))
+        counts[name] = await listing.count(ctx, kind, where)
     return counts
 
 

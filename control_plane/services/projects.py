@@ -24,6 +24,13 @@ __all__ = ["clean_path", "find_or_make", "require"]
 
 CHILDREN_A_TRANSACTION = 500
 
+CONTENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "tasks": ("task", {"type": ["-report"]}),
+    "reports": ("task", {"type": ["report"]}),
+    "models": ("model", {}),
+}
+"""What a project holds: name in the answers -> kind of document, and what tells it from others of the kind."""
+
 
 async def require(ctx: Context, project: str, parts: list[str] | None = None) -> dict[str, Any]:
     """The project's document; raise 400/401 where there is none."""
@@ -303,14 +310,15 @@ async def remove(ctx: Context, documents: list[dict[str, Any]]) -> None:
 async def validate_delete(ctx: Context, request: ProjectRequest) -> dict[str, Any]:
     """Count what a deletion would hit."""
     project = await require(ctx, request.project)
-    scope = {"project": [project["id"], *[child["id"] for child in await below(ctx, project["id"])]]}
+    ids = [project["id"], *[child["id"] for child in await below(ctx, project["id"])]]
     counted: dict[str, int] = {}
-    for kind in ("task", "model"):
-        everything = {**scope, "search_hidden": True}
-        counted[f"{kind}s"] = len(await listing.ids(ctx, kind, everything))
-        active = {**everything, "system_tags": ["__$not", "archived"]}
-        counted[f"non_archived_{kind}s"] = len(await listing.ids(ctx, kind, active))
-    return {**counted, "reports": 0, "non_archived_reports": 0, "pipelines": 0, "datasets": 0}
+    for name, (kind, which) in CONTENTS.items():
+        where = {**which, "project": ids, "search_hidden": True}
+        counted[name] = await listing.count(ctx, kind, where)
+        counted[f"non_archived_{name}"] = await listing.count(ctx, kind, {**where, "system_tags": ["-archived"]})
+    for name, tag in (("pipelines", "pipeline"), ("datasets", "dataset")):
+        counted[name] = await listing.count(ctx, "project", {"id": ids, "system_tags": [tag]})
+    return counted
 
 
 @endpoint("projects.delete", DeleteProjectRequest)
@@ -319,7 +327,7 @@ async def delete(ctx: Context, request: DeleteProjectRequest) -> dict[str, Any]:
     project = await require(ctx, request.project)
     counted = await validate_delete(ctx, ProjectRequest(project=request.project))
     assert isinstance(counted, dict)
-    if not request.force and counted["non_archived_tasks"]:
+    if not request.force and (counted["non_archived_tasks"] or counted["non_archived_reports"]):
         raise ApiError(
             400, Subcode.PROJECT_HAS_TASKS, "Project has associated tasks", "use force=true", id=request.project
         )

@@ -8,6 +8,7 @@ names share one set of them, so that 100,000 tasks of one kind cost little more 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from control_plane.store import keys, layout
@@ -21,12 +22,21 @@ SLACK = 10_000
 Names = frozenset[bytes]
 
 
+@dataclass
+class _Part:
+    """What is known of one part of the documents of a kind."""
+
+    stamps: dict[str, int] = field(default_factory=dict)
+    """Of each document, as it was when its names were read."""
+    names: dict[str, Names] = field(default_factory=dict)
+
+
 class KnownNames:
     """What this process remembers of the names in documents; may be thrown away at any time."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, str], dict[str, tuple[int, Names]]] = {}
+        self._known: dict[tuple[str, str], _Part] = {}
         self._shared: dict[Names, Names] = {}
 
     async def of(self, kind: str, part: str, rows: Sequence[tuple[Any, ...]]) -> dict[tuple[str, ...], str]:
@@ -36,15 +46,15 @@ class KnownNames:
             part: "hyperparams", "last_metrics" or "metadata".
             rows: (id, number, ...) of the documents meant; the numbers change whenever one of `STAMPS` does.
         """
-        known = self._known.setdefault((kind, part), {})
-        stamps = {row[0]: hash(row[1:]) for row in rows}
-        stale = [id for id, stamp in stamps.items() if id not in known or known[id][0] != stamp]
+        known = self._known.setdefault((kind, part), _Part())
+        stale = [row for row in rows if known.stamps.get(row[0]) != hash(row)]
         for first in range(0, len(stale), DOCUMENTS_A_READ):
-            ids = stale[first : first + DOCUMENTS_A_READ]
-            for id, names in zip(ids, await self._read(kind, part, ids), strict=True):
-                known[id] = (stamps[id], self._shared.setdefault(names, names))
-        holders = {known[id][1]: id for id in stamps}
-        self._forget(known, stamps)
+            some = stale[first : first + DOCUMENTS_A_READ]
+            for row, names in zip(some, await self._read(kind, part, [row[0] for row in some]), strict=True):
+                known.stamps[row[0]] = hash(row)
+                known.names[row[0]] = self._shared.setdefault(names, names)
+        holders = {known.names[row[0]]: row[0] for row in rows}
+        self._forget(known, rows)
         return _merged(holders)
 
     async def _read(self, kind: str, part: str, ids: Sequence[str]) -> list[Names]:
@@ -52,12 +62,13 @@ class KnownNames:
         answers: Any = await self._connection.run(lambda client: client.many(commands))
         return [frozenset(answer) for answer in answers]
 
-    def _forget(self, known: dict[str, tuple[int, Names]], asked: dict[str, int]) -> None:
-        if len(known) <= 4 * len(asked) + SLACK:
+    def _forget(self, known: _Part, asked: Sequence[tuple[Any, ...]]) -> None:
+        if len(known.stamps) <= 4 * len(asked) + SLACK:
             return
-        for id in [id for id in known if id not in asked]:
-            del known[id]
-        self._shared = {names: names for table in self._known.values() for _, names in table.values()}
+        kept = {row[0] for row in asked}
+        for id in [id for id in known.stamps if id not in kept]:
+            del known.stamps[id], known.names[id]
+        self._shared = {names: names for part in self._known.values() for names in part.names.values()}
 
 
 def _merged(holders: dict[Names, str]) -> dict[tuple[str, ...], str]:

@@ -274,3 +274,31 @@ class TestValues:
         assert find(tasks_state="active") == ["one parent"]
         assert find(tasks_state="archived") == ["another"]
         assert find(task_name="^one") == ["one parent"]
+
+
+def test_what_a_deletion_would_hit_is_counted_with_what_lies_below(api: Api) -> None:
+    root = api.name("doomed")
+    project = api.project(root)
+    api.project(f"{root}/.pipelines/p", system_tags=["hidden", "pipeline"])
+    data = api.project(f"{root}/.datasets/d", system_tags=["hidden", "dataset"])
+    api.task(project=project)
+    old = api.task(project=data)
+    api("tasks.archive", tasks=[old])
+    api.model(project=data)
+    report = api("reports.create", name="report", project=project)["id"]
+    assert api("projects.validate_delete", project=project) == {
+        "tasks": 2,
+        "non_archived_tasks": 1,
+        "models": 1,
+        "non_archived_models": 1,
+        "reports": 1,
+        "non_archived_reports": 1,
+        "pipelines": 1,
+        "datasets": 1,
+    }
+    assert api.code("projects.delete", project=project) == (400, 402)
+    answer = api("projects.delete", project=project, force=True, delete_contents=True)
+    assert (answer["deleted_tasks"], answer["deleted_models"]) == (3, 1)
+    assert answer["deleted"] == 6
+    for task in (old, report):
+        assert api.code("tasks.get_by_id", task=task) == (400, 101)
