@@ -1,6 +1,6 @@
 """`workers.*`: what machines were like and how many were at work, over time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from control_plane.schema.workers import (
@@ -38,7 +38,7 @@ async def get_stats(ctx: Context, request: StatisticsRequest) -> dict[str, Any]:
     from_s, _ = _times(request)
     answer = []
     for worker in await _recorded(ctx, request.worker_ids, from_s * 1000):
-        intervals = await _intervals(ctx, worker, request)
+        intervals = await _intervals(ctx, worker, request, {item.key for item in request.items})
         metrics = [shown for item in _by_key(request.items) for shown in _shown(item, intervals, request)]
         answer.append({"worker": worker.name, "metrics": metrics})
     return {"workers": [worker for worker in answer if worker["metrics"]]}
@@ -51,7 +51,7 @@ async def get_activity_report(ctx: Context, request: ActivityReportRequest) -> d
     total: dict[int, int] = {}
     active: dict[int, int] = {}
     for worker in await _recorded(ctx, None, from_s * 1000):
-        for at_s, interval in (await _intervals(ctx, worker, request)).items():
+        for at_s, interval in (await _intervals(ctx, worker, request, ())).items():
             total[at_s] = total.get(at_s, 0) + 1
             active[at_s] = active.get(at_s, 0) + (interval.busy > 0)
     dates = sorted(total)
@@ -77,10 +77,14 @@ async def _recorded(ctx: Context, names: Sequence[str] | None, since_ms: int) ->
     )
 
 
-async def _intervals(ctx: Context, worker: Recorded, request: ActivityReportRequest) -> dict[int, Stretch]:
+async def _intervals(
+    ctx: Context, worker: Recorded, request: ActivityReportRequest, metrics: Collection[str]
+) -> dict[int, Stretch]:
+    """What a worker reported by the beginning of each interval; of its machine only these metrics."""
     from_s, to_s = _times(request)
     by_hour = request.interval % HOUR_S == 0
-    return joined(await ctx.store.worker_history.read(worker.key, from_s, to_s, by_hour=by_hour), request.interval)
+    known = await ctx.store.worker_history.read(worker.key, from_s, to_s, by_hour=by_hour, metrics=metrics)
+    return joined(known, request.interval)
 
 
 def _by_key(items: Sequence[StatItem]) -> list[tuple[str, list[str]]]:

@@ -114,6 +114,11 @@ def worker_history(worker: str) -> str:
     return f"{{m}}:machine:{worker}"
 
 
+def worker_samples(worker: str, hour: int) -> str:
+    """STRING with expiry: a worker's samples of one hour, packed one behind the other, see `samples`."""
+    return f"{{m}}:machine:{worker}:{hour}"
+
+
 def recorded_workers() -> str:
     """ZSET: worker key -> when it last reported, ms since the epoch, for every worker with a history."""
     return "{m}:machines"

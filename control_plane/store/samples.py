@@ -10,7 +10,7 @@ import math
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 METRICS: tuple[str, ...] = (
@@ -101,19 +101,22 @@ def pack(sample: Sample) -> bytes:
     return _HEAD.pack(sample.at_s, sample.is_busy, len(body)) + bytes(body)
 
 
-def unpack(raw: bytes) -> Iterator[Sample]:
-    """The inverse of `pack`, for any number of samples."""
+def unpack(raw: bytes, metrics: Collection[str] = METRICS) -> Iterator[Sample]:
+    """The inverse of `pack`, for any number of samples. `metrics`: only these."""
+    wanted = frozenset(_CODES[name] for name in metrics if name in _CODES)
     at = 0
     while at < len(raw):
         at_s, is_busy, size = _HEAD.unpack_from(raw, at)
         at += _HEAD.size
         sample, end = Sample(at_s, bool(is_busy)), at + size
-        while at < end:
+        while wanted and at < end:
             code, count = raw[at], raw[at + 1]
-            values = array("f")
-            values.frombytes(raw[at + 2 : at + 2 + 4 * count])
-            sample.values[METRICS[code]] = values
+            if code in wanted:
+                values = array("f")
+                values.frombytes(raw[at + 2 : at + 2 + 4 * count])
+                sample.values[METRICS[code]] = values
             at += 2 + 4 * count
+        at = end
         yield sample
 
 
@@ -160,16 +163,18 @@ def pack_hours(hours: Iterable[Stretch]) -> bytes:
     return bytes(body)
 
 
-def unpack_hours(raw: bytes) -> Iterator[Stretch]:
-    """The inverse of `pack_hours`, but for the digits that a float32 loses."""
+def unpack_hours(raw: bytes, metrics: Collection[str] = METRICS) -> Iterator[Stretch]:
+    """The inverse of `pack_hours`, but for the digits that a float32 loses. `metrics`: only these."""
+    wanted = frozenset(_CODES[name] for name in metrics if name in _CODES)
     at = 0
     while at < len(raw):
         hour = Stretch(*_SUMMARY.unpack_from(raw, at))
         (count,) = struct.unpack_from("<H", raw, at + _SUMMARY.size)
         at += _SUMMARY.size + 2
         for _ in range(count):
-            code, device, values, mean, least, most = struct.unpack_from("<BBIfff", raw, at)
-            hour.totals[METRICS[code], device] = Total(values, mean * values, least, most)
+            if raw[at] in wanted:
+                code, device, values, mean, least, most = struct.unpack_from("<BBIfff", raw, at)
+                hour.totals[METRICS[code], device] = Total(values, mean * values, least, most)
             at += 2 + _FOUR
         yield hour
 

@@ -1,13 +1,13 @@
 """What workers reported about their machines: a day of samples, then `DAYS_KEPT` days by the hour.
 
-One hash a worker: `r<hour>` samples as they come, `z<hour>` those of an hour that is over, compressed, `d<day>` the
-summaries of a day's hours, `worker` its name. The first report of an hour tidies up what is older. The hash of a worker
-that is gone expires.
+One hash a worker: `r<hour>` says that there are samples of that hour (in a string of their own, which grows cheaply),
+`z<hour>` has them compressed once the hour is over, `d<day>` the summaries of a day's hours, `worker` its name. The
+first report of an hour tidies up what is older. What a worker that is gone has left expires.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,9 @@ class WorkerHistory:
     async def add(self, key: str, name: str, sample: Sample, now_ms: int) -> None:
         """Note a report. Should this die within, a sample is lost or an hour is tidied up later."""
         hour = sample.at_s // HOUR_S
-        script_keys = [keys.worker_history(key), keys.recorded_workers()]
+        script_keys = [keys.worker_samples(key, hour), keys.worker_history(key), keys.recorded_workers()]
         expiry_ms = (DAYS_KEPT + 1) * DAY_S * 1000
-        args = [f"r{hour}", samples.pack(sample), HOUR_BYTES, now_ms, expiry_ms, key, name]
+        args = [samples.pack(sample), HOUR_BYTES, f"r{hour}", now_ms, expiry_ms, key, name]
         is_first = await self._connection.run(lambda _: self._connection.script("append_sample", script_keys, args))
         if is_first:
             await self.tidy(key, now_ms)
@@ -67,24 +67,27 @@ class WorkerHistory:
                 recorded.append(Recorded(key, name.decode()))
         return recorded
 
-    async def read(self, key: str, from_s: int, to_s: int, *, by_hour: bool) -> list[Stretch]:
+    async def read(self, key: str, from_s: int, to_s: int, *, by_hour: bool, metrics: Collection[str]) -> list[Stretch]:
         """What a worker reported between two times, oldest first.
 
         Args:
             by_hour: hours will do where they are summed up; otherwise samples, as far as they are kept.
+            metrics: only these; none: only that it reported.
         """
         first_h, last_h = from_s // HOUR_S, to_s // HOUR_S
         names = await self._names(key)
         sampled = {int(name[1:]) for name in names if name[0] in "rz" and first_h <= int(name[1:]) <= last_h}
         days = [name for name in names if name[0] == "d" and first_h // 24 <= int(name[1:]) <= last_h // 24]
-        hours = [hour for raw in (await self._fields(key, days)).values() for hour in samples.unpack_hours(raw)]
+        hours = [
+            hour for raw in (await self._fields(key, days)).values() for hour in samples.unpack_hours(raw, metrics)
+        ]
         if by_hour:
             sampled -= {hour.at_s // HOUR_S for hour in hours}
         summed_up = set(range(first_h, last_h + 1)) - sampled
         found = [hour for hour in hours if hour.at_s // HOUR_S in summed_up]
         turns = Turns()
-        for name, packed in (await self._fields(key, _sampled(sampled))).items():
-            for sample in samples.unpack(_raw(name, packed)):
+        for raw in (await self._samples(key, sampled)).values():
+            for sample in samples.unpack(raw, metrics):
                 if from_s <= sample.at_s <= to_s:
                     found.append(samples.stretch(sample))
                 await turns.rest()
@@ -93,8 +96,8 @@ class WorkerHistory:
     async def latest(self, key: str) -> Sample | None:
         """The last report of the newest hour; None where nothing is kept."""
         hours = [int(name[1:]) for name in await self._names(key) if name[0] in "rz"]
-        fields = await self._fields(key, _sampled(sorted(hours)[-1:]))
-        newest = [sample for name, packed in fields.items() for sample in samples.unpack(_raw(name, packed))]
+        found = await self._samples(key, sorted(hours)[-1:])
+        newest = [sample for raw in found.values() for sample in samples.unpack(raw)]
         return max(newest, key=lambda sample: sample.at_s, default=None)
 
     async def tidy(self, key: str, now_ms: int) -> None:
@@ -103,11 +106,10 @@ class WorkerHistory:
         names = await self._names(key)
         over = [int(name[1:]) for name in names if name[0] == "r" and int(name[1:]) < this_hour]
         days = {f"d{hour // 24}" for hour in over}
-        fields = await self._fields(key, [*days, *_sampled(over)])
+        fields = await self._fields(key, days)
         summaries = {day: {hour.at_s: hour for hour in samples.unpack_hours(fields.get(day, b""))} for day in days}
         written: dict[str, bytes] = {}
-        for hour in over:
-            raw = b"".join(_raw(name, fields[name]) for name in _sampled([hour]) if name in fields)
+        for hour, raw in (await self._samples(key, over)).items():
             written[f"z{hour}"] = samples.compress(raw)
             summaries[f"d{hour // 24}"] |= samples.joined(map(samples.stretch, samples.unpack(raw)), HOUR_S)
         written |= {day: samples.pack_hours(hours.values()) for day, hours in summaries.items()}
@@ -120,6 +122,8 @@ class WorkerHistory:
                     pipe.hset(hash_key, mapping=written)
                 if removed:
                     pipe.hdel(hash_key, *removed)
+                if over:
+                    pipe.unlink(*(keys.worker_samples(key, hour) for hour in over))
                 await pipe.execute()
 
         if written or removed:
@@ -129,20 +133,26 @@ class WorkerHistory:
         found: Any = await self._connection.run(lambda client: client.hkeys(keys.worker_history(key)))
         return [name.decode() for name in found if name != b"worker"]
 
+    async def _samples(self, key: str, hours: Iterable[int]) -> dict[int, bytes]:
+        """The packed samples of hours, those that came after an hour was compressed behind the others."""
+        wanted = sorted(hours)
+        if not wanted:
+            return {}
+        packed = await self._fields(key, [f"z{hour}" for hour in wanted])
+        names = [keys.worker_samples(key, hour) for hour in wanted]
+        fresh: Any = await self._connection.run(lambda client: client.mget(names))
+        found = {}
+        for hour, raw in zip(wanted, fresh, strict=True):
+            compressed = packed.get(f"z{hour}")
+            found[hour] = (samples.decompress(compressed) if compressed else b"") + (raw or b"")
+        return found
+
     async def _fields(self, key: str, names: Iterable[str]) -> dict[str, bytes]:
         wanted = list(names)
         if not wanted:
             return {}
         found: Any = await self._connection.run(lambda client: client.hmget(keys.worker_history(key), wanted))
         return {name: raw for name, raw in zip(wanted, found, strict=True) if raw is not None}
-
-
-def _sampled(hours: Iterable[int]) -> list[str]:
-    return [f"{kind}{hour}" for hour in hours for kind in "zr"]
-
-
-def _raw(name: str, packed: bytes) -> bytes:
-    return samples.decompress(packed) if name[0] == "z" else packed
 
 
 def _is_old(name: str, this_hour: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_plane.store import Store, keys
-from control_plane.store.samples import HOUR_S, Sample, Stretch
+from control_plane.store.samples import HOUR_S, METRICS, Sample, Stretch
 from control_plane.store.worker_history import DAYS_KEPT, HOUR_BYTES, SAMPLES_KEPT_H
 
 START_S = 20_000 * 24 * HOUR_S
@@ -16,7 +16,7 @@ async def report(store: Store, at_s: int, usage: float = 50.0, *, busy: bool = T
 
 
 async def read(store: Store, from_s: int, to_s: int, *, by_hour: bool = False) -> list[Stretch]:
-    return await store.worker_history.read("worker_c_u_w", from_s, to_s, by_hour=by_hour)
+    return await store.worker_history.read("worker_c_u_w", from_s, to_s, by_hour=by_hour, metrics=METRICS)
 
 
 async def test_samples_of_a_day_are_kept_and_summed_up_by_the_hour(store: Store) -> None:
@@ -34,6 +34,7 @@ async def test_samples_of_a_day_are_kept_and_summed_up_by_the_hour(store: Store)
     assert (hours[0].busy, first.count, first.sum, first.min, first.max) == (3, 6, 15.0, 0.0, 5.0)
     names = await store.connection.client.hkeys(keys.worker_history("worker_c_u_w"))
     assert sorted(name[:1] for name in names) == sorted([b"d", b"r", b"w", *[b"z"] * 5])
+    assert len(await store.connection.client.keys(keys.worker_samples("worker_c_u_w", 0)[:-1] + "*")) == 1
     assert [part.at_s for part in await read(store, times[3], times[5])] == times[3:6]
 
 
@@ -63,6 +64,8 @@ async def test_tidying_up_twice_changes_nothing_and_a_late_sample_is_added(store
     await report(store, START_S, usage=10.0)
     key, later = "worker_c_u_w", (START_S + HOUR_S) * 1000
     await store.worker_history.tidy(key, later)
+    (part,) = await store.worker_history.read(key, START_S, START_S, by_hour=False, metrics=())
+    assert (part.reports, part.totals) == (1, {})
     before = await store.connection.client.hgetall(keys.worker_history(key))
     await store.worker_history.tidy(key, later)
     assert await store.connection.client.hgetall(keys.worker_history(key)) == before
@@ -77,11 +80,12 @@ async def test_the_history_is_bounded_and_expires_with_the_worker(store: Store) 
     values = {name: [1.0] * 64 for name in ("cpu_usage", "gpu_usage", "gpu_temperature", "gpu_memory_used")}
     for second in range(300):
         await store.worker_history.add("worker_c_u_w", "w", Sample(START_S + second, False, values), START_S * 1000)
-    raw = await store.connection.client.hget(keys.worker_history("worker_c_u_w"), f"r{START_S // HOUR_S}")
-    assert raw is not None
-    assert HOUR_BYTES * 0.9 < len(raw) <= HOUR_BYTES
-    left_ms = await store.connection.client.pttl(keys.worker_history("worker_c_u_w"))
-    assert DAYS_KEPT * 24 * HOUR_S * 1000 < left_ms <= (DAYS_KEPT + 1) * 24 * HOUR_S * 1000
+    hour = keys.worker_samples("worker_c_u_w", START_S // HOUR_S)
+    size = await store.connection.client.strlen(hour)
+    assert HOUR_BYTES * 0.9 < size <= HOUR_BYTES
+    for key in (keys.worker_history("worker_c_u_w"), hour):
+        left_ms = await store.connection.client.pttl(key)
+        assert DAYS_KEPT * 24 * HOUR_S * 1000 < left_ms <= (DAYS_KEPT + 1) * 24 * HOUR_S * 1000
     month_later = (START_S + (DAYS_KEPT + 2) * 24 * HOUR_S) * 1000
     assert [one.name for one in await store.worker_history.recorded(0, START_S * 1000)] == ["w"]
     assert await store.worker_history.recorded(0, month_later) == []
