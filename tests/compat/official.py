@@ -75,9 +75,12 @@ sdk {{
     return path
 
 
+_OURS = ("CLEARML_", "TRAINS_", "VIRTUAL_ENV", "PYTEST_", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONHOME")
+
+
 def official_environment(server: RunningServer, home: Path, bin_folder: Path) -> dict[str, str]:
     """What an official process sees: nothing of ours but the configuration file."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CLEARML_", "TRAINS_", "VIRTUAL_ENV", "PYTEST_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS)}
     return {
         **kept,
         "HOME": str(home),
