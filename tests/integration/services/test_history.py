@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
 from tests.conftest import RunningServer
 from tests.integration.services.conftest import Api
 
@@ -99,3 +103,32 @@ def test_it_survives_the_server(own_server: RunningServer) -> None:
     own_server.kill()
     own_server.restart()
     assert [entry["reason"] for entry in api.history(task)] == ["before"]
+
+
+def test_a_run_is_told_from_its_user_by_its_claim(server: RunningServer, api: Api) -> None:
+    task, queue = api.task(), api.queue()
+    api("tasks.enqueue", task=task, queue=queue)
+    worker = api.name("agent").replace(" ", "-")
+    api("agents.renew", worker=worker, queues=[queue], claims=[])
+    entry = api("agents.wait", worker=worker, queues=[queue], slots=1, timeout_s=5)["entries"][0]
+    server.call("tasks.started", {"task": task}, token=entry["token"])
+    last = api.history(task)[-1]
+    assert (last["actor"], last["worker"], last["to"]) == ("worker", worker, "in_progress")
+    assert last["user"] == api.read(task)["user"]
+    api("agents.release", worker=worker, task=task, claim=entry["claim"], reason="no room")
+    last = api.history(task)[-1]
+    assert (last["from"], last["to"], last["reason"], last["actor"]) == ("in_progress", "queued", "no room", "user")
+
+
+def test_what_the_server_ends_it_signs(new_server: Callable[..., AbstractContextManager[RunningServer]]) -> None:
+    quick = {"CLEARML_SERVER_STUCK_AFTER_S": "1", "CLEARML_SERVER_WATCH_PERIOD_S": "0.2"}
+    with new_server(env=quick) as server:
+        api = Api(server)
+        task = api.task()
+        api("tasks.started", task=task)
+        deadline = time.monotonic() + 20
+        while api.read(task)["status"] == "in_progress" and time.monotonic() < deadline:
+            time.sleep(0.1)  # the server acts unasked: there is nothing to await
+        last = api.history(task)[-1]
+        assert (last["to"], last["actor"], last["operation"]) == ("stopped", "server", "")
+        assert "non-responsive" in last["message"]
