@@ -62,7 +62,7 @@ class Api:
 
     def __post_init__(self) -> None:
         self._decoder = Decoder(self.table)
-        self._limits = Limits(self.settings)
+        self.limits = Limits(self.settings)
         self._envelopes = Envelopes()
         self._openapi = b""
         self._since = {row.name: parse_version(row.min_version) for row in self.table.values()}
@@ -135,9 +135,9 @@ class Api:
         headers = request.headers
         if headers.get("Content-Encoding", "identity") != "identity":
             raise ApiError(415, Subcode.MALFORMED, "Compressed requests are not read; send the body as it is")
-        address = self._limits.address(request)
+        address = self.limits.address(request)
         identity = await authentication.admit(self.store, self.access, request, row, self.origins, address)
-        self._limits.admit(identity, request, address)
+        self.limits.admit(identity, request, address)
         body = await self._body(request, row.name)
         worker = _text(headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or "")
         closes = not request.keep_alive and not is_forwarded(headers)
@@ -240,7 +240,7 @@ class Api:
                     headers=request.headers,
                     request=None,
                     origins=self.origins,
-                    address=self._limits.address(request),
+                    address=self.limits.address(request),
                 )
             except ApiError as error:
                 body = failure(request_id, path[1:], NEWEST, "0", error)
@@ -261,7 +261,7 @@ class Api:
             return b""
         try:
             async with asyncio.timeout(BODY_S):
-                return await self._limits.body(request, endpoint)
+                return await self.limits.body(request, endpoint)
         except TimeoutError:
             raise bad_request(f"The body did not arrive within {BODY_S:g} s") from None
 

@@ -24,6 +24,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from control_plane.http import authentication
+from control_plane.http.limits import Limits
 from control_plane.http.paths import BadName, inside
 from control_plane.http.protocol import new_request_id
 from control_plane.logs import exception_facts
@@ -54,6 +55,7 @@ class Files:
     access: Access
     store: Store
     counters: Counter[str]
+    limits: Limits
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request on the file port."""
@@ -67,13 +69,15 @@ class Files:
         if request.method in ("GET", "HEAD") and path in ("", "/"):
             return web.Response(text="OK")
         try:
+            address = self.limits.address(request)
             identity = await authentication.identify_for_file(
                 self.access,
                 method=request.method,
                 headers=request.headers,
                 cookies=request.cookies,
-                address=request.remote or "",
+                address=address,
             )
+            self.limits.admit(identity, request, address)
             if request.method not in ("GET", "HEAD"):
                 await fencing.check(self.store, identity)
             return await self._dispatch(request, path, query, identity)
@@ -81,7 +85,7 @@ class Files:
             self.counters["fenced_writes"] += 1
             return _problem(400, fencing.explained(error).message)
         except ApiError as error:
-            return _problem(error.code, error.message)
+            return _problem(error.code, error.message, error.data.get("retry_after_s"))
         except BadName as error:
             return _problem(400, f"This name is refused: {error}")
         except FileNotFoundError:
@@ -293,6 +297,6 @@ def _open(path: Path) -> tuple[BinaryIO, int]:
     return os.fdopen(handle, "rb"), facts.st_size
 
 
-def _problem(code: int, message: str) -> web.Response:
+def _problem(code: int, message: str, wait_s: int | None = None) -> web.Response:
     facts: dict[str, Any] = {"error": message, "request_id": new_request_id()}
-    return web.json_response(facts, status=code)
+    return web.json_response(facts, status=code, headers={"Retry-After": str(wait_s)} if wait_s else None)

@@ -80,7 +80,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             index=SimpleIndex(settings.data_dir / "wheel"),
         )
         _tell_persistence(api)
-        files = Files(settings.files_dir.resolve(), access, store, api.counters)
+        files = Files(settings.files_dir.resolve(), access, store, api.counters, api.limits)
         page = Web(api, files, load_page())
         handlers = (api.handle, page.handle, files.handle)
         await stack.enter_async_context(_ports(list(zip(sockets, handlers, strict=True)), settings))

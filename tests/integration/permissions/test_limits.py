@@ -51,6 +51,13 @@ def test_a_caller_who_asks_in_a_loop_is_told_to_wait(busy: RunningServer) -> Non
     assert codes(busy, 10, Authorization=other_key, **AWAY) == [200] * 10
 
 
+def test_files_are_counted_too(busy: RunningServer) -> None:
+    person = make(busy, "user")
+    answers = [send(busy.files, "/none", method="GET", **person.bearer, **AWAY) for _ in range(30)]
+    assert answers[0].status == 404
+    assert answers[-1].status == 429 and answers[-1].headers["retry-after"] == "1"
+
+
 def test_callers_on_this_machine_are_not_limited(busy: RunningServer) -> None:
     person = make(busy, "user")
     assert codes(busy, 40, **person.bearer) == [200] * 40
