@@ -75,8 +75,8 @@ async def identify(
     if token and origin and origin not in origins:
         raise unauthorized(
             20,
-            "missing credentials; a session counts only on pages that the server knows, and it does not know the origin "
-            "of this one: start it with --web-origin ORIGIN or CLEARML_SERVER_WEB_ORIGINS",
+            "missing credentials; a session counts only on pages that the server knows, and it does not know the "
+            "origin of this one: start it with --web-origin ORIGIN or CLEARML_SERVER_WEB_ORIGINS",
             origin=origin,
         )
     raise unauthorized(20, "missing credentials")
