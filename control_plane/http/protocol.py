@@ -44,16 +44,18 @@ class Protocol(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._head_timer = self._loop.call_later(HEAD_S, self._check_head)
+        head_s = self._manager.head_s if isinstance(self._manager, Server) else HEAD_S
+        self._head_timer: asyncio.TimerHandle | None = self._loop.call_later(head_s, self.force_close)
+
+    def head_came(self) -> None:
+        """A request is here: from now on the keep-alive timer is enough."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._head_timer.cancel()
+        self.head_came()
         super().connection_lost(exc)
-
-    def _check_head(self) -> None:
-        """Close a connection whose first request has not come; later ones are the keep-alive timer's."""
-        if self._waiter is not None and not self._waiter.done() and not self._keepalive:
-            self.force_close()
 
     def handle_error(
         self,
@@ -74,7 +76,8 @@ class Protocol(web.RequestHandler):
 class Server(web.Server):
     """A port: makes requests with our body limit and tells long calls when their caller hangs up."""
 
-    def __init__(self, handler: Handler, *, max_body_bytes: int, **kwargs: Any) -> None:
+    def __init__(self, handler: Handler, *, max_body_bytes: int, head_s: float = HEAD_S, **kwargs: Any) -> None:
+        self.head_s = head_s
         self._max_body_bytes = max_body_bytes
         self._long_calls: dict[web.RequestHandler, Connection] = {}
         self._handler = handler
@@ -103,6 +106,8 @@ class Server(web.Server):
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
+        if isinstance(protocol, Protocol):
+            protocol.head_came()
         return web.BaseRequest(
             message, payload, protocol, writer, task, self._loop, client_max_size=self._max_body_bytes
         )

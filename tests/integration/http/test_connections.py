@@ -1,0 +1,226 @@
+"""Callers that are slow, many, old or odd: none of them blocks the others or brings the server down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from aiohttp import web
+
+from control_plane.http.protocol import Server
+
+from .client import Answer, raw, send
+
+PING = "GET /debug.ping HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def connect(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    return socket.create_connection((parts.hostname, parts.port or 80), timeout=20)
+
+
+def answers(sock: socket.socket, count: int) -> Iterator[tuple[str, bytes]]:
+    """The next answers on a connection that stays open: head and body."""
+    stream = sock.makefile("rb")
+    for _ in range(count):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = stream.readline()
+            assert line, "the connection was closed"
+            head += line
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
+        yield head.decode(), stream.read(length)
+
+
+def call_head(path: str, token: str, *lines: str) -> bytes:
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {token}", *lines, "", ""]).encode()
+
+
+async def test_a_connection_whose_first_request_does_not_come_is_closed() -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(0.4)  # longer than the limit, which is about heads
+        return web.Response(text="ok")
+
+    server = Server(handler, max_body_bytes=1000, head_s=0.2)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        async with asyncio.timeout(10):
+            silent, silent_writer = await asyncio.open_connection(host, port)
+            slow, slow_writer = await asyncio.open_connection(host, port)
+            slow_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            late, late_writer = await asyncio.open_connection(host, port)
+            late_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert await silent.read() == b""
+            assert await slow.read() == b""
+            # A request that came in time is answered however long that takes, and its connection stays.
+            assert (await late.readline()).startswith(b"HTTP/1.1 200")
+            late_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await late.readuntil(b"HTTP/1.1 200")
+            for writer in (silent_writer, slow_writer, late_writer):
+                writer.close()
+    finally:
+        await runner.cleanup()
+
+
+def test_a_thousand_idle_connections_cost_little_and_block_nobody(server: Any) -> None:
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    idle = [connect(server.api) for _ in range(1000)]
+    try:
+        for sock in idle[::10]:
+            sock.sendall(PING.encode())
+        for sock in idle[::10]:
+            head, _ = next(answers(sock, 1))
+            assert head.startswith("HTTP/1.1 200")
+        assert server.call("debug.ping_auth") == {"msg": "pong"}
+        assert process.memory_info().rss - before < 64 * 1024 * 1024
+    finally:
+        for sock in idle:
+            sock.close()
+
+
+def test_pipelined_requests_are_answered_in_order(server: Any) -> None:
+    token = server.login()
+    requests = b""
+    for number in range(50):
+        body = json.dumps({"number": number}).encode()
+        head = call_head("/debug.echo", token, "Content-Type: application/json", f"Content-Length: {len(body)}")
+        requests += head + body
+    with closing(connect(server.api)) as sock:
+        sock.sendall(requests)
+        found = [json.loads(body)["data"]["number"] for _, body in answers(sock, 50)]
+    assert found == list(range(50))
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_http_1_0_is_spoken(server: Any, keep: bool) -> None:
+    with closing(connect(server.api)) as sock:
+        for _ in range(2 if keep else 1):
+            sock.sendall(b"GET /debug.ping HTTP/1.0\r\n" + b"Connection: keep-alive\r\n" * keep + b"\r\n")
+            head, body = next(answers(sock, 1))
+            assert json.loads(body)["meta"]["result_code"] == 200
+            assert "chunked" not in head.lower()
+        if not keep:
+            assert sock.recv(1) == b""
+
+
+def test_head_has_the_length_and_no_body(server: Any) -> None:
+    answer = send(server.api, "/debug.ping", method="HEAD")
+    assert answer.status == 200
+    assert answer.body == b""
+    assert int(answer.headers["content-length"]) > 0
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "TRACE", "BREW"])
+def test_other_methods_do_nothing(server: Any, method: str) -> None:
+    queue = server.call("queues.create", {"name": f"not deleted by {method}"})["id"]
+    authorization = f"Bearer {server.login()}"
+    answer = send(server.api, "/queues.delete", method=method, body={"queue": queue}, Authorization=authorization)
+    assert answer.status in (400, 405)
+    assert answer.meta["result_code"] == answer.status
+    assert server.call("queues.get_by_id", {"queue": queue})["queue"]["id"] == queue
+
+
+def test_options_is_an_empty_200(server: Any) -> None:
+    answer = send(server.api, "/tasks.get_all", method="OPTIONS")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_a_chunked_body_is_a_body(server: Any) -> None:
+    head = call_head(
+        "/debug.echo",
+        server.login(),
+        "Transfer-Encoding: chunked",
+        "Content-Type: application/json",
+        "Connection: close",
+    )
+    answer = raw(server.api, head + b'4\r\n{"a"\r\n4\r\n: 1}\r\n0\r\n\r\n')
+    assert answer.codes == (200, 0)
+    assert answer.json["data"] == {"a": 1}
+
+
+def test_a_caller_that_asks_whether_to_go_on_is_told_to(server: Any) -> None:
+    body = b'{"a": 1}'
+    head = call_head(
+        "/debug.echo",
+        server.login(),
+        "Expect: 100-continue",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    with closing(connect(server.api)) as sock:
+        sock.sendall(head)
+        assert sock.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(body)
+        received = b""
+        while chunk := sock.recv(65536):
+            received += chunk
+    assert Answer(received).json["data"] == {"a": 1}
+
+
+def test_a_body_that_never_ends_blocks_nobody(server: Any) -> None:
+    head = call_head("/debug.echo", server.login(), "Content-Length: 1000")
+    waiting = [connect(server.api) for _ in range(20)]
+    try:
+        for sock in waiting:
+            sock.sendall(head + b'{"a"')
+        began = time.monotonic()
+        for _ in range(20):
+            assert server.call("debug.ping_auth") == {"msg": "pong"}
+        assert time.monotonic() - began < 10
+    finally:
+        for sock in waiting:
+            sock.close()
+    assert server.call("debug.ping_auth") == {"msg": "pong"}
+
+
+def test_a_body_beyond_the_limit_is_413_before_it_is_sent(server: Any) -> None:
+    with closing(connect(server.api)) as sock:
+        sock.sendall(call_head("/events.add_batch", server.login(), f"Content-Length: {1 << 40}"))
+        _, body = next(answers(sock, 1))
+    envelope = json.loads(body)
+    assert envelope["meta"]["result_code"] == 413
+    assert envelope["meta"]["error_data"]["limit_bytes"] < 1 << 40
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),  # a TLS greeting
+        b"GET / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n",
+        b"GET /" + b"y" * 200_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/7.9\r\n\r\n",
+        b"\r\n\r\n\r\nnonsense\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_in_an_envelope(server: Any, junk: bytes) -> None:
+    answer = raw(server.api, junk)
+    assert 400 <= answer.status < 500
+    assert answer.meta["result_code"] == answer.status
+    assert answer.headers["x-request-id"] == answer.meta["id"]
+
+
+def test_headers_that_are_no_text_do_no_harm(server: Any) -> None:
+    task = server.call("tasks.create", {"name": "odd header", "type": "training"})["id"]
+    event = json.dumps({"type": "log", "task": task, "msg": "m", "level": "info", "timestamp": 1}).encode()
+    head = call_head("/events.add_batch", server.login(), f"Content-Length: {len(event)}", "Connection: close")
+    head = head.replace(b"Host: x\r\n", b"Host: x\r\nX-ClearML-Worker: w\xff\xfe\r\nX-Clearml-Trx: \xff\r\n")
+    answer = raw(server.api, head + event)
+    assert answer.codes == (200, 0)
+    assert answer.json["data"]["added"] == 1
