@@ -9,6 +9,7 @@ Other pages in the user's browser can send GETs and forms with the user's cookie
 """
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -125,6 +126,7 @@ def host_name(host: str) -> str:
     return host.partition(":")[0]
 
 
+@lru_cache(1024)
 def _is_loopback(name: str) -> bool:
     if name == "localhost":
         return True
