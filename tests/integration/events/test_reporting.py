@@ -123,6 +123,7 @@ def test_reset_forgets_events_and_statistics_and_late_repeats_count_anew(server:
     assert last(server, task)["count"] == 1
 
 
+@pytest.mark.embedded
 async def test_a_server_that_died_between_events_and_document_is_repaired_by_the_next_batch(
     own_server: RunningServer,
 ) -> None:

@@ -214,6 +214,7 @@ def test_a_token_in_the_address_counts_for_nothing(server: Any, token: str) -> N
 # ---- what lies on the disk
 
 
+@pytest.mark.embedded
 def test_secrets_lie_hashed_and_private(server: Any) -> None:
     mode = stat.S_IMODE
     data: Path = server.data_dir

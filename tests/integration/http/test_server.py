@@ -50,6 +50,7 @@ def test_the_second_start_keeps_credentials_and_data(new_server: Opener) -> None
         assert found.json["data"]["task"]["name"] == "kept"
 
 
+@pytest.mark.embedded
 def test_sigterm_leaves_nothing_behind(new_server: Opener) -> None:
     with new_server() as server:
         children = psutil.Process(server.process.pid).children(recursive=True)
@@ -139,6 +140,7 @@ def test_a_port_in_use_is_said_and_nothing_is_left(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.embedded
 def test_a_second_server_on_the_same_data_is_refused(server: Any, tmp_path: Path) -> None:
     ended = _command(tmp_path, "--api-port=0", "--web-port=0", "--files-port=0", "--data-dir", str(server.data_dir))
     assert ended.returncode == 1

@@ -134,6 +134,7 @@ def test_rotating_the_servers_own_key_keeps_its_file_right(own_server: RunningSe
     assert own_server.call("users.get_current_user")["user"]["role"] == "admin"
 
 
+@pytest.mark.embedded
 def test_commands_work_while_no_server_runs(own_server: RunningServer) -> None:
     assert own_server.stop() == 0
     where = ["--data-dir", str(own_server.data_dir)]

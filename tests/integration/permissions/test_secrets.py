@@ -49,6 +49,7 @@ def _parts(client: Any) -> Iterator[bytes]:
             yield repr(read[client.type(key).decode()](key)).encode()
 
 
+@pytest.mark.embedded
 def test_no_secret_lies_in_the_store_or_in_a_log(new_server: Any) -> None:
     with new_server("--log-level=debug") as server:
         planted = _plant(server)

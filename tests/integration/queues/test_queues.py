@@ -142,6 +142,7 @@ def test_runtime_properties_are_unknown(server: RunningServer, endpoint: str) ->
     assert unknown.value.code == 404
 
 
+@pytest.mark.embedded
 def test_every_acknowledged_enqueue_survives_the_stores_death_exactly_once(own_server: RunningServer) -> None:
     """The embedded store is killed while four clients enqueue; their calls wait for it and go on."""
     server = own_server
