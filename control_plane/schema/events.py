@@ -201,6 +201,8 @@ class HistogramRequest(OwnerRequest, kw_only=True):
     key: Key = "iter"
     samples: Samples = 2000
     metrics: list[MetricVariants] | None = None
+    extremes: bool = False
+    """Ours: also the least and greatest value of each interval."""
 
 
 class MultiHistogramRequest(TasksEventsRequest, kw_only=True):
@@ -209,6 +211,8 @@ class MultiHistogramRequest(TasksEventsRequest, kw_only=True):
     key: Key = "iter"
     samples: Samples = 2000
     metrics: list[MetricVariants] | None = None
+    extremes: bool = False
+    """Ours: also the least and greatest value of each interval."""
 
 
 class SamplesRequest(Request, kw_only=True):

@@ -1,29 +1,43 @@
 """Thinning a curve for a reader. Pure. Source: contract/wire.md, section 11."""
 
-import math
+from __future__ import annotations
+
 import operator
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from control_plane.schema.events import Key
 from control_plane.store.series import Series
+
+if TYPE_CHECKING:
+    from control_plane.store.points import SeriesArrays
 
 SINGLE_VALUE_STEP = -(2**31)
 """The iteration of `report_single_value`; such points belong to no curve."""
 
 
-def curve(series: Series, key: Key, samples: int) -> dict[str, list[Any]]:
+def curve(series: SeriesArrays, key: Key, samples: int, *, extremes: bool = False) -> dict[str, list[Any]]:
     """`x` and `y` of at most `samples` points: all of them, or means of equal intervals, x where each begins.
 
-    `key`: what x is - iterations, ms since the epoch, or ISO times.
+    Args:
+        key: what x is - iterations, ms since the epoch, or ISO times.
+        extremes: also the least and greatest value of each interval, as `min` and `max`.
     """
-    xs, ys = axis(series, key)
-    if len(xs) >= samples:
-        xs, ys = _means(xs, ys, samples)
-    convert: Callable[[int], Any] = iso_time if key == "iso_time" else int
-    return {"x": [convert(x) for x in xs], "y": list(ys)}
+    by_time = key != "iter"
+    points = series.from_step(SINGLE_VALUE_STEP + 1)
+    if by_time:
+        points = points.by_time()
+    xs: list[Any]
+    if len(points) < samples:
+        xs, ys = (points.times_ms if by_time else points.steps).tolist(), points.values.tolist()
+        lows, highs = ys, ys
+    else:
+        cut = points.buckets(samples, by_time=by_time)
+        xs, ys, lows, highs = (column.tolist() for column in (cut.starts, cut.means, cut.lows, cut.highs))
+    if key == "iso_time":
+        xs = [iso_time(x) for x in xs]
+    return {"x": xs, "y": ys, **({"min": lows, "max": highs} if extremes else {})}
 
 
 def axis(series: Series, key: Key) -> tuple[Sequence[int], Sequence[float]]:
@@ -35,30 +49,6 @@ def axis(series: Series, key: Key) -> tuple[Sequence[int], Sequence[float]]:
         return xs, ys
     order = sorted(range(len(xs)), key=xs.__getitem__)
     return [xs[i] for i in order], [ys[i] for i in order]
-
-
-def _means(xs: Sequence[int], ys: Sequence[float], samples: int) -> tuple[list[int], list[float]]:
-    """Means over intervals of one width. `xs` ascend."""
-    interval = max(1, math.ceil((xs[-1] - xs[0] + 1) / samples))
-    starts: list[int] = []
-    means: list[float] = []
-    at = 0
-    while at < len(xs):
-        start = xs[at] // interval * interval
-        end = bisect_left(xs, start + interval, at)
-        starts.append(start)
-        means.append(_mean(ys[at:end]))
-        at = end
-    return starts, means
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean of what is a finite number; NaN when nothing is."""
-    total = sum(values)
-    if math.isfinite(total):
-        return total / len(values)
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else math.nan
 
 
 def iso_time(at_ms: int) -> str:

@@ -58,9 +58,10 @@ async def _curves(
 ) -> dict[str, dict[str, Any]]:
     answer: dict[str, dict[str, Any]] = {}
     turns = Turns()
-    for (metric, variant), series in (await ctx.store.events.scalars(owner, wanted(request.metrics))).items():
+    found_series = await ctx.store.events.arrays(owner, wanted(request.metrics), with_times=request.key != "iter")
+    for (metric, variant), series in found_series.items():
         await turns.rest()
-        found = curve(series, request.key, request.samples)
+        found = curve(series, request.key, request.samples, extremes=request.extremes)
         if found["x"]:
             answer.setdefault(metric, {})[variant] = {"name": variant, **found}
     return answer

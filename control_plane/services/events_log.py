@@ -24,19 +24,17 @@ FORMATTED = frozenset({"asctime", "timestamp", "worker", "level", "msg", "task",
 async def get_task_log(ctx: Context, request: LogRequest) -> dict[str, Any]:
     """A window of the console: the newest entries, or those before or after a time."""
     await require_owners(ctx, [request.task], request.model_events)
-    lines = await ctx.store.events.console(request.task)
-    total = len(lines)
-    if request.from_timestamp is not None:
-        at = request.from_timestamp
-        lines = [line for line in lines if (line.at_ms < at if request.navigate_earlier else line.at_ms > at)]
-    window = lines[-request.batch_size :][::-1] if request.navigate_earlier else lines[: request.batch_size]
+    found = await ctx.store.events.console(
+        request.task, at_ms=request.from_timestamp, earlier=request.navigate_earlier, most=request.batch_size
+    )
+    window = found.lines[::-1] if request.navigate_earlier else found.lines
     if request.order and (request.order == "desc") != request.navigate_earlier:
         window = window[::-1]
     events, turns = [], Turns()
     for line in window:
         events.append(event(request.task, "log", line))
         await turns.rest()
-    return {"events": events, "returned": len(events), "total": total}
+    return {"events": events, "returned": len(events), "total": found.total}
 
 
 @endpoint("events.download_task_log", DownloadLogRequest, min_version="2.18")

@@ -75,7 +75,7 @@ async def _sources(ctx: Context, owner: str, families: Iterable[Family], some: W
             for (metric, variant), series in (await ctx.store.events.scalars(owner, some)).items():
                 sources.append(_Source(series.steps, partial(scalar_event, owner, metric, variant, series)))
         else:
-            found = await ctx.store.events.console(owner) if family == "log" else await _records(ctx, owner, family)
+            found = await _records(ctx, owner, family)
             records = sorted(of_metrics(found, some), key=lambda record: record.iteration)
             sources.append(_Source([record.iteration for record in records], _showing(owner, family, records)))
     return sources
@@ -86,6 +86,8 @@ def _showing(owner: str, family: Family, records: Sequence[Record]) -> Callable[
 
 
 async def _records(ctx: Context, owner: str, family: Family) -> list[Record]:
+    if family == "log":
+        return (await ctx.store.events.console(owner)).lines
     return await ctx.store.events.records(owner, family)
 
 

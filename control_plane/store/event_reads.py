@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,17 +15,19 @@ from control_plane.store.numeric import load_numpy
 from control_plane.store.segments import index
 from control_plane.store.segments.files import SegmentMissing
 from control_plane.store.segments.index import Entry, Snapshot
+from control_plane.store.series import Series
+from control_plane.store.turns import Turns
 
 if TYPE_CHECKING:
-    from control_plane.store.points import Merge, Series
+    from control_plane.store.points import Merge, SeriesArrays
     from control_plane.store.segments.format import ChunkPlace
     from control_plane.store.segments.reader import SegmentReader
 
 T = TypeVar("T")
 
-TURN_S = 0.005
-"""How long a long read goes on before others get their turn."""
 TRIES = 5
+POINTS_BESIDE = 10_000
+"""So many points are put in order in a thread."""
 
 Names = Collection[tuple[str, str | None]]
 """(metric, variant) pairs; variant None means all of the metric."""
@@ -50,6 +51,7 @@ class EventReads:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.segments: SegmentReader | None = None
+        """Of the place that events are sealed to; None: everything is in streams."""
 
     async def points(self, owner: str, wanted: Names | None, *, with_times: bool = True) -> dict[
         tuple[str, str], Merge
@@ -69,23 +71,32 @@ class EventReads:
                 owner, found.state.generation, sealed, wanted, with_times=with_times
             ):
                 merges.setdefault((place.metric, place.variant), Merge()).add_arrays(*columns)
-        rested = time.monotonic()
+        turns = Turns()
         for _, block in found.blocks["scalar"]:
             points = unpack_points(block)
             name = (points.metric, points.variant)
             if wanted is None or name in wanted or (points.metric, None) in wanted:
                 merges.setdefault(name, Merge()).add_block(points)
-            if time.monotonic() - rested > TURN_S:
-                await asyncio.sleep(0)
-                rested = time.monotonic()
+            await turns.rest()
         return merges
 
+    async def arrays(
+        self, owner: str, wanted: Names | None = None, *, with_times: bool = True
+    ) -> dict[tuple[str, str], SeriesArrays]:
+        """Every point of the series, overwritten ones left out.
+
+        Args:
+            wanted: (metric, variant) pairs, variant None = all of the metric; None = every series.
+            with_times: without them the times of sealed points are not read, and no times may be used.
+        """
+        merges = await self.points(owner, wanted, with_times=with_times)
+        if sum(map(len, merges.values())) > POINTS_BESIDE:
+            return await asyncio.to_thread(lambda: {name: merges[name].arrays() for name in sorted(merges)})
+        return {name: merges[name].arrays() for name in sorted(merges)}
+
     async def scalars(self, owner: str, wanted: Names | None = None) -> dict[tuple[str, str], Series]:
-        """Every point of the series, overwritten ones left out."""
-        merges = await self.points(owner, wanted)
-        if sum(len(merge) for merge in merges.values()) > 10_000:
-            return await asyncio.to_thread(lambda: {name: merges[name].series() for name in sorted(merges)})
-        return {name: merges[name].series() for name in sorted(merges)}
+        """The same as lists, for those who look at few points."""
+        return {name: found.lists() for name, found in (await self.arrays(owner, wanted)).items()}
 
     async def records(self, owner: str, family: str) -> list[Record]:
         """Plots, images or vectors, overwritten ones left out, in the order they came."""
@@ -106,7 +117,7 @@ class EventReads:
     # ---- the console
 
     async def console(
-        self, owner: str, *, at_ms: int | None = None, earlier: bool = True, most: int | None = None
+        self, owner: str, *, at_ms: float | None = None, earlier: bool = True, most: int | None = None
     ) -> Window:
         """Lines by time; those of one millisecond in the order they came.
 
@@ -116,7 +127,7 @@ class EventReads:
         """
         return await self._again_when_swapped(lambda: self._console(owner, at_ms, earlier, most))
 
-    async def _console(self, owner: str, at_ms: int | None, earlier: bool, most: int | None) -> Window:
+    async def _console(self, owner: str, at_ms: float | None, earlier: bool, most: int | None) -> Window:
         snapshot = await index.snapshot(self._connection, owner, ("log",))
         live = await self._live_lines(snapshot)
         chunks = await self._chunks(owner, snapshot, "log")
@@ -160,12 +171,10 @@ class EventReads:
 
     async def _live_lines(self, snapshot: Snapshot) -> list[Record]:
         lines: list[Record] = []
-        rested = time.monotonic()
+        turns = Turns()
         for _, block in snapshot.blocks["log"]:
             lines += unpack_records(block)
-            if time.monotonic() - rested > TURN_S:
-                await asyncio.sleep(0)
-                rested = time.monotonic()
+            await turns.rest()
         lines.sort(key=lambda line: line.at_ms)
         return lines
 
@@ -199,7 +208,7 @@ class EventReads:
         return await read()
 
 
-def _cut(lines: list[Record], at_ms: int | None, earlier: bool, most: int | None) -> list[Record]:
+def _cut(lines: list[Record], at_ms: float | None, earlier: bool, most: int | None) -> list[Record]:
     """Of lines by time those before or after a moment, the nearest so many."""
     if at_ms is not None and earlier:
         lines = lines[: bisect_left(lines, at_ms, key=lambda line: line.at_ms)]
@@ -211,7 +220,7 @@ def _cut(lines: list[Record], at_ms: int | None, earlier: bool, most: int | None
 
 
 def _reaching(
-    chunks: Sequence[tuple[Entry, ChunkPlace]], live_ms: Sequence[int], at_ms: int | None, earlier: bool, most: int
+    chunks: Sequence[tuple[Entry, ChunkPlace]], live_ms: Sequence[int], at_ms: float | None, earlier: bool, most: int
 ) -> list[tuple[Entry, ChunkPlace]]:
     """The chunks that the nearest `most` lines may be in, in their own order.
 

@@ -13,19 +13,28 @@ The owner's document shows a projection of the statistics (`last_metrics`) and c
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
+import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from weakref import WeakValueDictionary
 
 from control_plane.store import keys, series
-from control_plane.store.blocks import Record, columns, pack_points, pack_records, unpack_points, unpack_records
+from control_plane.store.blocks import Record, pack_points, pack_records, unpack_records
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
-from control_plane.store.series import Merge, Series, Statistics
+from control_plane.store.event_reads import EventReads
+from control_plane.store.segments import index
+from control_plane.store.segments.files import SegmentsUnavailable
+from control_plane.store.series import Statistics
 from control_plane.store.turns import Turns
+
+if TYPE_CHECKING:
+    from control_plane.store.segments.due import Due
+    from control_plane.store.segments.sealer import Sealer
+
+log = logging.getLogger(__name__)
 
 Family = Literal["scalar", "log", "plot", "image", "vector"]
 FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
@@ -95,11 +104,13 @@ class _State:
     statistics: dict[tuple[str, str], Statistics]
 
 
-class Events:
-    """Appending and reading. One a store."""
+class Events(EventReads):
+    """Appending, reading and forgetting. One a store."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        super().__init__(connection)
+        self.sealer: Sealer | None = None
+        self.due: Due | None = None
         self._states: OrderedDict[str, _State] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # Another node may lack what these beliefs are of.
@@ -152,6 +163,9 @@ class Events:
             if family != "scalar":
                 blocks += [number, pack_records(part.records[family])]
         statistics = [word for one in changed for word in (series.field(one.metric, one.variant), series.pack(one))]
+        if self.due is not None:
+            size = sum(len(block) for block in blocks[1::2] if isinstance(block, bytes))
+            await self.due.will_write(owner, len(blocks) // 2, size, now_ms=part.now_ms)
         expected = state.sequence if changed else ""
         args = [
             state.generation, expected, part.id, part.now_ms, part.answer, PART_KEPT_MS,
@@ -190,86 +204,43 @@ class Events:
     ) -> dict[tuple[str, str], Statistics]:
         """Statistics made again from all points, for runs with points that may replace older ones."""
         wanted = {(run.metric, run.variant) for run in runs}
-        points = await self._points(owner, state.generation, wanted)
+        points = await self.points(owner, wanted)
+        from control_plane.store.points import Merge  # loaded by now
+
         result = {}
         for run in runs:
             name = (run.metric, run.variant)
             known = points.setdefault(name, Merge())
             known.add(run.steps, run.times_ms, run.values)
             draft = drafts[name]
-            result[name] = series.from_points(*name, draft.ordinal, known.series(), draft.x_axis_label)
+            result[name] = series.from_points(*name, draft.ordinal, known.arrays().lists(), draft.x_axis_label)
         return result
 
     # ---- reading
-
-    async def scalars(self, owner: str, wanted: Collection[tuple[str, str | None]] | None = None) -> dict[
-        tuple[str, str], Series
-    ]:  # fmt: skip
-        """Every point of the series, overwritten ones left out.
-
-        Args:
-            wanted: (metric, variant) pairs, variant None = all of the metric; None = every series.
-        """
-        generation = await self.generation(owner)
-        points = await self._points(owner, generation, wanted)
-        return {name: points[name].series() for name in sorted(points)}
 
     async def statistics(self, owner: str) -> tuple[int, list[Statistics]]:
         """(sequence number, the statistics of every series by first appearance), as they are at one moment."""
         state = await self._load(owner)
         return state.sequence, sorted(state.statistics.values(), key=lambda one: one.ordinal)
 
-    async def records(self, owner: str, family: Family) -> list[Record]:
-        """Plots, images or vectors, overwritten ones left out, in the order they came."""
-        found: dict[tuple[int, str, str, str], Record] = {}
-        async for block in self._blocks(owner, await self.generation(owner), family):
-            for record in unpack_records(block):
-                found.pop(record.identity, None)
-                found[record.identity] = record
-        return list(found.values())
-
-    async def console(self, owner: str) -> list[Record]:
-        """The console by time; lines of the same millisecond in the order they came."""
-        lines: list[Record] = []
-        async for block in self._blocks(owner, await self.generation(owner), "log"):
-            lines += unpack_records(block)
-        lines.sort(key=lambda line: line.at_ms)
-        return lines
-
-    async def console_stream(self, owner: str) -> AsyncIterator[list[Record]]:
-        """The console by time, some lines at a time; holds only blocks that overlap. For consoles of any length."""
-        generation = await self.generation(owner)
-        begins: list[tuple[int, bytes]] = []
-        async for id, block in self._entries(owner, generation, "log"):
-            begins.append((min(line.at_ms for line in unpack_records(block)), id))
-        begins.sort()
-        stream, waiting = keys.event_stream(owner, generation, "log"), list[Record]()
-        for at_ms, id in begins:
-            due = bisect_left(waiting, at_ms, key=lambda line: line.at_ms)
-            if due:
-                yield waiting[:due]
-            found: Any = await self._connection.run(lambda client, id=id: client.xrange(stream, id, id), owner=owner)  # type: ignore[misc]
-            waiting = waiting[due:] + [line for _, fields in found for line in unpack_records(fields[b"b"])]
-            waiting.sort(key=lambda line: line.at_ms)
-        if waiting:
-            yield waiting
-
     async def drop_lines(self, owner: str, is_doomed: Callable[[Record], bool]) -> int:
         """Remove lines of the console; returns how many. Dying within leaves some of them there."""
-        generation, dropped = await self.generation(owner), 0
+        dropped, generation = 0, await self.generation(owner)
+        meta, stream = keys.event_meta(owner), keys.event_stream(owner, generation, "log")
         async for id, block in self._entries(owner, generation, "log"):
             lines = unpack_records(block)
             kept = [line for line in lines if not is_doomed(line)]
             if len(kept) < len(lines):
-                stream, left = keys.event_stream(owner, generation, "log"), pack_records(kept) if kept else b""
+                left = pack_records(kept) if kept else b""
                 removed = await self._connection.run(
-                    lambda _, stream=stream, id=id, left=left: self._connection.script(  # type: ignore[misc]
-                        "replace_block", [stream], [id, left]
+                    lambda _, id=id, left=left: self._connection.script(  # type: ignore[misc]
+                        "replace_block", [meta, stream], [id, left]
                     ),
                     owner=owner,
                 )
                 dropped += (len(lines) - len(kept)) * int(removed)
-        return dropped
+        # Afterwards: what is sealed meanwhile is found there.
+        return dropped + (0 if self.sealer is None else await self.sealer.drop_lines(owner, is_doomed))
 
     async def generation(self, owner: str) -> int:
         """Counts the owner's resets, from 0."""
@@ -305,9 +276,15 @@ class Events:
         await self._connection.run(lambda client: client.unlink(*names), owner=owner)
 
     async def _sweep(self, owner: str, generation: int) -> None:
-        names = [keys.event_series(owner, generation)]
+        sealed = await index.entries(self._connection, owner, generation)
+        names = [keys.event_series(owner, generation), keys.event_segments(owner, generation)]
         names += [keys.event_stream(owner, generation, family) for family in FAMILIES]
         await self._connection.run(lambda client: client.unlink(*names), owner=owner)
+        if sealed and self.sealer is not None:
+            try:
+                await self.sealer.forget(owner, generation, sealed.values())
+            except SegmentsUnavailable as error:
+                log.warning("files of a task's segments are left to the next sweep: %s", error)
 
     # ---- below
 
@@ -337,27 +314,6 @@ class Events:
         self._states.move_to_end(owner)
         while len(self._states) > CACHED_OWNERS:
             self._states.popitem(last=False)
-
-    async def _points(
-        self, owner: str, generation: int, wanted: Collection[tuple[str, str | None]] | None
-    ) -> dict[tuple[str, str], Merge]:
-        """{(metric, variant): its points}."""
-        found: dict[tuple[str, str], Merge] = {}
-        async for block in self._blocks(owner, generation, "scalar"):
-            points = unpack_points(block)
-            name = (points.metric, points.variant)
-            if wanted is not None and name not in wanted and (points.metric, None) not in wanted:
-                continue
-            known = found.get(name)
-            if known is None:
-                known = found[name] = Merge()
-            known.add(*columns(points))
-        return found
-
-    async def _blocks(self, owner: str, generation: int, family: Family) -> AsyncIterator[bytes]:
-        """Every block of a stream in the order they came."""
-        async for _, block in self._entries(owner, generation, family):
-            yield block
 
     async def _entries(self, owner: str, generation: int, family: Family) -> AsyncIterator[tuple[bytes, bytes]]:
         """(id, block) of a stream in the order they came, a few hundred a round trip; others get their turns."""

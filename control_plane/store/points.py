@@ -10,37 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from control_plane.store.blocks import Points
-from control_plane.store.series import Statistics
+from control_plane.store.series import Series
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _TYPES = {"i": "<i4", "I": "<u4", "q": "<i8"}
 """What the letters of a block's columns mean."""
-
-
-@dataclass
-class Series:
-    """Points of a series by ascending iteration: `steps` (n,) unique, `times_ms` (n,), `values` (n,) NaN allowed."""
-
-    steps: Integers
-    times_ms: Integers
-    values: Floats
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def from_step(self, least: int) -> Series:
-        """Those of this iteration and above."""
-        first = int(np.searchsorted(self.steps, least))
-        return Series(self.steps[first:], self.times_ms[first:], self.values[first:])
-
-    def by_time(self) -> Series:
-        """In the order of their times; of equal ones by iteration."""
-        if (self.times_ms[1:] >= self.times_ms[:-1]).all():
-            return self
-        order = np.argsort(self.times_ms, kind="stable")
-        return Series(self.steps[order], self.times_ms[order], self.values[order])
 
 
 @dataclass(frozen=True)
@@ -55,7 +31,7 @@ class Buckets:
     """Of the finite values; NaN where there is none."""
 
 
-def buckets(xs: Integers, values: Floats, samples: int) -> Buckets:
+def _buckets(xs: Integers, values: Floats, samples: int) -> Buckets:
     """At most `samples` intervals and one. `xs` ascend, and there is one at least."""
     interval = max(1, math.ceil((int(xs[-1]) - int(xs[0]) + 1) / samples))
     numbers = xs // interval
@@ -76,6 +52,38 @@ def buckets(xs: Integers, values: Floats, samples: int) -> Buckets:
     for each in (means, lows, highs):
         each[empty] = math.nan
     return Buckets(starts, means, lows, highs)
+
+
+@dataclass
+class SeriesArrays:
+    """Points of a series by ascending iteration: `steps` (n,) unique, `times_ms` (n,), `values` (n,) NaN allowed."""
+
+    steps: Integers
+    times_ms: Integers
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def lists(self) -> Series:
+        """The same as lists of Python's numbers."""
+        return Series(self.steps.tolist(), self.times_ms.tolist(), self.values.tolist())
+
+    def from_step(self, least: int) -> SeriesArrays:
+        """Those of this iteration and above."""
+        first = int(np.searchsorted(self.steps, least))
+        return SeriesArrays(self.steps[first:], self.times_ms[first:], self.values[first:])
+
+    def buckets(self, samples: int, *, by_time: bool = False) -> Buckets:
+        """At most `samples` equal intervals and one; of times, where they ascend. There is one point at least."""
+        return _buckets(self.times_ms if by_time else self.steps, self.values, samples)
+
+    def by_time(self) -> SeriesArrays:
+        """In the order of their times; of equal ones by iteration."""
+        if (self.times_ms[1:] >= self.times_ms[:-1]).all():
+            return self
+        order = np.argsort(self.times_ms, kind="stable")
+        return SeriesArrays(self.steps[order], self.times_ms[order], self.values[order])
 
 
 class Merge:
@@ -106,17 +114,17 @@ class Merge:
         times += points.first_ms
         self.add_arrays(steps, times, np.frombuffer(points.values, "<f8"))
 
-    def written(self) -> Series:
+    def written(self) -> SeriesArrays:
         """Everything, in the order it was written: iterations may come again."""
         empty = not self._steps
         if empty:
-            return Series(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+            return SeriesArrays(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
         if len(self._steps) > 1:
             for parts in (self._steps, self._times, self._values):
                 parts[:] = [np.concatenate(parts)]
-        return Series(self._steps[0], self._times[0], self._values[0])
+        return SeriesArrays(self._steps[0], self._times[0], self._values[0])
 
-    def series(self) -> Series:
+    def arrays(self) -> SeriesArrays:
         """What there is now, by iteration."""
         found = self.written()
         if (found.steps[1:] > found.steps[:-1]).all():  # as nearly every series is
@@ -124,13 +132,4 @@ class Merge:
         order = np.argsort(found.steps, kind="stable")
         steps = found.steps[order]
         order = order[np.append(steps[1:] != steps[:-1], True)]
-        return Series(found.steps[order], found.times_ms[order], found.values[order])
-
-
-def statistics(metric: str, variant: str, ordinal: int, points: Series, x_axis_label: str) -> Statistics:
-    """The statistics of all points of a series."""
-    one = Statistics(metric, variant, ordinal, x_axis_label=x_axis_label)
-    steps, values, times = points.steps.tolist(), points.values.tolist(), points.times_ms.tolist()
-    for step, value, at_ms in zip(steps, values, times, strict=True):
-        one.add(step, value, at_ms)
-    return one
+        return SeriesArrays(found.steps[order], found.times_ms[order], found.values[order])

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,34 +75,6 @@ class Series:
     steps: list[int]
     times_ms: list[int]
     values: list[float]
-
-
-class Merge:
-    """Collects the points of one series in the order they were written; the last one of an iteration counts."""
-
-    def __init__(self) -> None:
-        self._all = Series([], [], [])
-        self._is_ascending = True
-
-    def add(self, steps: Sequence[int], times_ms: Sequence[int], values: Sequence[float]) -> None:
-        """Take what was written next; the three have the same length."""
-        known = self._all
-        if self._is_ascending and len(steps):
-            follows = not known.steps or steps[0] > known.steps[-1]
-            self._is_ascending = follows and all(map(operator.lt, steps, steps[1:]))
-        known.steps.extend(steps)
-        known.times_ms.extend(times_ms)
-        known.values.extend(values)
-
-    def series(self) -> Series:
-        """What there is now, by iteration."""
-        known = self._all
-        if self._is_ascending:  # as nearly every series is
-            return known
-        last = {step: place for place, step in enumerate(known.steps)}
-        steps = sorted(last)
-        places = [last[step] for step in steps]
-        return Series(steps, [known.times_ms[i] for i in places], [known.values[i] for i in places])
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -61,7 +61,7 @@ class Expected:
 
 async def check(place: Place, expected: Expected, draw: random.Random) -> None:
     series = await place.reads.scalars(OWNER)
-    found = {metric: dict(zip(s.steps.tolist(), s.values.tolist(), strict=True)) for (metric, _), s in series.items()}
+    found = {metric: dict(zip(s.steps, s.values, strict=True)) for (metric, _), s in series.items()}
     assert found == expected.points
     some = await place.reads.scalars(OWNER, [("a", None)])
     assert set(some) <= {("a", "v")}

@@ -91,7 +91,7 @@ async def test_a_repeated_part_is_stored_once_and_answered_as_the_first_time(sto
     again = await store.events.append(OWNER, made)
     assert first.repeated is None
     assert again.repeated == b"1"
-    assert [line.text for line in await store.events.console(OWNER)] == ["hello\n"]
+    assert [line.text for line in (await store.events.console(OWNER)).lines] == ["hello\n"]
 
 
 async def test_a_part_accepted_before_a_reset_is_refused_after_it(store: Store) -> None:
@@ -108,7 +108,7 @@ async def test_console_is_ordered_by_time_and_keeps_equal_times_as_they_came(sto
     for id, lines in (("1", [(20, "c"), (10, "a")]), ("2", [(10, "b"), (30, "d")])):
         records = [Record(at, 0, "", "", "w", text, level="info") for at, text in lines]
         await store.events.append(OWNER, Part(id, 0, b"", records={"log": records}))
-    assert "".join(line.text for line in await store.events.console(OWNER)) == "abcd"
+    assert "".join(line.text for line in (await store.events.console(OWNER)).lines) == "abcd"
 
 
 async def test_plots_of_one_identity_overwrite(store: Store) -> None:
