@@ -127,6 +127,16 @@ def extents(kind: Kind, path: Path) -> list[Extent]:
     return [Extent(TEXTS if dotted in kind.texts else CORE, dotted)]
 
 
+def plain_part(kind: Kind, path: Path) -> str | None:
+    """The hash in which the path itself is the field of a single value; None for containers, users' keys and errors."""
+    if not isinstance(path, str):
+        return None
+    head, dot, rest = path.partition(".")
+    if head in kind.keyed or (head in kind.structs) != bool(dot) or "." in rest:
+        return None
+    return TEXTS if path in kind.texts else CORE
+
+
 def leaf_place(kind: Kind, path: Path) -> tuple[str, str]:
     """(part, field) of a path that is exactly one leaf. Raises ValueError for one that covers several."""
     first, *others = extents(kind, path)

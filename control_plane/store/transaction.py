@@ -9,7 +9,7 @@ await tx.commit()
 
 from __future__ import annotations
 
-import secrets
+import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -162,6 +162,10 @@ class Transaction:
         shape = KINDS[kind]
         fields: dict[str, dict[str, bytes]] = {}
         for path, value in values.items():
+            if value is not None and (plain := layout.plain_part(shape, path)):
+                # By far the most: one value that replaces one, with nothing to clear.
+                fields.setdefault(plain, {})[path] = layout.encode(value)  # type: ignore[index]
+                continue
             path_keys = layout.keys_of(shape, path)
             found = list(layout.leaves(shape, path_keys, value))
             for extent in layout.extents(shape, path):
@@ -275,7 +279,7 @@ class Transaction:
         Raises GuardFailed with the first condition that did not hold, ClaimOver, StoreUnavailable if Redis stays away.
         Repeating after a lost connection is safe: the script finds its own id in the change stream.
         """
-        transaction_id = secrets.token_hex(8)
+        transaction_id = f"{random.getrandbits(64):016x}"
         since = self._connection.newest_change
         for _ in range(QUEUE_RACES):
             entries = await self._entries()
