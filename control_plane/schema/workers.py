@@ -11,7 +11,7 @@ class RegisterRequest(Request, kw_only=True):
     """`timeout`: the worker is gone after so many seconds without a report; None: the server's usual time."""
 
     worker: str
-    timeout: int | None = None
+    timeout: Annotated[int, Meta(ge=0)] | None = None
     queues: list[str] | None = None
     tags: list[str] | None = None
     system_tags: list[str] | None = None
@@ -39,7 +39,7 @@ class StatusReportRequest(Request, kw_only=True):
 class GetAllRequest(Request, kw_only=True):
     """`last_seen`: only workers active in the last so many seconds; 0: all. `worker_pattern`: a glob of worker ids."""
 
-    last_seen: int | None = 3600
+    last_seen: Annotated[int, Meta(ge=0)] | None = 3600
     worker_pattern: str | None = None
     tags: list[str | None] | None = None
     system_tags: list[str | None] | None = None

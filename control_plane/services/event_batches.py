@@ -6,6 +6,7 @@ rest of the batch is stored.
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ import msgspec
 
 from control_plane.schema.events import Event
 from control_plane.services.errors import bad_request, validation
-from control_plane.store.blocks import Record
-from control_plane.store.events import Family, Part, Run
+from control_plane.store.blocks import Family, Record
+from control_plane.store.events import Part, Run
 
 FAMILY_OF: Mapping[str, Family] = {
     "training_stats_scalar": "scalar",
@@ -28,6 +29,10 @@ TYPE_OF = {family: name for name, family in FAMILY_OF.items()}
 
 NOT_PROGRESS = frozenset({":monitor:machine", ":monitor:gpu"})
 """Metrics whose iterations do not move the task's `last_iteration`."""
+
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999, in ms since the epoch: what can be shown as a date."""
+LARGEST = sys.float_info.max
 
 _decode_lines = msgspec.json.Decoder(Event).decode_lines
 _decode_one = msgspec.json.Decoder(Event).decode
@@ -83,6 +88,10 @@ def sort(events: Iterable[Event], *, part_id: str, now_ms: int, worker: str) -> 
         if family is None:
             batch.errors[f"Invalid event type {event.type}"] += 1
             continue
+        wrong = _wrong(event)
+        if wrong:
+            batch.errors[f"Invalid {wrong}"] += 1
+            continue
         kind = "model" if event.model_event else "task"
         owner = batch.owners.get((kind, event.task))
         if owner is None:
@@ -93,6 +102,23 @@ def sort(events: Iterable[Event], *, part_id: str, now_ms: int, worker: str) -> 
         owner.allow_locked = allow_locked
         _add(owner, family, event, now_ms, worker)
     return batch
+
+
+def _wrong(event: Event) -> str | None:
+    """The field with a number that no clock, counter or measurement gives; None when there is none."""
+    at, step, value = event.timestamp, event.iter, event.value
+    if at is not None and not FIRST_MS <= at <= LAST_MS and not _is_special(at):
+        return "timestamp"
+    if step is not None and not -(2**63) <= step < 2**63 and not _is_special(step):
+        return "iter"
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        return "value"
+    return None
+
+
+def _is_special(value: float) -> bool:
+    """NaN or an infinity."""
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _add(owner: OwnerPart, family: Family, event: Event, now_ms: int, worker: str) -> None:

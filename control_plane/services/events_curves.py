@@ -100,8 +100,10 @@ def _position(scroll_id: str | None) -> Position | None:
         return None
     try:
         position: Position | None = _decode_position(scroll_id)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise bad_scroll(scroll_id) from None
+    if position is not None and position[2] < 0:
+        raise bad_scroll(scroll_id)
     return position
 
 

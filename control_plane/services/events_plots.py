@@ -7,6 +7,7 @@ from control_plane.schema.events import MultiPlotsRequest, PlotsRequest
 from control_plane.services.context import Context
 from control_plane.services.events_read import (
     MOST_A_PAGE,
+    bad_scroll,
     event,
     of_metrics,
     require_owners,
@@ -52,6 +53,8 @@ def _page(
     if request.no_scroll:
         return records, {"returned": len(records), "total": len(records), "scroll_id": None}
     first = scroll_position(request.scroll_id, "place") or 0
+    if first < 0:
+        raise bad_scroll(request.scroll_id)
     page = records[first : first + MOST_A_PAGE]
     return page, {"returned": len(page), "total": len(records), "scroll_id": f"place:{first + len(page)}"}
 

@@ -56,7 +56,7 @@ def _windows(request: SamplesRequest) -> dict[str, Window]:
         return {}
     try:
         return read_scroll(request.scroll_id)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise bad_scroll(request.scroll_id) from None
 
 

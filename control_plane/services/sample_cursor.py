@@ -39,7 +39,7 @@ def decode(scroll_id: str) -> Cursor:
     """The inverse of `encode`; raises ValueError for what is no scroll id of ours."""
     try:
         return _decoder.decode(scroll_id)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise ValueError(scroll_id) from None
 
 

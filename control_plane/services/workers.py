@@ -16,6 +16,9 @@ from control_plane.store.conditions import ListFilter
 from control_plane.store.samples import Sample, readable
 from control_plane.store.worker_history import LEAST_INTERVAL_S
 
+LONGEST_S = 100 * 365 * 24 * 3600
+"""Nobody was seen before that."""
+
 
 def key(ctx: Context, worker: str) -> str:
     """A worker's key: two users may have workers of one name."""
@@ -116,7 +119,7 @@ async def get_count(ctx: Context, request: GetAllRequest) -> dict[str, Any]:
 async def _matching(ctx: Context, request: GetAllRequest) -> list[dict[str, Any]]:
     workers = await ctx.store.workers.alive(ctx.now_ms)
     if request.last_seen:
-        since = (ctx.now - timedelta(seconds=request.last_seen)).isoformat(timespec="microseconds")
+        since = (ctx.now - timedelta(seconds=min(request.last_seen, LONGEST_S))).isoformat(timespec="microseconds")
         workers = [worker for worker in workers if worker.get("last_activity_time", "") >= since]
     if request.worker_pattern:
         workers = [w for w in workers if fnmatch.fnmatchcase(str(w.get("worker")), request.worker_pattern)]

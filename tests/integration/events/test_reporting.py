@@ -155,3 +155,31 @@ def test_the_run_before_a_reset_reports_no_more(own_server: RunningServer) -> No
         server.call("events.add_batch", body, token=token, headers=headers)
     assert (refused.value.code, refused.value.subcode) == (400, 190)
     assert server.call("events.get_task_log", {"task": task})["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("timestamp", 1e30), ("timestamp", -(10**15)), ("timestamp", 10**400), ("iter", 2**63), ("iter", -1e30),
+     ("value", 10**400)],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["training_stats_scalar", "log", "plot", "training_stats_vector"])
+def test_a_number_that_nothing_gives_is_counted_and_the_rest_stored(
+    server: RunningServer, task: str, kind: str, field: str, value: float
+) -> None:
+    odd = {**scalar(task, 1, 1.0), "type": kind, "msg": "x", "values": [1], field: value}
+    answer = send(server, odd, scalar(task, 2, 2.0))
+    assert answer == {"added": 1, "errors": 1, "errors_info": {f"Invalid {field}": 1}}
+    with pytest.raises(ApiFailure) as refused:
+        send(server, odd)
+    assert (refused.value.code, refused.value.subcode) == (400, 131)
+    assert len(server.call("events.get_task_events", {"task": task})["events"]) == 1
+
+
+def test_the_first_and_the_last_moment_can_be_read_back(server: RunningServer, task: str) -> None:
+    times = {-62_135_596_800_000: "0001-01-01T00:00:00", 253_402_300_799_999: "9999-12-31T23:59:59"}
+    send(server, *({"type": "log", "task": task, "msg": str(at_ms), "timestamp": at_ms} for at_ms in times))
+    found = server.call("events.get_task_log", {"task": task})["events"]
+    assert {event["timestamp"]: event["@timestamp"][:19] for event in found} == times
+    send(server, *(scalar(task, step, 1.0, timestamp=at_ms) for step, at_ms in enumerate(times)))
+    curve = server.call("events.scalar_metrics_iter_histogram", {"task": task, "key": "iso_time"})["loss"]["train"]
+    assert [x[:19] for x in curve["x"]] == list(times.values())
