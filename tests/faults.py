@@ -18,7 +18,8 @@ import json
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -146,12 +147,13 @@ class RetryingClient:
     """One process of an official client: GETs with a body, a kept connection, and the same bytes again until heard.
 
     Args:
+        urls: where to call; further ones are servers to turn to when one is away.
         headers: sent with every call.
     """
 
-    def __init__(self, url: str, token: str, headers: dict[str, str] | None = None) -> None:
-        parts = urllib.parse.urlsplit(url)
-        self._address = (parts.hostname or "", parts.port or 80)
+    def __init__(self, urls: str | Sequence[str], token: str, headers: dict[str, str] | None = None) -> None:
+        split = [urllib.parse.urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
+        self._addresses = [(parts.hostname or "", parts.port or 80) for parts in split]
         self._headers = {"Authorization": f"Bearer {token}", "X-ClearML-Worker": "tester", **(headers or {})}
         self._connection: http.client.HTTPConnection | None = None
         self.tries = 0
@@ -165,14 +167,19 @@ class RetryingClient:
         for self.tries in range(1, MAX_TRIES + 1):
             try:
                 if self._connection is None:
-                    self._connection = http.client.HTTPConnection(*self._address, timeout=LIMIT_S)
+                    self._connection = http.client.HTTPConnection(*self._addresses[0], timeout=LIMIT_S)
                 self._connection.request("GET", f"/v2.23/{endpoint}", body=raw, headers=sent)
                 with self._connection.getresponse() as response:
                     answer = json.loads(response.read())
+                    is_busy = response.status == HTTPStatus.TOO_MANY_REQUESTS
             except (http.client.HTTPException, ConnectionError):
                 self.close()
+                self._addresses.append(self._addresses.pop(0))
                 if self.tries > 1:
                     time.sleep(PAUSE_S)  # as official clients do: a server that is away takes its time
+                continue
+            if is_busy:
+                time.sleep(PAUSE_S)
                 continue
             meta = answer["meta"]
             return meta["result_code"], meta["result_subcode"], answer["data"]

@@ -195,6 +195,7 @@ async def take(
 ) -> list[Claim]:
     """Pop up to `limit` tasks that can be run; one stopped while it waited is queued again, one deleted is dropped."""
     taken: list[Claim] = []
+    is_first = True
     while len(taken) < limit:
         claims = await ctx.store.queues.claim(
             queues,
@@ -205,7 +206,9 @@ async def take(
             limit=limit - len(taken),
             holds_leases=holds_leases,
             note=note,
+            is_first=is_first,
         )
+        is_first = False
         if not claims:
             break
         taken += [claim for claim in claims if await _is_runnable(ctx, claim)]

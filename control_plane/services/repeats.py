@@ -20,6 +20,7 @@ Credentials are never kept here, so asking for them again makes others.
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,30 +147,28 @@ async def run(ctx: Context, row: Endpoint[Any], request: Any, note: Note, was_ac
     try:
         answer = await row.handler(ctx, request)
     except (ApiError, GuardFailed):
-        first = await _first_answer(ctx, row, request, note, was_active)
+        found = await ctx.store.notes.read(note)
+        first = await _first_answer(ctx, row, request, found)
         if first is None:
             raise
-        if first is not AGAIN:
-            ctx.counters["repeated_writes"] += 1
-            return first
-        await ctx.store.notes.forget([note.digest])
-        return await row.handler(ctx, request)
+        once = ONCE[row.name]
+        if once.runs and await _is_meant(ctx, getattr(request, once.subject), note, found, was_active):
+            await ctx.store.notes.forget([note.digest])
+            with suppress(
+                ApiError, GuardFailed
+            ):  # it may not run again: then its first time is the answer all the same
+                return await row.handler(ctx, request)
+        ctx.counters["repeated_writes"] += 1
+        return first
     if isinstance(answer, Mapping) and answer.get("failed"):
         return await _with_first_successes(ctx, ONCE[row.name], answer, note, was_active)
     return answer
 
 
-AGAIN: Mapping[str, Any] = {"again": True}
-"""Stands for "the caller means it": the call is done once more."""
-
-
 async def _first_answer(
-    ctx: Context, row: Endpoint[Any], request: Any, note: Note, was_active: WasActive
+    ctx: Context, row: Endpoint[Any], request: Any, found: Mapping[str, bytes]
 ) -> Mapping[str, Any] | None:
     """What the first try was answered; None when there was none, or when the failure is the truth of now."""
-    found = await ctx.store.notes.read(note)
-    if not found:
-        return None
     once = ONCE[row.name]
     if once.makes:
         made = found.get(MADE + once.makes, b"").decode()
@@ -179,8 +178,6 @@ async def _first_answer(
     subject = getattr(request, once.subject, None) if once.subject else None
     if not isinstance(subject, str) or subject not in found:
         return None
-    if once.runs and await _is_meant(ctx, subject, note, found, was_active):
-        return AGAIN
     return _noted(found, subject) or once.answer
 
 

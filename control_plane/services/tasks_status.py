@@ -33,11 +33,13 @@ async def started(ctx: Context, request: StatusRequest) -> dict[str, Any]:
         message=task["status_message"] if is_stopping else request.status_message,
         extra=extra,
     )
-    transaction.land(request.task)  # an entry that waits stays, as with the official server: see queues_entries.take
     claim = ctx.identity.claim_for(request.task)
     if claim is not None:
+        # Its lease may have ended just now and the entry be back in its queue: who takes it next would run it again.
+        transaction.dequeue(request.task)
         transaction.set("task", request.task, {"last_worker": claim.worker, "last_worker_report": ctx.now_iso})
     else:
+        transaction.land(request.task)  # an entry that waits stays, as with official servers: see queues_entries.take
         # Continued by hand, it is not judged by the lease of an agent that ran it once; one that does renews it.
         transaction.forget_lease(request.task)
     await commit(ctx, transaction)

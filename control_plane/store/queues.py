@@ -81,6 +81,7 @@ class Queues:
         limit: int = 1,
         holds_leases: bool = False,
         note: Note | None = None,
+        is_first: bool = True,
     ) -> list[Claim]:
         """Take up to `limit` tasks of these queues, most important queue first; [] when all are empty. Never waits.
 
@@ -88,6 +89,7 @@ class Queues:
             lease_ms: time to start each, in ms, after which it returns to the head of its queue.
             holds_leases: the worker is one of our agents, which renew what they hold; see `Leases`.
             note: of this call: its repeat gets the same tasks, as far as they are not started.
+            is_first: False when this call has taken some already, which are not to be taken for an earlier try's.
 
         Atomic: `lua/claim.lua`. If the answer is lost on the way here, the entry comes back when its lease ends.
         """
@@ -116,7 +118,7 @@ class Queues:
                     order,
                     CURSOR_EXPIRY_MS,
                     HELD_EXPIRY_MS if holds_leases else 0,
-                    int(note is not None),
+                    "" if note is None else "repeat" if is_first else "note",
                     *queues,
                 ],
             )

@@ -6,7 +6,8 @@
 --   ARGV[1] now, ms since the epoch    ARGV[2] time to start, ms    ARGV[3] worker    ARGV[4] how many at most
 --   ARGV[5] "fair" = one queue after the other, from the cursor; "priority" = the first that has any
 --   ARGV[6] expiry of cursor, ms    ARGV[7] expiry of held, ms (0 = the worker holds no leases)
---   ARGV[8] "1" = a repeat of the call gets what it took and was not started; its note (task -> flight) lasts ARGV[2]
+--   ARGV[8] "" = no note; "note" = a repeat of the call will get what is taken here, while it is not started; "repeat" =
+--   and this may be such a repeat. The note (task -> flight) lasts ARGV[2]
 --   ARGV[9...] queue ids, as KEYS[9...]
 -- Returns a flat list: task, queue, claim, added-ms; task, ...
 
@@ -20,11 +21,11 @@ local function give(task, queue, claim, added)
     redis.call("ZADD", KEYS[7], deadline, task)
     redis.call("PEXPIRE", KEYS[6], ARGV[7])
   end
-  if ARGV[8] == "1" then redis.call("PEXPIRE", KEYS[8], ARGV[2]) end
+  if ARGV[8] ~= "" then redis.call("PEXPIRE", KEYS[8], ARGV[2]) end
   for _, word in ipairs({ task, queue, claim, added }) do taken[#taken + 1] = word end
 end
 
-if ARGV[8] == "1" then
+if ARGV[8] == "repeat" then
   local before = redis.call("HGETALL", KEYS[8])
   for i = 1, #before, 2 do
     local task, flight = before[i], before[i + 1]
@@ -56,7 +57,7 @@ while #taken < most * 4 and empty < queues do
     local flight = queue .. " " .. claim .. " " .. added .. " " .. ARGV[3]
     redis.call("HSET", KEYS[3], task, flight)
     note_queue(KEYS[8 + queues + i], KEYS[8 + i], ARGV[1], 1, ARGV[1] - added, 0)
-    if ARGV[8] == "1" then redis.call("HSET", KEYS[8], task, flight) end
+    if ARGV[8] ~= "" then redis.call("HSET", KEYS[8], task, flight) end
     give(task, queue, claim, added)
     empty = 0
     if fair then

@@ -124,3 +124,17 @@ def test_time_without_a_server_is_nobodys_silence(new_server: Any) -> None:
         until = time.monotonic() + 0.8  # several rounds, and less than the task's full time
         while time.monotonic() < until:
             assert _status(server, task)["status"] == "in_progress"
+
+
+def test_a_run_that_starts_just_after_its_entry_returned_is_the_only_one(new_server: Any) -> None:
+    """The claim is the newest as long as nobody has taken the entry again; then it must not wait any more."""
+    with new_server(env=SHORT) as server:
+        task, token = _claimed(server, "late")
+        queue = _status(server, task)["execution"]["queue"]
+        deadline = time.monotonic() + 15
+        while server.call("queues.get_num_entries", {"queue": queue})["num"] != 1:
+            assert time.monotonic() < deadline
+        server.call("tasks.started", {"task": task}, token=token)
+        server.call("tasks.completed", {"task": task}, token=token)
+        body = {"worker": "another", "queues": [queue], "slots": 1, "timeout_s": 0.5}
+        assert server.call("agents.wait", body)["entries"] == []

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from control_plane.store.embedded import find_binary
 from tests.conftest import RunningServer, running_server
+
+from .redis_server import own_redis
 
 LIMIT_S = 30.0
 SHORT = {
@@ -27,24 +26,8 @@ TAKE_OVER_S = 10.0
 
 
 @pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    sock = tmp_path / "s"
-    command = [str(find_binary()), "--port", "0", "--unixsocket", str(sock), "--dir", str(tmp_path), "--save", ""]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + LIMIT_S
-        while not sock.exists():
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)  # another process makes it: nothing to wait on
-        yield f"unix://{sock}"
-    finally:
-        process.terminate()
-        process.wait(LIMIT_S)
-
-
-@pytest.fixture
-def three(redis_url: str) -> Iterator[list[RunningServer]]:
-    with ExitStack() as stack:
+def three() -> Iterator[list[RunningServer]]:
+    with own_redis() as redis_url, ExitStack() as stack:
         yield [stack.enter_context(running_server("--redis", redis_url, env=SHORT)) for _ in range(3)]
 
 

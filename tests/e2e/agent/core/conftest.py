@@ -63,14 +63,14 @@ class Agent:
 
     @property
     def environment(self) -> dict[str, str]:
-        return self.server.environment(
-            CLEARML_AGENT_HOME=str(self.home),
-            CLEARML_AGENT_VENV_CACHE_PATH=str(self.cache / "envs"),
-            CLEARML_WORKER_NAME="tester",
-            HOME=str(self.home),
-            UV_CACHE_DIR=os.environ.get("UV_CACHE_DIR", str(Path("~/.cache/uv").expanduser())),
-            **self.variables,
-        )
+        own = {
+            "CLEARML_AGENT_HOME": str(self.home),
+            "CLEARML_AGENT_VENV_CACHE_PATH": str(self.cache / "envs"),
+            "CLEARML_WORKER_NAME": "tester",
+            "HOME": str(self.home),
+            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path("~/.cache/uv").expanduser())),
+        }
+        return self.server.environment(**{**own, **self.variables})
 
     @property
     def output(self) -> Path:
