@@ -12,10 +12,11 @@ found good is believed for a moment: another replica's revocation is seen within
 A change of a user's role counts as soon.
 """
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class _Known:
     identity: Identity
     expires_at: float
     checked_at: float
+    checking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Access:
@@ -125,14 +127,19 @@ class Access:
             self._tokens.pop(text, None)
             raise unauthorized(30, "invalid jwt token", reason="Signature has expired")
         if now - known.checked_at >= RECHECK_S:
-            forgotten = self._forgotten
-            known.identity = await self._checked(known.identity, now)
-            if forgotten == self._forgotten:
-                known.checked_at = now
-                _remember(self._tokens, text, known)
+            async with known.checking:  # one call asks the store; those that came meanwhile take its answer
+                if now - known.checked_at >= RECHECK_S:
+                    await self._recheck(text, known, now)
             if known.identity.credential:
                 self.uses.note(known.identity.credential, now, address)
         return known.identity
+
+    async def _recheck(self, text: str, known: _Known, now: float) -> None:
+        forgotten = self._forgotten
+        known.identity = await self._checked(known.identity, now)
+        if forgotten == self._forgotten:
+            known.checked_at = now
+            _remember(self._tokens, text, known)
 
     async def _checked(self, identity: Identity, now: float) -> Identity:
         """The identity with the role that its user and its key have now; raise 401/30 when it is over."""
