@@ -7,6 +7,8 @@ import importlib
 
 BENCHMARKS = {
     "init": "import + Task.init, wall time",
+    "api": "calls a second of one server process on one core",
+    "footprint": "an idle server: memory, and its first answer after the start",
     "curves": "reading 10,000 reported points over HTTP",
     "start": "enqueue -> first line of user code, warm environment",
 }
