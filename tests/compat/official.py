@@ -22,8 +22,8 @@ WITHOUT_FORK = {
     "CLEARML__SDK__DEVELOPMENT__REPORT_USE_SUBPROCESS": "false",
     "CLEARML__SDK__DEVELOPMENT__VCS_REPO_DETECT_ASYNC": "false",
 }
-"""The official SDK forks beside a thread that runs git, and hangs at the end of some runs (3 of 7 in a repository). With a
-reporting thread it still did in 2 of some 70 runs outside of one: so git runs before the rest goes on."""
+"""The official SDK forks beside a thread that runs git, and hangs at the end of some runs (3 of 7 in a repository).
+With a reporting thread it still did in 2 of some 70 runs outside of one: so git runs before the rest goes on."""
 
 
 def sdk_environment() -> Path:
