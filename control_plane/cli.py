@@ -22,6 +22,7 @@ _FLAGS = (
     "files_port",
     "data_dir",
     "redis_url",
+    "segments",
     "durability",
     "log_level",
 )

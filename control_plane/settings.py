@@ -31,6 +31,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "~/.clearml/server"
     )
     redis_url: Annotated[str, About("Redis to use instead of the embedded store", "CLEARML_SERVER_REDIS_URL")] = ""
+    segments: Annotated[
+        str,
+        About(
+            "where events are sealed to: a directory or a URL like s3://bucket/path; by default <data-dir>/segments, "
+            "and with a given Redis nowhere: then all events stay in its memory",
+            "CLEARML_SERVER_SEGMENTS",
+        ),
+    ] = ""
+    seal_period_s: Annotated[
+        float, About("how often events that are due are sealed, in s; 0: never", "CLEARML_SERVER_SEAL_PERIOD_S")
+    ] = 5.0
     durability: Annotated[
         str,
         About(
@@ -96,6 +107,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     company: Annotated[str, About("id of the one company")] = "d1bd92a3b039400cbafc60a7a5b1e52b"
     company_name: Annotated[str, About("name of the one company")] = "clearml"
+
+    @property
+    def segments_url(self) -> str:
+        """Where events are sealed to; "" = nowhere."""
+        return self.segments or ("" if self.redis_url else str(self.data_dir / "segments"))
 
     @property
     def files_dir(self) -> Path:

@@ -18,7 +18,7 @@ from control_plane.http.metrics import Metrics
 from control_plane.http.protocol import Handler, Server
 from control_plane.http.simple_index import SimpleIndex
 from control_plane.http.web import Web, load_page
-from control_plane.services import persistence, setup, watchdog
+from control_plane.services import persistence, sealing, setup, watchdog
 from control_plane.services.access import Access
 from control_plane.services.table import handler_table
 from control_plane.settings import Settings
@@ -87,6 +87,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         # A watchdog that dies takes the server down: a server that no longer watches is not a server.
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(watchdog.run(api), name="watchdog")
+            sealing_ = group.create_task(sealing.run(api), name="sealing")
             arriving = group.create_task(api.arrivals.run(), name="arrivals")
             noting = group.create_task(access.uses.run(), name="last use of keys")
             timing = group.create_task(api.metrics.watch_loop(), name="event loop lag")
@@ -95,6 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             finally:
                 log.info("stopping")
                 watching.cancel()
+                sealing_.cancel()
                 arriving.cancel()
                 noting.cancel()
                 timing.cancel()
@@ -119,6 +121,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
     )
     store = await Store.open(url)
     stack.push_async_callback(store.close)
+    await store.open_segments(settings.segments_url)
     store.warm()
     return store
 

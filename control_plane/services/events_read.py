@@ -24,8 +24,7 @@ from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, unknown_model, unknown_task
 from control_plane.services.event_batches import FAMILY_OF, TYPE_OF
 from control_plane.services.registry import endpoint
-from control_plane.store.blocks import Record
-from control_plane.store.events import FAMILIES, Family
+from control_plane.store.blocks import FAMILIES, Family, Record
 from control_plane.store.series import Series
 from control_plane.store.turns import Turns
 

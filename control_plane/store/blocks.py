@@ -10,8 +10,12 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import Final, Literal
 
 import msgspec
+
+Family = Literal["scalar", "log", "plot", "image", "vector"]
+FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
 
 POINTS_A_BLOCK = 1000
 """The knee of size against work (benchmarks of the packing, 100 to 10,000)."""

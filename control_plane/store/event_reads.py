@@ -13,7 +13,7 @@ from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
 from control_plane.store.numeric import load_numpy
 from control_plane.store.segments import index
-from control_plane.store.segments.files import SegmentMissing
+from control_plane.store.segments.files import SegmentFiles, SegmentMissing
 from control_plane.store.segments.index import Entry, Snapshot
 from control_plane.store.series import Series
 from control_plane.store.turns import Turns
@@ -50,8 +50,8 @@ class EventReads:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.segments: SegmentReader | None = None
-        """Of the place that events are sealed to; None: everything is in streams."""
+        self._files: SegmentFiles | None = None
+        self._segments: SegmentReader | None = None
 
     async def points(self, owner: str, wanted: Names | None, *, with_times: bool = True) -> dict[
         tuple[str, str], Merge
@@ -67,7 +67,7 @@ class EventReads:
         merges: dict[tuple[str, str], Merge] = {}
         sealed = {number: entry for number, entry in found.segments.items() if entry.counts.get("scalar")}
         if sealed:
-            for place, columns in await self._reader().series(
+            for place, columns in await (await self._reader()).series(
                 owner, found.state.generation, sealed, wanted, with_times=with_times
             ):
                 merges.setdefault((place.metric, place.variant), Merge()).add_arrays(*columns)
@@ -105,7 +105,7 @@ class EventReads:
             snapshot = await index.snapshot(self._connection, owner, (family,))
             found: dict[tuple[int, str, str, str], Record] = {}
             chunks = await self._chunks(owner, snapshot, family)
-            sealed = await self._reader().records(owner, snapshot.state.generation, chunks) if chunks else []
+            sealed = await (await self._reader()).records(owner, snapshot.state.generation, chunks) if chunks else []
             for some in (*sealed, *(unpack_records(block) for _, block in snapshot.blocks[family])):
                 for record in some:
                     found.pop(record.identity, None)
@@ -138,7 +138,7 @@ class EventReads:
         wanted = chunks if most is None else _reaching(chunks, [line.at_ms for line in live], at_ms, earlier, most)
         if not wanted:
             return Window(live, total)
-        sealed = await self._reader().records(owner, snapshot.state.generation, wanted)
+        sealed = await (await self._reader()).records(owner, snapshot.state.generation, wanted)
         lines = [line for some in sealed for line in some] + live
         lines.sort(key=lambda line: line.at_ms)  # stable: chunks are in the order they came, and live lines after
         return Window(_cut(lines, at_ms, earlier, most), total)
@@ -162,7 +162,7 @@ class EventReads:
             if isinstance(lies, bytes):
                 lines = unpack_records(lies)
             else:
-                lines = (await self._reader().records(owner, snapshot.state.generation, [lies]))[0]
+                lines = (await (await self._reader()).records(owner, snapshot.state.generation, [lies]))[0]
             waiting = waiting[due:] + [(line.at_ms, number, line) for line in lines]
             waiting.sort(key=lambda one: one[:2])
             await asyncio.sleep(0)
@@ -180,17 +180,22 @@ class EventReads:
 
     # ---- below
 
-    def _reader(self) -> SegmentReader:
-        if self.segments is None:
+    async def _reader(self) -> SegmentReader:
+        if self._files is None:
             raise NoSegments("these events were sealed: start the server with the place of its segments (--segments)")
-        return self.segments
+        if self._segments is None:
+            await load_numpy()
+            from control_plane.store.segments.reader import SegmentReader
+
+            self._segments = SegmentReader(self._files)
+        return self._segments
 
     async def _chunks(self, owner: str, snapshot: Snapshot, family: str) -> list[tuple[Entry, ChunkPlace]]:
         """The sealed chunks of a family, oldest segment first."""
         entries = {number: entry for number, entry in snapshot.segments.items() if entry.counts.get(family)}
         if not entries:
             return []
-        footers = await self._reader().footers(owner, snapshot.state.generation, entries)
+        footers = await (await self._reader()).footers(owner, snapshot.state.generation, entries)
         return [
             (entry, place)
             for entry, footer in zip(entries.values(), footers, strict=True)

@@ -17,27 +17,24 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from control_plane.store import keys, series
-from control_plane.store.blocks import Record, pack_points, pack_records, unpack_records
+from control_plane.store.blocks import FAMILIES, Family, Record, pack_points, pack_records, unpack_records
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
 from control_plane.store.event_reads import EventReads
 from control_plane.store.segments import index
-from control_plane.store.segments.files import SegmentsUnavailable
+from control_plane.store.segments.due import Due
+from control_plane.store.segments.files import SegmentFiles, SegmentsUnavailable
 from control_plane.store.series import Statistics
 from control_plane.store.turns import Turns
 
 if TYPE_CHECKING:
-    from control_plane.store.segments.due import Due
     from control_plane.store.segments.sealer import Sealer
 
 log = logging.getLogger(__name__)
-
-Family = Literal["scalar", "log", "plot", "image", "vector"]
-FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
 
 SEQUENCE = "_events_seq"
 """Field of the owner's document: the sequence number that its `last_metrics` is of."""
@@ -109,12 +106,26 @@ class Events(EventReads):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self.sealer: Sealer | None = None
+        self._sealer: Sealer | None = None
         self.due: Due | None = None
         self._states: OrderedDict[str, _State] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # Another node may lack what these beliefs are of.
         connection.on_moved(self._states.clear)
+
+    def seal_to(self, files: SegmentFiles) -> None:
+        """Let events be sealed into a place, and read what is sealed there."""
+        self._files = files
+        self.due = Due(self._connection)
+
+    async def sealer(self) -> Sealer | None:
+        """Seals, sweeps and forgets; None where events are not sealed."""
+        if self._files is not None and self._sealer is None:
+            reader = await self._reader()
+            from control_plane.store.segments.sealer import Sealer
+
+            self._sealer = Sealer(self._connection, self._files, reader)
+        return self._sealer
 
     async def append(self, owner: str, part: Part) -> Appended:
         """Store a part with its statistics, in one script.
@@ -240,7 +251,8 @@ class Events(EventReads):
                 )
                 dropped += (len(lines) - len(kept)) * int(removed)
         # Afterwards: what is sealed meanwhile is found there.
-        return dropped + (0 if self.sealer is None else await self.sealer.drop_lines(owner, is_doomed))
+        sealer = await self.sealer()
+        return dropped + (0 if sealer is None else await sealer.drop_lines(owner, is_doomed))
 
     async def generation(self, owner: str) -> int:
         """Counts the owner's resets, from 0."""
@@ -280,9 +292,9 @@ class Events(EventReads):
         names = [keys.event_series(owner, generation), keys.event_segments(owner, generation)]
         names += [keys.event_stream(owner, generation, family) for family in FAMILIES]
         await self._connection.run(lambda client: client.unlink(*names), owner=owner)
-        if sealed and self.sealer is not None:
+        if sealed and (sealer := await self.sealer()) is not None:
             try:
-                await self.sealer.forget(owner, generation, sealed.values())
+                await sealer.forget(owner, generation, sealed.values())
             except SegmentsUnavailable as error:
                 log.warning("files of a task's segments are left to the next sweep: %s", error)
 

@@ -187,3 +187,13 @@ def unsealed() -> str:
 def segments_mark() -> str:
     """STRING: the mark of the place where this store's segments lie, see `segments.place`."""
     return "{m}:segments"
+
+
+def sealing() -> str:
+    """STRING with expiry: the process that seals at the moment."""
+    return "{m}:sealing"
+
+
+def replaced_segments() -> str:
+    """ZSET: `name SP generation SP owner` of a segment that is part of another now -> since when, ms."""
+    return "{m}:segments:replaced"

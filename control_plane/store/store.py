@@ -21,6 +21,7 @@ from control_plane.store.notes import Fence, Note, Notes
 from control_plane.store.query import Query, field_of
 from control_plane.store.queue_minutes import QueueMinutes
 from control_plane.store.queues import Queues
+from control_plane.store.segments.place import open_place
 from control_plane.store.sessions import Sessions
 from control_plane.store.transaction import Transaction
 from control_plane.store.worker_history import WorkerHistory
@@ -84,6 +85,15 @@ class Store:
     def warm(self) -> None:
         """Begin to load what queries among very many documents need, so that the first need not wait; for servers."""
         self._model.warm()
+
+    async def open_segments(self, url: str) -> None:
+        """Seal events into a directory or an fsspec URL, and read what is sealed there; "" = all stay in memory.
+
+        Raises OtherPlace, SegmentsUnavailable, ValueError; see `segments.place`.
+        """
+        files = await open_place(self.connection, url)
+        if files is not None:
+            self.events.seal_to(files)
 
     async def close(self) -> None:
         """Close every connection; waiting calls end."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from control_plane.store import keys
 from control_plane.store.batching import Command
+from control_plane.store.blocks import FAMILIES
 from control_plane.store.connection import Connection
-from control_plane.store.events import FAMILIES
 from control_plane.store.layout import KINDS
 
 IDS_A_READ = 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_plane.store import keys
+from control_plane.store.blocks import FAMILIES
 from control_plane.store.connection import Connection
 
 QUIET_MS = 120_000
 """Events that nothing was added to for so long are due."""
 NOTED_AGAIN_S = 30.0
 REMEMBERED = 10_000
+AT_ONCE = 0
+"""When what is large is due, whatever its owner does."""
 LARGE_BLOCKS = 2000
 LARGE_BYTES = 4 * 1024 * 1024
 """An owner with so many blocks, or so much, that this process has written is due at once."""
@@ -32,6 +36,7 @@ class Due:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._id = secrets.token_hex(8)
         self._noted: OrderedDict[str, _Noted] = OrderedDict()
 
     async def will_write(self, owner: str, blocks: int, size: int, *, now_ms: int) -> None:
@@ -45,7 +50,7 @@ class Due:
         noted.blocks += blocks
         noted.size += size
         if noted.blocks > LARGE_BLOCKS or noted.size > LARGE_BYTES:
-            await self.set(owner, now_ms)
+            await self.set(owner, AT_ONCE)
             # What was counted is sealed soon; what is written until then is counted anew.
             self._noted[owner] = _Noted(now_s)
         elif not noted.at_s or now_s - noted.at_s > NOTED_AGAIN_S:
@@ -66,6 +71,25 @@ class Due:
     async def done(self, owner: str, due_ms: int) -> None:
         """Everything that was due at that time is sealed."""
         await self._connection.run(lambda _: self._connection.script("done_if_due", [keys.unsealed()], [owner, due_ms]))
+
+    async def lead(self, hold_ms: int) -> bool:
+        """Whether this process seals, for `hold_ms`; two that think so waste work and spoil nothing."""
+
+        async def take(client: Any) -> bool:
+            if await client.set(keys.sealing(), self._id, nx=True, px=hold_ms):
+                return True
+            holder: bytes | None = await client.get(keys.sealing())
+            return holder == self._id.encode() and bool(await client.pexpire(keys.sealing(), hold_ms))
+
+        return await self._connection.run(take)
+
+    async def live_blocks(self, owner: str, generation: int) -> int:
+        """How many blocks an owner has that are not sealed."""
+        streams = [keys.event_stream(owner, generation, family) for family in FAMILIES]
+        found = await self._connection.run(
+            lambda client: client.many([("XLEN", stream) for stream in streams]), owner=owner
+        )
+        return sum(map(int, found))
 
     async def waiting(self) -> int:
         """How many owners have events that are not sealed."""

@@ -8,7 +8,6 @@ from typing import Any
 from control_plane.store import keys
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
-from control_plane.store.numeric import load_numpy
 from control_plane.store.segments.files import SegmentFiles, open_files
 
 
@@ -30,7 +29,6 @@ async def open_place(connection: Connection, url: str) -> SegmentFiles | None:
         if known is not None:
             raise OtherPlace("this store has sealed events: say where they lie with --segments")
         return None
-    await load_numpy()
     files = open_files(url)
     # The mark in the place comes first: dying here leaves a place that the next start makes the store's.
     mark = await files.identify(known.decode() if known else secrets.token_hex(16), is_new=known is None)

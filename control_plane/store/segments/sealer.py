@@ -15,19 +15,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from control_plane.store import keys
-from control_plane.store.blocks import Record, unpack_points, unpack_records
+from control_plane.store.blocks import FAMILIES, Record, unpack_points, unpack_records
 from control_plane.store.connection import Connection
 from control_plane.store.points import Merge
 from control_plane.store.segments import format as segment
 from control_plane.store.segments import index
-from control_plane.store.segments.files import SegmentFiles
+from control_plane.store.segments.files import SegmentFiles, SegmentMissing
 from control_plane.store.segments.format import Contents, Sealed
-from control_plane.store.segments.index import Entry, Snapshot
+from control_plane.store.segments.index import Entry, Snapshot, State
 from control_plane.store.segments.reader import SegmentReader
 
 log = logging.getLogger(__name__)
 
-FAMILIES = ("scalar", "log", "plot", "image", "vector")
 BLOCKS_A_SEAL = 4000
 """Blocks of each family that go into one segment: bounds what a seal holds in memory."""
 SMALL_BYTES = 1024 * 1024
@@ -44,6 +43,7 @@ class Sealer:
         self._connection = connection
         self._files = files
         self._reader = reader
+        self._replaced = Replaced(connection)
 
     async def seal(self, owner: str) -> int:
         """Seal everything that an owner has in streams; returns how many events that were.
@@ -94,7 +94,9 @@ class Sealer:
             run = _small_run(entries)
             if not run:
                 return
-            contents = await self._contents(owner, state.generation, {number: entries[number] for number in run})
+            contents = await self._contents(owner, state, {number: entries[number] for number in run})
+            if contents is None:
+                continue
             is_thinned = any(entries[number].is_thinned for number in run)
             await self._swap(owner, state, entries, run, contents, is_thinned=is_thinned)
 
@@ -109,8 +111,10 @@ class Sealer:
             if not left:
                 return dropped
             number = left[0]
+            contents = await self._contents(owner, state, {number: entries[number]})
+            if contents is None:
+                continue
             done.add(entries[number].name)
-            contents = await self._contents(owner, state.generation, {number: entries[number]})
             lines = contents.records.pop("log")
             kept = [line for line in lines if not is_doomed(line)]
             if len(kept) == len(lines):
@@ -124,8 +128,16 @@ class Sealer:
             done.add(swapped)
             dropped += len(lines) - len(kept)
 
-    async def _contents(self, owner: str, generation: int, entries: Mapping[int, Entry]) -> Contents:
-        """Everything in some segments, as one."""
+    async def _contents(self, owner: str, state: State, entries: Mapping[int, Entry]) -> Contents | None:
+        """Everything in some segments, as one; None when they were made anew by somebody else meanwhile."""
+        try:
+            return await self._read(owner, state.generation, entries)
+        except SegmentMissing:
+            if await index.read_state(self._connection, owner) == state:
+                raise
+            return None
+
+    async def _read(self, owner: str, generation: int, entries: Mapping[int, Entry]) -> Contents:
         series: dict[tuple[str, str], tuple[Merge, list[tuple[int, str]]]] = {}
         for place, columns in await self._reader.series(owner, generation, entries, None):
             merge, workers = series.setdefault((place.metric, place.variant), (Merge(), []))
@@ -145,14 +157,19 @@ class Sealer:
     async def _swap(
         self,
         owner: str,
-        state: index.State,
+        state: State,
         entries: Mapping[int, Entry],
         numbers: Sequence[int],
         contents: Contents,
         *,
         is_thinned: bool,
+        at_once: bool = False,
     ) -> str | None:
-        """Put these contents in the place of some segments; the new one's name ("" = nothing left), None = lost."""
+        """Put these contents in the place of some segments; the new one's name ("" = nothing left), None = lost.
+
+        Args:
+            at_once: remove the old files now, not when those who may read them are done.
+        """
         is_empty = not contents.series and not any(contents.records.values())
         entry = None if is_empty else await self._write(owner, state.generation, contents, is_thinned=is_thinned)
         args = [state.generation, state.seal, numbers[0], index.pack(entry) if entry else "", *numbers]
@@ -162,9 +179,12 @@ class Sealer:
         )
         if not swapped:
             return None
-        for number in numbers:
-            if entry is None or entries[number].name != entry.name:
-                await self._files.delete(owner, state.generation, entries[number].name)
+        old = [entries[number].name for number in numbers if entry is None or entries[number].name != entry.name]
+        if at_once:
+            for name in old:
+                await self._files.delete(owner, state.generation, name)
+        else:
+            await self._replaced.add(owner, state.generation, old)
         return entry.name if entry else ""
 
     # ---- forgetting
@@ -173,6 +193,16 @@ class Sealer:
         """Remove the files of a generation that is over; what dies in between is left to the sweep."""
         for entry in entries:
             await self._files.delete(owner, generation, entry.name)
+
+    async def remove_replaced(self, *, before_ms: int) -> int:
+        """Remove the files that were made one with others before a time; returns how many."""
+        found = await self._replaced.before(before_ms)
+        for member, (owner, generation, name) in found.items():
+            named = await index.entries(self._connection, owner, generation)
+            if name not in {entry.name for entry in named.values()}:
+                await self._files.delete(owner, generation, name)
+            await self._replaced.done(member)
+        return len(found)
 
     async def sweep(self, *, now_s: float, orphan_s: float = ORPHAN_S) -> int:
         """Remove the files that no index names; returns how many."""
@@ -189,6 +219,32 @@ class Sealer:
                     await self._files.delete(owner, generation, name)
                     removed += 1
         return removed
+
+
+class Replaced:
+    """Files whose contents are in others now, with the time when that happened."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, owner: str, generation: int, names: Sequence[str]) -> None:
+        """Note some files."""
+        now_ms = int(time.time() * 1000)
+        members = {f"{name} {generation} {owner}": now_ms for name in names}
+        if members:
+            await self._connection.run(lambda client: client.zadd(keys.replaced_segments(), members))
+
+    async def before(self, before_ms: int) -> dict[bytes, tuple[str, int, str]]:
+        """Member -> (owner, generation, name) of the oldest, noted before a time."""
+        found: Any = await self._connection.run(
+            lambda client: client.zrangebyscore(keys.replaced_segments(), "-inf", before_ms, start=0, num=100)
+        )
+        parts = {member: member.decode().split(" ", 2) for member in found}
+        return {member: (owner, int(generation), name) for member, (name, generation, owner) in parts.items()}
+
+    async def done(self, member: bytes) -> None:
+        """The file is gone."""
+        await self._connection.run(lambda client: client.zrem(keys.replaced_segments(), member))
 
 
 def collect(blocks: Mapping[str, Sequence[tuple[bytes, bytes]]]) -> Contents:

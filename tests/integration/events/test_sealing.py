@@ -12,10 +12,9 @@ import pytest
 
 from control_plane.store import Store
 from control_plane.store.blocks import Record
-from control_plane.store.event_reads import EventReads, Window
+from control_plane.store.event_reads import Window
 from control_plane.store.events import Part, Run
 from control_plane.store.segments.files import SegmentFiles, SegmentsUnavailable, open_files
-from control_plane.store.segments.reader import SegmentReader
 from control_plane.store.segments.sealer import Sealer
 
 OWNER = "b" * 32
@@ -31,10 +30,14 @@ class Place:
     def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
         self.files: SegmentFiles = open_files(str(folder))
-        self.reader = SegmentReader(self.files)
-        self.sealer = Sealer(store.connection, self.files, self.reader)
-        self.reads = EventReads(store.connection)
-        self.reads.segments = self.reader
+        store.events._sealer = store.events._segments = None
+        store.events.seal_to(self.files)
+        self.reads = store.events
+
+    async def sealer(self) -> Sealer:
+        found = await self.store.events.sealer()
+        assert found is not None
+        return found
 
 
 @pytest.fixture
@@ -127,11 +130,13 @@ async def test_everything_is_read_once_whatever_is_sealed_when_and_whoever_dies(
         if action < 0.6:
             await append(store, expected, draw, number)
         elif action < 0.75:
-            await place.sealer.seal(OWNER)
+            await (await place.sealer()).seal(OWNER)
         elif action < 0.9:
             revive = dying(place, draw)
             try:
-                await (place.sealer.seal(OWNER) if draw.random() < 0.7 else place.sealer.merge(OWNER))
+                await (
+                    (await place.sealer()).seal(OWNER) if draw.random() < 0.7 else (await place.sealer()).merge(OWNER)
+                )
             except Died:
                 pass
             finally:
@@ -139,30 +144,34 @@ async def test_everything_is_read_once_whatever_is_sealed_when_and_whoever_dies(
             place = Place(store, tmp_path)
         elif action < 0.93:
             doomed = {text for _, text in expected.lines if draw.random() < 0.3}
-            await place.sealer.seal(OWNER)
-            assert await place.sealer.drop_lines(OWNER, lambda line, doomed=doomed: line.text in doomed) == len(doomed)
+            await (await place.sealer()).seal(OWNER)
+            assert await (await place.sealer()).drop_lines(
+                OWNER, lambda line, doomed=doomed: line.text in doomed
+            ) == len(doomed)
             expected.lines = [line for line in expected.lines if line[1] not in doomed]
         if number % 10 == 9:
             await check(place, expected, draw)
-    await place.sealer.seal(OWNER)
+    await (await place.sealer()).seal(OWNER)
     await check(place, expected, draw)
-    await place.sealer.sweep(now_s=4e9)
+    await (await place.sealer()).sweep(now_s=4e9)
     await check(place, expected, draw)
+    assert await (await place.sealer()).remove_replaced(before_ms=0) == 0
     snapshot = await place.files.list()
     assert len({found.name for found in snapshot}) == len(snapshot) <= 12
 
 
 async def test_two_sealers_and_a_reader_at_once(store: Store, tmp_path: Path) -> None:
     draw, expected = random.Random(5), Expected()
-    one, other = Place(store, tmp_path), Place(store, tmp_path)
+    second = await Store.open(store.connection.url)
+    one, other = Place(store, tmp_path), Place(second, tmp_path)
     for number in range(30):
         await append(store, expected, draw, number)
     done = asyncio.Event()
 
     async def seal(place: Place) -> None:
         while not done.is_set():
-            await place.sealer.seal(OWNER)
-            await place.sealer.merge(OWNER)
+            await (await place.sealer()).seal(OWNER)
+            await (await place.sealer()).merge(OWNER)
 
     async with asyncio.TaskGroup() as group:
         for place in (one, other):
@@ -171,6 +180,7 @@ async def test_two_sealers_and_a_reader_at_once(store: Store, tmp_path: Path) ->
             await append(store, expected, draw, number)
             await check(draw.choice([one, other]), expected, draw)
         done.set()
+    await second.close()
 
 
 async def test_while_the_place_is_away_nothing_is_trimmed(store: Store, tmp_path: Path) -> None:
@@ -181,10 +191,10 @@ async def test_while_the_place_is_away_nothing_is_trimmed(store: Store, tmp_path
         await append(store, expected, draw, number)
     folder.write_text("in the way")
     with pytest.raises(SegmentsUnavailable):
-        await place.sealer.seal(OWNER)
+        await (await place.sealer()).seal(OWNER)
     await check(place, expected, draw)
     folder.unlink()
-    assert await place.sealer.seal(OWNER)
+    assert await (await place.sealer()).seal(OWNER)
     await check(place, expected, draw)
 
 
@@ -192,9 +202,9 @@ async def test_what_no_index_names_is_swept_and_nothing_else(store: Store, place
     draw, expected = random.Random(7), Expected()
     await append(store, expected, draw, 1)
     await append(store, expected, draw, 2)
-    await place.sealer.seal(OWNER)
+    await (await place.sealer()).seal(OWNER)
     await place.files.put(OWNER, 0, "0" * 32, b"left by somebody who died")
     await place.files.put("nobody", 3, "1" * 32, b"left by a reset")
-    assert await place.sealer.sweep(now_s=0) == 0
-    assert await place.sealer.sweep(now_s=4e9) == 2
+    assert await (await place.sealer()).sweep(now_s=0) == 0
+    assert await (await place.sealer()).sweep(now_s=4e9) == 2
     await check(place, expected, draw)
