@@ -36,15 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("CLEARML_TEST_STORE"):
-        for item in items:
-            if item.get_closest_marker("embedded"):
-                item.add_marker(pytest.mark.skip(reason="is about the embedded store"))
+        _skip(items, "embedded", "is about the embedded store")
+    if os.environ.get("CLEARML_TEST_SERVERS", "1") != "1":
+        _skip(items, "one_server", "is about one server process")
     if config.getoption("--full"):
         return
-    skip = pytest.mark.skip(reason="at full size: scripts/test --full")
+    _skip(items, "full", "at full size: scripts/test --full")
+
+
+def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
     for item in items:
-        if item.get_closest_marker("full"):
-            item.add_marker(skip)
+        if item.get_closest_marker(marker):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_sessionfinish() -> None:

@@ -81,6 +81,7 @@ def test_an_expired_token_is_401(server: Any) -> None:
     assert send(server.api, ME, body={}, Authorization=f"Bearer {answer['token']}").codes == (401, 30)
 
 
+@pytest.mark.one_server
 def test_revoking_a_key_ends_its_tokens_at_once(server: Any) -> None:
     pair = server.call("auth.create_credentials", {"label": "short"})["credentials"]
     login = send(server.api, "/auth.login", body={}, Authorization=basic(pair["access_key"], pair["secret_key"]))
@@ -161,6 +162,7 @@ def _call_with_cookie(server: Any, **more: Any) -> Answer:
     return send(server.api, ME, Cookie=_cookie(server), **{"body": {}, **headers})
 
 
+@pytest.mark.one_server
 def test_the_page_may_use_the_cookie(server: Any) -> None:
     assert _call_with_cookie(server).status == 200
     assert send(server.web, "/api" + ME, body={}, Cookie=_cookie(server), Origin=server.web).status == 200
