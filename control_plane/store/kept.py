@@ -20,6 +20,8 @@ DOCUMENTS_A_READ = 250
 READS_AT_ONCE = 3
 """So that Redis works on the next documents while we take in the last."""
 IDS_A_STEP = 2_000
+COLUMNS_KEPT = 200
+"""Beside those that every table has; the ones not used for longest are forgotten."""
 FEW_ROWS = 5_000
 """Above so many documents a query is worth a thread."""
 
@@ -38,6 +40,8 @@ class Kept:
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection = connection
         self._kind = kind
+        common = [resolve(kind, path) for path in sorted(OPERATORS[kind].common)]
+        self._common = [ref for ref in common if ref is not None]
         self._table = Table()
         self._lock = asyncio.Lock()
         """Held while the table is read or changed, but not while a column is filled that nobody uses yet."""
@@ -51,7 +55,7 @@ class Kept:
         while True:
             async with self._lock:
                 await self._refresh()
-                if wanted <= self._table.columns.keys():
+                if self._table.use(wanted):
                     return await _aside(work, self._table)
             await asyncio.shield(self._begin(self._extend(wanted)))
 
@@ -106,8 +110,7 @@ class Kept:
 
     async def _loaded(self) -> Table:
         """A new table of everything there is, with the columns of the last one."""
-        common = [resolve(self._kind, path) for path in sorted(OPERATORS[self._kind].common)]
-        refs = list(dict.fromkeys([ref for ref in common if ref is not None] + list(self._table.columns)))
+        refs = list(dict.fromkeys((*self._common, *self._table.columns)))
         ids = await self._all_ids()
         table = Table(len(ids))
         table.begin(refs)
@@ -145,6 +148,7 @@ class Kept:
                     await _each(fill, _pieces(list(table.rows)))
                 async with self._lock:
                     table.finish(missing)
+                    table.forget_unused({*self._common, *wanted}, COLUMNS_KEPT)
             except BaseException:
                 table.abandon(missing)
                 raise

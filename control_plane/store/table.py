@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,20 @@ class Table:
         """Let queries use columns that are filled now."""
         for ref in refs:
             self.columns[ref] = self.unfinished.pop(ref)
+
+    def use(self, refs: Iterable[FieldRef]) -> bool:
+        """Whether there are columns for all of these; they are then the last ones to be forgotten."""
+        if not all(ref in self.columns for ref in refs):
+            return False
+        for ref in refs:
+            self.columns[ref] = self.columns.pop(ref)
+        return True
+
+    def forget_unused(self, needed: Collection[FieldRef], kept: int) -> None:
+        """Drop columns that were not used for long, until no more than `kept` are there that nobody needs."""
+        spare = [ref for ref in self.columns if ref not in needed]
+        for ref in spare[: max(0, len(spare) - kept)]:
+            del self.columns[ref]
 
     def abandon(self, refs: Iterable[FieldRef]) -> None:
         """Forget columns that are not finished."""

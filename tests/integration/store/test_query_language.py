@@ -155,11 +155,12 @@ def embedded(runner: asyncio.Runner) -> Iterator[EmbeddedStore]:
 
 @pytest.fixture(params=["as it is", "as for many documents"])
 def small_limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten documents take the ways that are meant for a million: windows, threads, incremental order, small tables."""
+    """Ten documents take the ways that are meant for a million: windows, threads, columns that go and come again."""
     if request.param == "as for many documents":
         monkeypatch.setattr(table, "FEW", 1)
         monkeypatch.setattr(kept, "FEW_ROWS", 0)
         monkeypatch.setattr(kept, "DOCUMENTS_A_READ", 2)
+        monkeypatch.setattr(kept, "COLUMNS_KEPT", 2)
         monkeypatch.setattr(ranks, "NEW_SHARE", 1)
         monkeypatch.setattr("control_plane.store.columns.SPARE", 0)
 
