@@ -103,7 +103,7 @@ class Metrics:
 
     def text(self, counters: Mapping[str, float], gauges: Mapping[str, float]) -> str:
         """The whole page: what is kept here, what services count, and values that were just looked up."""
-        now = {
+        now: dict[str, float] = {
             **self.gauges,
             **gauges,
             "calls_running": self.running,
@@ -118,7 +118,7 @@ class Metrics:
             "resident_memory_bytes": resident_bytes(),
         }
         times = os.times()
-        counts = {**counters, "process_cpu_seconds": times.user + times.system}
+        counts: dict[str, float] = {**counters, "process_cpu_seconds": times.user + times.system}
         lines = [
             *_family("calls_total", "counter", (self._call_line(*call) for call in sorted(self._calls))),
             *_family(
