@@ -292,3 +292,37 @@ def test_the_counter_tells_of_repeats(world: World, client: RetryingClient, prox
     proxy.cut("models.delete", "after")
     client.call("models.delete", {"model": world.model()})
     assert count() == before + 1
+
+
+# ---------------------------------------------------------------------------------------------- proxies and closers
+
+
+def test_the_same_call_again_on_a_proxys_connection_is_a_retry_until_its_client_calls_something_else(
+    world: World, server: RunningServer
+) -> None:
+    """A proxy keeps its connection when its client is gone, and sends the retry over it."""
+    client = RetryingClient(server.api, server.login(), {"X-Forwarded-For": "192.0.2.7"})
+    body = {"model": world.model()}
+    assert [client.call("models.delete", body)[:2] for _ in range(2)] == [(200, 0), (200, 0)]
+    client.call("debug.ping_auth")
+    assert client.call("models.delete", body)[:2] == (400, 201)
+    client.close()
+
+
+def test_who_closes_after_every_call_is_refused_as_ever_but_may_enqueue_again(
+    world: World, server: RunningServer
+) -> None:
+    queue, task, model, token = world.queue(), world.task(), world.model(), server.login()
+
+    def call(name: str, body: dict[str, Any]) -> tuple[int, int]:
+        client = RetryingClient(server.api, token, {"Connection": "close"})
+        try:
+            return client.call(name, body)[:2]
+        finally:
+            client.close()
+
+    assert [call("models.delete", {"model": model}) for _ in range(2)] == [(200, 0), (400, 201)]
+    assert [call("tasks.enqueue", {"task": task, "queue": queue}) for _ in range(2)] == [(200, 0), (200, 0)]
+    assert waiting(world, queue) == [task]
+    assert [call("queues.get_next_task", {"queue": queue}) for _ in range(2)] == [(200, 0), (200, 0)]
+    assert waiting(world, queue) == []
