@@ -10,6 +10,7 @@ BENCHMARKS = {
     "api": "calls a second of one server process on one core",
     "footprint": "an idle server: memory, and its first answer after the start",
     "curves": "reading 10,000 reported points over HTTP",
+    "queries": "tasks.get_all_ex among 100,000 tasks",
     "start": "enqueue -> first line of user code, warm environment",
 }
 
