@@ -140,7 +140,9 @@ def test_daemon_unregisters_when_it_ends(
     official_agent: Path, environment: dict[str, str], home: Path, call: Api
 ) -> None:
     with serving(official_agent, environment, home, "leaving-agent", "agent third") as started:
-        eventually(lambda: worker(call, "leaving-agent"), 40)
+        # Before its first poll the agent dies of the signal, and tells nobody.
+        eventually(lambda: "No tasks in" in (home / "leaving-agent.log").read_text(errors="replace"), 60)
+        assert worker(call, "leaving-agent")
         started.send_signal(signal.SIGINT)
         started.wait(40)
         eventually(lambda: worker(call, "leaving-agent") is None, 10)
