@@ -107,13 +107,6 @@ class Metrics:
             **self.gauges,
             **gauges,
             "calls_running": self.running,
-            "lost_tasks_total": "Tasks that failed because their agent was gone.",
-            "returned_entries_total": "Queue entries that returned because nobody started their task in time.",
-            "sealed_events_total": "Events moved from the store's memory into segments.",
-            "sealing_rounds_total": "Rounds of moving events into segments.",
-            "swept_segments_total": "Segments removed because nothing names them any more.",
-            "unanswered_entries_total": "Queue entries that returned because their answer could not be written.",
-            "watchdog_rounds_total": "Rounds of the watchdogs; only the leading server makes any.",
             "process_start_time_seconds": self._started,
             "resident_memory_bytes": resident_bytes(),
         }
