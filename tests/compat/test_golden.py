@@ -56,15 +56,18 @@ def replay() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module")
-def recorded_server(replay: ModuleType) -> Iterator[Any]:
-    """A fresh server as the recordings met theirs: called by an ordinary user named "tests"."""
+@pytest.fixture(scope="module", params=["POST", pytest.param("GET", marks=pytest.mark.full)])
+def recorded_server(replay: ModuleType, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A fresh server as the recordings met theirs: called by an ordinary user named "tests".
+
+    Recorded as POST; official clients send the same as GET with a body.
+    """
     with running_server() as server:
         names = {"name": "tests", "given_name": "Default", "family_name": "User", "role": "user"}
         user = server.call("auth.create_user", names)["id"]
         token = server.call("auth.get_token_for_user", {"user": user})["token"]
         keys = server.call("auth.create_credentials", {"label": "golden"}, token=token)["credentials"]
-        client = replay.Server(server.api, keys["access_key"], keys["secret_key"], server.files)
+        client = replay.Server(server.api, keys["access_key"], keys["secret_key"], server.files, request.param)
         client.login()
         assert (client.base["me"], client.base["my_name"]) == (user, "tests")
         yield client
