@@ -14,7 +14,7 @@ from control_plane.logs import exception_facts
 from control_plane.services.context import Context
 from control_plane.services.status import Status
 from control_plane.store.errors import StoreError
-from control_plane.store.segments.due import AT_ONCE, LARGE_BLOCKS
+from control_plane.store.segments.due import AT_ONCE, LARGE_BLOCKS, QUIET_MS
 from control_plane.store.segments.files import SegmentsUnavailable
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,9 @@ async def make_round(ctx: Context) -> int:
             if await due.live_blocks(owner, generation) < LARGE_BLOCKS // 2:
                 await due.set(owner, now_ms + POSTPONED_MS)
                 continue
+        if due_ms == AT_ONCE:
+            # Looked at once more: what is written next is not noted again for a while (`due.NOTED_AGAIN_S`).
+            await due.set(owner, now_ms + QUIET_MS)
         if document is not None and sealer is not None:
             ctx.counters["sealed_events"] += await sealer.seal(owner)
         await due.done(owner, due_ms)

@@ -194,6 +194,16 @@ def sealing() -> str:
     return "{m}:sealing"
 
 
+def segments_held() -> str:
+    """STRING with expiry: files of segments have to stay, see `segments.hold`."""
+    return "{m}:segments:held"
+
+
+def retention() -> str:
+    """HASH: project -> what is kept of its ended tasks, see `store.retention`."""
+    return "{m}:retention"
+
+
 def replaced_segments() -> str:
     """ZSET: `name SP generation SP owner` of a segment that is part of another now -> since when, ms."""
     return "{m}:segments:replaced"

@@ -91,6 +91,11 @@ class Due:
         )
         return sum(map(int, found))
 
+    async def everyone(self) -> list[tuple[str, int]]:
+        """(owner, when they are due) of all who have events that are not sealed, longest first."""
+        found: Any = await self._connection.run(lambda client: client.zrange(keys.unsealed(), 0, -1, withscores=True))
+        return [(owner.decode(), int(score)) for owner, score in found]
+
     async def waiting(self) -> int:
         """How many owners have events that are not sealed."""
         found: Any = await self._connection.run(lambda client: client.zcard(keys.unsealed()))

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, unquote
 
 from control_plane.store.errors import StoreError
@@ -27,6 +27,7 @@ from control_plane.store.errors import StoreError
 SUFFIX = ".seg"
 MARK = "store-id"
 _FILE = re.compile(r"(\d+)-([0-9a-f]{32})\.seg")
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 class SegmentsUnavailable(StoreError):
@@ -67,7 +68,10 @@ class SegmentFiles(ABC):
 
     async def put(self, owner: str, generation: int, name: str, body: bytes) -> None:
         """Write a file; it survives a power cut when this returns. Raises SegmentsUnavailable."""
-        await self._run(self._write, _path(owner, generation, name), body)
+        try:
+            await self._run(self._write, _path(owner, generation, name), body)
+        except SegmentMissing as error:  # what it should be written into
+            raise SegmentsUnavailable(str(error)) from None
 
     async def read(self, owner: str, generation: int, name: str, offset: int, length: int) -> bytes:
         """Some bytes of a file; fewer at its end. Raises SegmentMissing, SegmentsUnavailable."""
@@ -82,6 +86,10 @@ class SegmentFiles(ABC):
         """Every file, or an owner's. Raises SegmentsUnavailable."""
         folder = "" if owner is None else _folder(owner)
         return await self._run(lambda: list(self._list(folder)))  # type: ignore[no-any-return]
+
+    async def remove_unfinished(self, before_s: float) -> None:
+        """Remove what those who died while they wrote left before a time, s since the epoch."""
+        await self._run(self._remove_unfinished, before_s)
 
     async def identify(self, wanted: str, *, is_new: bool) -> str:
         """The mark of the place; a new one is marked first, of another without a mark it is "".
@@ -119,6 +127,9 @@ class SegmentFiles(ABC):
     @abstractmethod
     def _delete(self, path: str) -> None: ...
 
+    def _remove_unfinished(self, before_s: float) -> None:
+        """Object stores have nothing unfinished that could be seen."""
+
     @abstractmethod
     def _list(self, folder: str) -> Iterator[Found]: ...
 
@@ -132,10 +143,9 @@ class _Directory(SegmentFiles):
 
     def _write(self, path: str, body: bytes) -> None:
         target = self._root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            with beside.open("wb") as file:
+            with _opened(beside) as file:
                 file.write(body)
                 file.flush()
                 os.fsync(file.fileno())
@@ -173,9 +183,20 @@ class _Directory(SegmentFiles):
     def _list(self, folder: str) -> Iterator[Found]:
         for above, _, names in os.walk(self._root / folder):
             for name in names:
-                status = os.stat(os.path.join(above, name))
+                try:
+                    status = os.stat(os.path.join(above, name))
+                except FileNotFoundError:
+                    continue  # deleted meanwhile
                 if found := _found(f"{Path(above).name}/{name}", status.st_size, status.st_mtime):
                     yield found
+
+    def _remove_unfinished(self, before_s: float) -> None:
+        for above, _, names in os.walk(self._root):
+            for name in names:
+                path = Path(above, name)
+                with contextlib.suppress(FileNotFoundError):  # finished meanwhile
+                    if _UNFINISHED.fullmatch(name) and path.stat().st_mtime < before_s:
+                        path.unlink()
 
 
 class _Remote(SegmentFiles):
@@ -193,8 +214,11 @@ class _Remote(SegmentFiles):
 
     def _write(self, path: str, body: bytes) -> None:
         target = f"{self._root}/{path}"
-        self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
-        self._fs.pipe_file(target, body)
+        try:
+            self._fs.pipe_file(target, body)  # object stores have no folders
+        except FileNotFoundError:
+            self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            self._fs.pipe_file(target, body)
 
     def _read(self, path: str, offset: int, length: int) -> bytes:
         target = f"{self._root}/{path}"
@@ -218,6 +242,14 @@ class _Remote(SegmentFiles):
             seconds = written.timestamp() if hasattr(written, "timestamp") else float(written)
             if found := _found("/".join(path.split("/")[-2:]), int(facts.get("size") or 0), seconds):
                 yield found
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A new file, in a folder that is made where it is not there or was removed, empty, at this moment."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return path.open("xb")
 
 
 def _folder(owner: str) -> str:

@@ -113,6 +113,8 @@ class Footer(msgspec.Struct, array_like=True, frozen=True):
     generation: int
     series: list[SeriesPlace]
     chunks: list[ChunkPlace]
+    salt: str = ""
+    """Makes every file another one, so that none is written where an equal one is just being swept."""
 
     @property
     def points(self) -> int:
@@ -129,8 +131,8 @@ def name_of(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
-def encode(owner: str, generation: int, contents: Contents) -> bytes:
-    """The whole file."""
+def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -> bytes:
+    """The whole file; of equal contents with another salt it is another one."""
     pieces: list[bytes] = [MAGIC]
     at = len(MAGIC)
     series: list[SeriesPlace] = []
@@ -176,7 +178,7 @@ def encode(owner: str, generation: int, contents: Contents) -> bytes:
             )
             pieces.append(packed)
             at += len(packed)
-    footer = compressor.compress(_encode(Footer(owner, generation, series, chunks)))
+    footer = compressor.compress(_encode(Footer(owner, generation, series, chunks, salt)))
     return b"".join((*pieces, footer, TAIL.pack(at, len(footer), MAGIC)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from control_plane.store.segments import format as segment
 from control_plane.store.segments import index
 from control_plane.store.segments.files import SegmentFiles, SegmentMissing
 from control_plane.store.segments.format import Contents, Sealed
+from control_plane.store.segments.hold import is_held
 from control_plane.store.segments.index import Entry, Snapshot, State
 from control_plane.store.segments.reader import SegmentReader
 
@@ -32,6 +34,8 @@ BLOCKS_A_SEAL = 4000
 SMALL_BYTES = 1024 * 1024
 SMALL_SEGMENTS = 8
 """So many small segments in a row are made one."""
+MERGE_BYTES = 16 * SMALL_BYTES
+"""More is not made one at a time."""
 ORPHAN_S = 3600
 """A file that no index names is left alone for so long: somebody may be about to name it."""
 
@@ -56,7 +60,7 @@ class Sealer:
             if not any(found.blocks.values()):
                 break
             contents = await asyncio.to_thread(collect, found.blocks)
-            entry = await self._write(owner, found.state.generation, contents)
+            entry = await self.write(owner, found.state.generation, contents)
             if not await self._commit(owner, found, entry):
                 continue  # somebody else sealed, or the owner was reset: look again
             sealed += sum(entry.counts.values())
@@ -64,8 +68,9 @@ class Sealer:
             await self.merge(owner)
         return sealed
 
-    async def _write(self, owner: str, generation: int, contents: Contents, *, is_thinned: bool = False) -> Entry:
-        body = await asyncio.to_thread(segment.encode, owner, generation, contents)
+    async def write(self, owner: str, generation: int, contents: Contents, *, is_thinned: bool = False) -> Entry:
+        """Write a file that no index names yet."""
+        body = await asyncio.to_thread(segment.encode, owner, generation, contents, salt=secrets.token_hex(8))
         name = segment.name_of(body)
         await self._files.put(owner, generation, name, body)
         counts = Counter({family: len(records) for family, records in contents.records.items()})
@@ -86,19 +91,21 @@ class Sealer:
 
     # ---- segments made anew
 
-    async def merge(self, owner: str) -> None:
-        """Make one of many small segments in a row."""
+    async def merge(self, owner: str, *, least: int = SMALL_SEGMENTS) -> int:
+        """Make one of so many small segments in a row, or more; returns how many there are less."""
+        less = 0
         while True:
             state = await index.read_state(self._connection, owner)
             entries = await index.entries(self._connection, owner, state.generation)
-            run = _small_run(entries)
+            run = _small_run(entries, least)
             if not run:
-                return
+                return less
             contents = await self._contents(owner, state, {number: entries[number] for number in run})
             if contents is None:
                 continue
             is_thinned = any(entries[number].is_thinned for number in run)
-            await self._swap(owner, state, entries, run, contents, is_thinned=is_thinned)
+            if await self._swap(owner, state, entries, run, contents, is_thinned=is_thinned) is not None:
+                less += len(run) - 1
 
     async def drop_lines(self, owner: str, is_doomed: Callable[[Record], bool]) -> int:
         """Remove console lines from an owner's segments; returns how many. Dying within leaves some of them there."""
@@ -163,39 +170,52 @@ class Sealer:
         contents: Contents,
         *,
         is_thinned: bool,
-        at_once: bool = False,
     ) -> str | None:
-        """Put these contents in the place of some segments; the new one's name ("" = nothing left), None = lost.
+        """Put these contents in the place of some segments; the new one's name ("" = nothing left), None = lost."""
+        is_empty = not contents.series and not any(contents.records.values())
+        entry = None if is_empty else await self.write(owner, state.generation, contents, is_thinned=is_thinned)
+        new: dict[int, Entry | None] = {number: None for number in numbers}
+        new[numbers[0]] = entry
+        if not await self.replace(owner, state, entries, new):
+            return None
+        return entry.name if entry else ""
+
+    async def replace(
+        self, owner: str, state: State, entries: Mapping[int, Entry], new: Mapping[int, Entry | None]
+    ) -> bool:
+        """Put written segments in the place of others, all in one step; False when something changed meanwhile.
 
         Args:
-            at_once: remove the old files now, not when those who may read them are done.
+            new: number of the seal -> what is there from now on, None = nothing.
         """
-        is_empty = not contents.series and not any(contents.records.values())
-        entry = None if is_empty else await self._write(owner, state.generation, contents, is_thinned=is_thinned)
-        args = [state.generation, state.seal, numbers[0], index.pack(entry) if entry else "", *numbers]
+        args: list[Any] = [state.generation, state.seal]
+        for number, entry in new.items():
+            args += [number, index.pack(entry) if entry else ""]
         script_keys = [keys.event_meta(owner), keys.event_segments(owner, state.generation)]
         swapped = await self._connection.run(
             lambda _: self._connection.script("swap_segments", script_keys, args), owner=owner
         )
-        if not swapped:
-            return None
-        old = [entries[number].name for number in numbers if entry is None or entries[number].name != entry.name]
-        if at_once:
-            for name in old:
-                await self._files.delete(owner, state.generation, name)
-        else:
+        if swapped:
+            kept = {entry.name for entry in new.values() if entry}
+            old = [entries[number].name for number in new if entries[number].name not in kept]
             await self._replaced.add(owner, state.generation, old)
-        return entry.name if entry else ""
+        return bool(swapped)
 
     # ---- forgetting
 
     async def forget(self, owner: str, generation: int, entries: Iterable[Entry]) -> None:
         """Remove the files of a generation that is over; what dies in between is left to the sweep."""
+        entries = list(entries)
+        if await is_held(self._connection):
+            await self._replaced.add(owner, generation, [entry.name for entry in entries])
+            return
         for entry in entries:
             await self._files.delete(owner, generation, entry.name)
 
     async def remove_replaced(self, *, before_ms: int) -> int:
         """Remove the files that were made one with others before a time; returns how many."""
+        if await is_held(self._connection):
+            return 0
         found = await self._replaced.before(before_ms)
         for member, (owner, generation, name) in found.items():
             named = await index.entries(self._connection, owner, generation)
@@ -206,6 +226,10 @@ class Sealer:
 
     async def sweep(self, *, now_s: float, orphan_s: float = ORPHAN_S) -> int:
         """Remove the files that no index names; returns how many."""
+        if await is_held(self._connection):
+            return 0
+        await self._files.remove_unfinished(now_s - orphan_s)
+        later = set((await self._replaced.all()).values())
         by_owner: dict[tuple[str, int], list[str]] = {}
         for found in await self._files.list():
             if now_s - found.written_at > orphan_s:
@@ -215,6 +239,8 @@ class Sealer:
             named = {entry.name for entry in (await index.entries(self._connection, owner, generation)).values()}
             state = await index.read_state(self._connection, owner)
             for name in names:
+                if (owner, generation, name) in later:
+                    continue
                 if name not in named or state.generation != generation:
                     await self._files.delete(owner, generation, name)
                     removed += 1
@@ -236,9 +262,18 @@ class Replaced:
 
     async def before(self, before_ms: int) -> dict[bytes, tuple[str, int, str]]:
         """Member -> (owner, generation, name) of the oldest, noted before a time."""
-        found: Any = await self._connection.run(
-            lambda client: client.zrangebyscore(keys.replaced_segments(), "-inf", before_ms, start=0, num=100)
+        return self._parts(
+            await self._connection.run(
+                lambda client: client.zrangebyscore(keys.replaced_segments(), "-inf", before_ms, start=0, num=100)
+            )
         )
+
+    async def all(self) -> dict[bytes, tuple[str, int, str]]:
+        """The same of all that there are."""
+        return self._parts(await self._connection.run(lambda client: client.zrange(keys.replaced_segments(), 0, -1)))
+
+    @staticmethod
+    def _parts(found: Any) -> dict[bytes, tuple[str, int, str]]:
         parts = {member: member.decode().split(" ", 2) for member in found}
         return {member: (owner, int(generation), name) for member, (name, generation, owner) in parts.items()}
 
@@ -280,17 +315,20 @@ def _together(workers: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
     return runs
 
 
-def _small_run(entries: Mapping[int, Entry]) -> list[int]:
+def _small_run(entries: Mapping[int, Entry], least: int) -> list[int]:
     """The first run of small segments that is long enough, or nothing."""
     run: list[int] = []
+    size = 0
     for number, entry in entries.items():
-        if entry.size > SMALL_BYTES:
-            if len(run) >= SMALL_SEGMENTS:
+        is_small = entry.size <= SMALL_BYTES
+        if not is_small or size > MERGE_BYTES:
+            if len(run) >= least:
                 break
-            run = []
-        else:
+            run, size = [], 0
+        if is_small:
             run.append(number)
-    return run if len(run) >= SMALL_SEGMENTS else []
+            size += entry.size
+    return run if len(run) >= least else []
 
 
 def _after(id: bytes) -> str:
