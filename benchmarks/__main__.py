@@ -11,6 +11,7 @@ BENCHMARKS = {
     "footprint": "an idle server: memory, and its first answer after the start",
     "curves": "reading 10,000 reported points over HTTP",
     "queries": "tasks.get_all_ex among 100,000 tasks",
+    "segments": "sealed events at scale: 100,000,000 points, a console of 1 GB",
     "start": "enqueue -> first line of user code, warm environment",
 }
 

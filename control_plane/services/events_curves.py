@@ -57,11 +57,13 @@ async def _curves(
     ctx: Context, owner: str, request: HistogramRequest | MultiHistogramRequest
 ) -> dict[str, dict[str, Any]]:
     answer: dict[str, dict[str, Any]] = {}
-    turns = Turns()
-    found_series = await ctx.store.events.arrays(owner, wanted(request.metrics), with_times=request.key != "iter")
-    for (metric, variant), series in found_series.items():
-        await turns.rest()
-        found = curve(series, request.key, request.samples, extremes=request.extremes)
+    curves = await ctx.store.events.each(
+        owner,
+        wanted(request.metrics),
+        lambda series: curve(series, request.key, request.samples, extremes=request.extremes),
+        with_times=request.key != "iter",
+    )
+    for (metric, variant), found in curves.items():
         if found["x"]:
             answer.setdefault(metric, {})[variant] = {"name": variant, **found}
     return answer

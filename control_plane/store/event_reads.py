@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,9 @@ T = TypeVar("T")
 TRIES = 5
 POINTS_BESIDE = 10_000
 """So many points are put in order in a thread."""
+GROUP_POINTS = 500_000
+GROUPS_AT_ONCE = 2
+"""Series are read in groups of so many points, so many groups at once."""
 
 Names = Collection[tuple[str, str | None]]
 """(metric, variant) pairs; variant None means all of the metric."""
@@ -53,50 +57,85 @@ class EventReads:
         self._files: SegmentFiles | None = None
         self._segments: SegmentReader | None = None
 
-    async def points(self, owner: str, wanted: Names | None, *, with_times: bool = True) -> dict[
-        tuple[str, str], Merge
-    ]:  # fmt: skip
-        """{(metric, variant): its points}. Without times those of sealed points are missing."""
-        await load_numpy()
-        return await self._again_when_swapped(lambda: self._points(owner, wanted, with_times))
+    async def points(self, owner: str, wanted: Names | None) -> dict[tuple[str, str], Merge]:
+        """{(metric, variant): its points, as they were written}."""
+        return await self._again_when_swapped(lambda: self._points(owner, wanted))
 
-    async def _points(self, owner: str, wanted: Names | None, with_times: bool) -> dict[tuple[str, str], Merge]:
-        from control_plane.store.points import Merge
+    async def _points(self, owner: str, wanted: Names | None) -> dict[tuple[str, str], Merge]:
+        snapshot = await index.snapshot(self._connection, owner, ("scalar",))
+        entries = _with_family(snapshot, "scalar")
+        merges = await self._sealed(owner, snapshot, entries, wanted) if entries else {}
+        return await _with_live(merges, snapshot, wanted)
 
-        found = await index.snapshot(self._connection, owner, ("scalar",))
+    async def each(
+        self,
+        owner: str,
+        wanted: Names | None,
+        use: Callable[[SeriesArrays], T],
+        *,
+        with_times: bool = True,
+    ) -> dict[tuple[str, str], T]:
+        """What `use` makes of every series, overwritten points left out; few series are in memory at once.
+
+        Args:
+            use: a pure function; of long series it runs in a thread.
+            with_times: without them the times of sealed points are not read, and `use` looks at none.
+        """
+        return await self._again_when_swapped(lambda: self._each(owner, wanted, use, with_times))
+
+    async def _each(
+        self, owner: str, wanted: Names | None, use: Callable[[SeriesArrays], T], with_times: bool
+    ) -> dict[tuple[str, str], T]:
+        snapshot = await index.snapshot(self._connection, owner, ("scalar",))
+        live = await _with_live({}, snapshot, wanted)
+        entries = _with_family(snapshot, "scalar")
+        sizes = Counter({name: len(merge) for name, merge in live.items()})
+        if entries:
+            for footer in await (await self._reader()).footers(owner, snapshot.state.generation, entries):
+                for place in footer.series:
+                    name = (place.metric, place.variant)
+                    if wanted is None or name in wanted or (place.metric, None) in wanted:
+                        sizes[name] += place.count
+        turns = asyncio.Semaphore(GROUPS_AT_ONCE)
+
+        async def used(names: list[tuple[str, str]]) -> dict[tuple[str, str], T]:
+            async with turns:
+                merges = await self._sealed(owner, snapshot, entries, names, with_times=with_times) if entries else {}
+                for name in names:
+                    if name in live:
+                        merges[name] = merges[name].followed_by(live[name]) if name in merges else live[name]
+                if sum(sizes[name] for name in names) < POINTS_BESIDE:
+                    return {name: use(merges[name].arrays()) for name in names}
+                return await asyncio.to_thread(lambda: {name: use(merges.pop(name).arrays()) for name in names})
+
+        found = await asyncio.gather(*(used(names) for names in _groups(sizes)))
+        return {name: one for group in found for name, one in group.items()}
+
+    async def _sealed(
+        self,
+        owner: str,
+        snapshot: Snapshot,
+        entries: Mapping[int, Entry],
+        wanted: Names | None,
+        *,
+        with_times: bool = True,
+    ) -> dict[tuple[str, str], Merge]:
+        reader = await self._reader()
+        from control_plane.store.points import Merge  # loaded by now
+
         merges: dict[tuple[str, str], Merge] = {}
-        sealed = {number: entry for number, entry in found.segments.items() if entry.counts.get("scalar")}
-        if sealed:
-            for place, columns in await (await self._reader()).series(
-                owner, found.state.generation, sealed, wanted, with_times=with_times
-            ):
-                merges.setdefault((place.metric, place.variant), Merge()).add_arrays(*columns)
-        turns = Turns()
-        for _, block in found.blocks["scalar"]:
-            points = unpack_points(block)
-            name = (points.metric, points.variant)
-            if wanted is None or name in wanted or (points.metric, None) in wanted:
-                merges.setdefault(name, Merge()).add_block(points)
-            await turns.rest()
+        generation = snapshot.state.generation
+        for place, columns in await reader.series(owner, generation, entries, wanted, with_times=with_times):
+            merges.setdefault((place.metric, place.variant), Merge()).add_arrays(*columns)
         return merges
 
-    async def arrays(
-        self, owner: str, wanted: Names | None = None, *, with_times: bool = True
-    ) -> dict[tuple[str, str], SeriesArrays]:
-        """Every point of the series, overwritten ones left out.
+    async def scalars(self, owner: str, wanted: Names | None = None) -> dict[tuple[str, str], Series]:
+        """Every point of the series as lists, overwritten ones left out: for those who look at few points.
 
         Args:
             wanted: (metric, variant) pairs, variant None = all of the metric; None = every series.
-            with_times: without them the times of sealed points are not read, and no times may be used.
         """
-        merges = await self.points(owner, wanted, with_times=with_times)
-        if sum(map(len, merges.values())) > POINTS_BESIDE:
-            return await asyncio.to_thread(lambda: {name: merges[name].arrays() for name in sorted(merges)})
-        return {name: merges[name].arrays() for name in sorted(merges)}
-
-    async def scalars(self, owner: str, wanted: Names | None = None) -> dict[tuple[str, str], Series]:
-        """The same as lists, for those who look at few points."""
-        return {name: found.lists() for name, found in (await self.arrays(owner, wanted)).items()}
+        return await self.each(owner, wanted, lambda arrays: arrays.lists())
 
     async def records(self, owner: str, family: str) -> list[Record]:
         """Plots, images or vectors, overwritten ones left out, in the order they came."""
@@ -192,7 +231,7 @@ class EventReads:
 
     async def _chunks(self, owner: str, snapshot: Snapshot, family: str) -> list[tuple[Entry, ChunkPlace]]:
         """The sealed chunks of a family, oldest segment first."""
-        entries = {number: entry for number, entry in snapshot.segments.items() if entry.counts.get(family)}
+        entries = _with_family(snapshot, family)
         if not entries:
             return []
         footers = await (await self._reader()).footers(owner, snapshot.state.generation, entries)
@@ -211,6 +250,41 @@ class EventReads:
             except SegmentMissing:
                 await asyncio.sleep(0)
         return await read()
+
+
+def _with_family(snapshot: Snapshot, family: str) -> dict[int, Entry]:
+    """The segments with events of a family, oldest first."""
+    return {number: entry for number, entry in snapshot.segments.items() if entry.counts.get(family)}
+
+
+async def _with_live(
+    merges: dict[tuple[str, str], Merge], snapshot: Snapshot, wanted: Names | None
+) -> dict[tuple[str, str], Merge]:
+    """What is not sealed, added to what is."""
+    await load_numpy()
+    from control_plane.store.points import Merge
+
+    turns = Turns()
+    for _, block in snapshot.blocks["scalar"]:
+        points = unpack_points(block)
+        name = (points.metric, points.variant)
+        if wanted is None or name in wanted or (points.metric, None) in wanted:
+            merges.setdefault(name, Merge()).add_block(points)
+        await turns.rest()
+    return merges
+
+
+def _groups(sizes: Mapping[tuple[str, str], int]) -> list[list[tuple[str, str]]]:
+    """Names in order, as many in a group as have `GROUP_POINTS` together, a long series alone."""
+    groups: list[list[tuple[str, str]]] = []
+    size = GROUP_POINTS
+    for name in sorted(sizes):
+        if size + sizes[name] > GROUP_POINTS:
+            groups.append([])
+            size = 0
+        groups[-1].append(name)
+        size += sizes[name]
+    return groups
 
 
 def _cut(lines: list[Record], at_ms: float | None, earlier: bool, most: int | None) -> list[Record]:

@@ -34,9 +34,11 @@ class Buckets:
 def _buckets(xs: Integers, values: Floats, samples: int) -> Buckets:
     """At most `samples` intervals and one. `xs` ascend, and there is one at least."""
     interval = max(1, math.ceil((int(xs[-1]) - int(xs[0]) + 1) / samples))
-    numbers = xs // interval
-    firsts = np.flatnonzero(np.concatenate(([True], numbers[1:] != numbers[:-1])))
-    starts = numbers[firsts] * interval
+    edges = np.arange(int(xs[0]) // interval, int(xs[-1]) // interval + 1) * interval
+    ends = np.searchsorted(xs, edges[1:])
+    firsts = np.concatenate(([0], ends))
+    is_used = np.diff(np.append(firsts, len(xs))) > 0
+    firsts, starts = firsts[is_used], edges[is_used]
     is_number = np.isfinite(values)
     if is_number.all():
         counts = np.diff(np.append(firsts, len(values)))
@@ -114,6 +116,13 @@ class Merge:
         times += points.first_ms
         self.add_arrays(steps, times, np.frombuffer(points.values, "<f8"))
 
+    def followed_by(self, later: Merge) -> Merge:
+        """These points and then those."""
+        self._steps += later._steps
+        self._times += later._times
+        self._values += later._values
+        return self
+
     def written(self) -> SeriesArrays:
         """Everything, in the order it was written: iterations may come again."""
         empty = not self._steps
@@ -121,15 +130,18 @@ class Merge:
             return SeriesArrays(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
         if len(self._steps) > 1:
             for parts in (self._steps, self._times, self._values):
-                parts[:] = [np.concatenate(parts)]
+                parts[:] = [np.concatenate(parts)]  # the pieces are not needed any more
         return SeriesArrays(self._steps[0], self._times[0], self._values[0])
 
     def arrays(self) -> SeriesArrays:
         """What there is now, by iteration."""
         found = self.written()
+        if len(found.times_ms) < len(found.steps):  # read without times
+            found.times_ms = np.empty(0, np.int64)
         if (found.steps[1:] > found.steps[:-1]).all():  # as nearly every series is
             return found
         order = np.argsort(found.steps, kind="stable")
         steps = found.steps[order]
         order = order[np.append(steps[1:] != steps[:-1], True)]
-        return SeriesArrays(found.steps[order], found.times_ms[order], found.values[order])
+        times = found.times_ms[order] if len(found.times_ms) else found.times_ms
+        return SeriesArrays(found.steps[order], times, found.values[order])
