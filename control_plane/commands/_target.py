@@ -96,14 +96,12 @@ def settings_of(arguments: argparse.Namespace) -> tuple[Settings, dict[str, Any]
     if server is None or "data_dir" not in server:
         return settings, None
     chosen = any((*given.values(), os.environ.get("CLEARML_SERVER_DATA_DIR"), settings.redis_url))
-    if not chosen:
-        return load(os.environ, {"data_dir": server["data_dir"], "redis_url": server["redis"]}), server
-    if settings.redis_url:
-        if settings.redis_url != server["redis"]:
-            return settings, None
-        # That server's files are the ones that belong to this Redis, unless others were named.
-        return load(os.environ, {**given, "data_dir": arguments.data_dir or server["data_dir"]}), server
-    return settings, server if str(settings.data_dir) == server["data_dir"] else None
+    same = settings.redis_url == server["redis"] if settings.redis_url else str(settings.data_dir) == server["data_dir"]
+    if chosen and not same:
+        return settings, None
+    # That server's files are the ones that belong to its store, unless others were named.
+    its_own = {"data_dir": server["data_dir"], "redis_url": server["redis"], "segments": server["segments"]}
+    return load(os.environ, its_own | {name: value for name, value in given.items() if value}), server
 
 
 @asynccontextmanager

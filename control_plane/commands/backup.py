@@ -7,16 +7,20 @@ import asyncio
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from control_plane import __version__
 from control_plane.commands._progress import Progress
-from control_plane.commands._target import Target, add_arguments, located, print_json, run
+from control_plane.commands._target import CommandFailed, Target, add_arguments, located, print_json, run
 from control_plane.http.files import UPLOADING
+from control_plane.store import keys
 from control_plane.store.archive import Writer
 from control_plane.store.backup import save
 from control_plane.store.connection import Connection
+from control_plane.store.segment_links import SegmentLinks, local_root
+from control_plane.store.segments.files import MARK
 
 SECRETS = ("credentials.json", "secret")
 """Files of the data directory without which a restored server would be another one to its clients."""
@@ -47,12 +51,19 @@ async def _main(arguments: argparse.Namespace) -> int:
     if path.is_dir():
         path /= f"clearml-{now:%Y%m%d-%H%M%S}.backup"
     async with located(arguments) as target:
-        with Writer(path) as archive, Progress() as progress:
+        with ExitStack() as stack:
+            archive, progress = stack.enter_context(Writer(path)), stack.enter_context(Progress())
+            place = target.settings.segments_url
+            root = local_root(place)
+            links = stack.enter_context(SegmentLinks(root)) if root is not None and root.is_dir() else None
             connection = Connection(target.url, retry_s=5.0)
             try:
-                facts = await save(connection, archive, progress, embedded=not target.settings.redis_url)
+                await _check_place(connection, place, root)
+                facts = await save(connection, archive, progress, embedded=not target.settings.redis_url, links=links)
             finally:
                 await connection.close()
+            if links is not None:
+                await asyncio.to_thread(_add_segments, archive, links, progress)
             # After the store: a file that a document names was uploaded before.
             count = await asyncio.to_thread(_add_files, archive, target, progress, content=arguments.files)
             manifest = {
@@ -61,6 +72,7 @@ async def _main(arguments: argparse.Namespace) -> int:
                 **facts,
                 "files": count,
                 "files_content": bool(arguments.files),
+                "segments_elsewhere": place if place and root is None else "",
             }
             archive.finish(manifest)
     size = path.stat().st_size
@@ -68,9 +80,30 @@ async def _main(arguments: argparse.Namespace) -> int:
         print_json({"file": path, "bytes": size, **manifest})
     else:
         print(f"{path}: {size:,} bytes, the data of {manifest['moments'][0]}")
+        if manifest["segments_elsewhere"]:
+            print(f"the sealed events stay in {place}: copy them too")
         if not arguments.files and count:
             print(f"the {count:,} files of the file server are listed in it; --files puts their content in")
     return 0
+
+
+async def _check_place(connection: Connection, place: str, root: Path | None) -> None:
+    """Raise CommandFailed where sealed events lie that would not be found."""
+    found = await connection.run(lambda client: client.get(keys.segments_mark()))
+    if found is None:
+        return
+    if not place:
+        raise CommandFailed("this store has sealed events: set CLEARML_SERVER_SEGMENTS to where its servers keep them")
+    mark = root / MARK if root is not None else None
+    if mark is not None and (not mark.exists() or mark.read_bytes() != found):
+        raise CommandFailed(f"the sealed events of this store do not lie in {root}: set CLEARML_SERVER_SEGMENTS")
+
+
+def _add_segments(archive: Writer, links: SegmentLinks, progress: Progress) -> None:
+    for count, (name, path) in enumerate(links.files(), 1):
+        with path.open("rb") as source:
+            archive.add(f"segments/{name}", source)
+        progress("segments", count)
 
 
 def _add_files(archive: Writer, target: Target, progress: Progress, *, content: bool) -> int:

@@ -20,6 +20,7 @@ from control_plane.store import keys
 from control_plane.store.archive import CHUNK_BYTES, members, verify
 from control_plane.store.backup import finish_directory, finish_redis, restore_directory, restore_redis
 from control_plane.store.embedded import half_restored
+from control_plane.store.segment_links import local_root
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,7 +63,20 @@ async def _main(arguments: argparse.Namespace) -> int:
         print_json({"file": path, "data_dir": settings.data_dir, "files_restored": count, "backup": manifest})
     else:
         print(f"{where} holds the data of {manifest['moments'][0]}, {count:,} of {manifest['files']:,} files")
+        if settings.redis_url and _has_segments(manifest):
+            print(f"start servers with CLEARML_SERVER_SEGMENTS set to {_segments_dir(settings)}: sealed events")
+        if manifest["segments_elsewhere"]:
+            print(f"sealed events are read from {manifest['segments_elsewhere']}, as before")
     return 0
+
+
+def _has_segments(manifest: dict[str, Any]) -> bool:
+    return any(name.startswith("segments/") for name in manifest["members"])
+
+
+def _segments_dir(settings: Settings) -> Path:
+    """Where restored segments go: the directory that is set, else the default one."""
+    return local_root(settings.segments_url) or settings.data_dir / "segments"
 
 
 def _refuse_data(settings: Settings, manifest: dict[str, Any]) -> None:
@@ -70,6 +84,8 @@ def _refuse_data(settings: Settings, manifest: dict[str, Any]) -> None:
     if not settings.redis_url and half_restored(settings.data_dir / "store"):
         return  # all that lies there is of an earlier try
     taken = [] if settings.redis_url else [settings.data_dir / name for name in ("store", *SECRETS)]
+    if _has_segments(manifest):
+        taken.append(_segments_dir(settings))
     found = [str(path) for path in taken if path.exists()]
     files = settings.files_dir
     if manifest["files_content"] and files.is_dir() and any(files.iterdir()):
@@ -89,16 +105,17 @@ def _unpack(path: Path, settings: Settings, progress: Progress) -> int:
             # With a Redis, a directory that has its own is another replica's.
             if not (settings.redis_url and target.exists()):
                 write_private(target, content.read())
-        elif name.startswith("files/"):
-            inside = PurePosixPath(name.removeprefix("files/"))
+        elif name.startswith(("files/", "segments/")):
+            kind, _, rest = name.partition("/")
+            inside = PurePosixPath(rest)
             if inside.is_absolute() or ".." in inside.parts:
                 raise CommandFailed(f"the backup names a file outside of its directory: {name}")
-            target = settings.files_dir / inside
+            target = (settings.files_dir if kind == "files" else _segments_dir(settings)) / inside
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with target.open("wb") as file:
                 shutil.copyfileobj(content, file, CHUNK_BYTES)
                 file.flush()
                 os.fsync(file.fileno())
-            count += 1
-            progress("files", count)
+            count += kind == "files"
+            progress(kind, count)
     return count

@@ -14,10 +14,14 @@ from typing import Any
 
 from control_plane.commands._target import CommandFailed, Target, add_arguments, located, print_json, run
 from control_plane.store import Query, Store
+from control_plane.store.segments.files import open_files
 from control_plane.store.usage import usages
 
 _OWNER = re.compile(r"\.([0-9a-f]{32})(?=/|$)")
 """SDKs put what a task uploads below `<project>/<name>.<id>/`."""
+
+COLUMNS = ("documents", "events", "sealed", "files")
+"""In Redis, in Redis, among the segments, in the file server."""
 
 
 @dataclass
@@ -31,18 +35,19 @@ class Row:
     """The id of its project; of a project, its own."""
     documents: int = 0
     events: int = 0
+    sealed: int = 0
     files: int = 0
 
     @property
     def total(self) -> int:
-        return self.documents + self.events + self.files
+        return self.documents + self.events + self.sealed + self.files
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="clearml-server size",
-        description="Say which projects, tasks and models hold the bytes: documents, events, and files on disk.",
+        description="Say which projects, tasks and models hold the bytes: in Redis, in segments, in files.",
     )
     add_arguments(parser)
     parser.add_argument("--top", type=int, default=20, metavar="N", help="so many of each, the largest (default: 20)")
@@ -56,7 +61,7 @@ async def _main(arguments: argparse.Namespace) -> int:
         rows, projects, unowned = await measured(store, target, arguments.project)
     rows.sort(key=lambda row: (-row.total, row.id))
     projects.sort(key=lambda row: (-row.total, row.name))
-    total = {name: sum(getattr(row, name) for row in rows) for name in ("documents", "events", "files")}
+    total = {name: sum(getattr(row, name) for row in rows) for name in COLUMNS}
     if arguments.json:
         top = arguments.top
         print_json(
@@ -89,6 +94,10 @@ async def measured(store: Store, target: Target, project: str | None) -> tuple[l
         async for usage in usages(store.connection, kind, [one[0] for one in some]):
             owners[usage.id].documents, owners[usage.id].events = usage.document, usage.events
     unowned = 0
+    if target.settings.segments_url:
+        for segment in await open_files(target.settings.segments_url).list():
+            if segment.owner in owners:
+                owners[segment.owner].sealed += segment.size
     for owner, size in (await asyncio.to_thread(file_sizes, target.settings.files_dir)).items():
         if owner in owners:
             owners[owner].files = size
@@ -98,9 +107,8 @@ async def measured(store: Store, target: Target, project: str | None) -> tuple[l
     for row in owners.values():
         name = names.get(row.project, "(no project)")
         one = sums.setdefault(row.project, Row("project", row.project, name, row.project))
-        one.documents, one.events, one.files = (
-            one.documents + row.documents, one.events + row.events, one.files + row.files,
-        )  # fmt: skip
+        for column in COLUMNS:
+            setattr(one, column, getattr(one, column) + getattr(row, column))
     return list(owners.values()), list(sums.values()), 0 if project is not None else unowned
 
 
@@ -140,14 +148,14 @@ def _print(projects: list[Row], rows: list[Row], total: dict[str, int], unowned:
         for heading in ("name", "id", "kind" if shown is rows else "", "project" if shown is rows else ""):
             if heading:
                 table.add_column(heading, overflow="fold")
-        for heading in ("documents", "events", "files", "total"):
+        for heading in (*COLUMNS, "total"):
             table.add_column(heading, justify="right")
         for row in shown[:top]:
             more = [row.kind, names.get(row.project, "")] if shown is rows else []
-            sizes = (row.documents, row.events, row.files, row.total)
+            sizes = [getattr(row, column) for column in (*COLUMNS, "total")]
             table.add_row(row.name, row.id, *more, *map(decimal, sizes))
         console.print(table)
     console.print(
-        f"documents {decimal(total['documents'])}, events {decimal(total['events'])}, files {decimal(total['files'])}"
+        ", ".join(f"{column} {decimal(total[column])}" for column in COLUMNS)
         + (f"; files of no task or model {decimal(unowned)}" if unowned else "")
     )

@@ -59,6 +59,7 @@ def ready_facts(server: Running, settings: Settings) -> dict[str, str | int]:
         "pid": os.getpid(),
         "data_dir": str(settings.data_dir),
         "redis": settings.redis_url,
+        "segments": settings.segments_url,
     }
 
 

@@ -125,17 +125,20 @@ def verify(path: Path, told: Callable[[int], None] = lambda _: None) -> dict[str
     found: dict[str, dict[str, Any]] = {}
     manifest: dict[str, Any] | None = None
     read = 0
-    for name, content in members(path):
-        if name == MANIFEST:
-            manifest = orjson.loads(content.read())
-            continue
-        digest, size = hashlib.sha256(), 0
-        while piece := content.read(CHUNK_BYTES):
-            digest.update(piece)
-            size += len(piece)
-            told(read + size)
-        read += size
-        found[name] = {"bytes": size, "sha256": digest.hexdigest()}
+    try:
+        for name, content in members(path):
+            if name == MANIFEST:
+                manifest = orjson.loads(content.read())
+                continue
+            digest, size = hashlib.sha256(), 0
+            while piece := content.read(CHUNK_BYTES):
+                digest.update(piece)
+                size += len(piece)
+                told(read + size)
+            read += size
+            found[name] = {"bytes": size, "sha256": digest.hexdigest()}
+    except (tarfile.TarError, EOFError, orjson.JSONDecodeError) as error:
+        raise DamagedBackup(f"{path} is only part of a backup, or damaged: {error}") from None
     if manifest is None:
         raise DamagedBackup(f"{path} is no backup, or only part of one: its manifest is missing")
     if manifest["format"] > FORMAT:

@@ -22,6 +22,7 @@ from control_plane.store.copying import copy_all, is_empty
 from control_plane.store.embedded import HALF_RESTORED, EmbeddedStore, half_restored, sync_folder, write_durably
 from control_plane.store.errors import StoreError
 from control_plane.store.reconcile import reconcile
+from control_plane.store.segment_links import SegmentLinks
 from control_plane.store.snapshot import snapshot
 from control_plane.store.store import Store
 
@@ -29,11 +30,14 @@ Told = Callable[[str, int], None]
 """Called with what is being done and how far it is (bytes, keys or documents)."""
 
 
-async def save(connection: Connection, into: archive.Writer, told: Told, *, embedded: bool) -> dict[str, Any]:
+async def save(
+    connection: Connection, into: archive.Writer, told: Told, *, embedded: bool, links: SegmentLinks | None = None
+) -> dict[str, Any]:
     """Write a snapshot of every node; returns the facts of it for the manifest.
 
     Args:
         embedded: the store is a server's own, in which nothing of others lies.
+        links: links the segments that the snapshots name.
     """
     layout, restoring = await connection.run(
         lambda client: client.many([("GET", keys.schema_version()), ("GET", keys.restoring())])
@@ -48,11 +52,15 @@ async def save(connection: Connection, into: archive.Writer, told: Told, *, embe
     metadata = connection.client
     nodes = [metadata, *(client for client in connection.clients if client is not metadata)]
     moments = []
+    if links is not None:
+        await asyncio.to_thread(links.take)
     for number, client in enumerate(nodes):
         into.begin(f"store/{number}.rdb")
         moments.append(datetime.now(UTC).isoformat(timespec="milliseconds"))
         written = 0
         async for piece in snapshot(client):
+            if links is not None and not written:
+                await asyncio.to_thread(links.take)
             into.write(piece)
             written += len(piece)
             told(f"snapshot {number + 1} of {len(nodes)}", written)

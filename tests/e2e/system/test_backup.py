@@ -112,6 +112,7 @@ def check(data_dir: Path) -> dict[str, int]:
         async with EmbeddedStore(data_dir / "store") as embedded:
             store = await Store.open(embedded.url)
             try:
+                await store.open_segments(str(data_dir / "segments"))
                 return await invariants.check(store)
             finally:
                 await store.close()
@@ -167,10 +168,14 @@ def test_a_backup_of_the_embedded_store_goes_into_a_redis_and_back(tmp_path: Pat
     with single(tmp_path / "redis", "--repl-diskless-sync-delay", "0") as redis:
         filled = command("restore", str(tmp_path / "one"), "--redis", redis.url, "--data-dir", str(tmp_path / "r"))
         assert filled.returncode == 0, filled.stderr
+        assert f"CLEARML_SERVER_SEGMENTS set to {tmp_path / 'r' / 'segments'}" in filled.stdout.replace("\n", " ")
         refused = command("restore", str(tmp_path / "one"), "--redis", redis.url, "--data-dir", str(tmp_path / "r2"))
         assert refused.returncode == 1
         assert "not empty" in refused.stderr
-        saved = command("backup", str(tmp_path / "two"), "--redis", redis.url, "--data-dir", str(tmp_path / "r"))
+        saving = ("backup", str(tmp_path / "two"), "--redis", redis.url, "--data-dir", str(tmp_path / "r"))
+        assert "sealed events" in command(*saving).stderr
+        assert not (tmp_path / "two").exists()
+        saved = command(*saving, CLEARML_SERVER_SEGMENTS=str(tmp_path / "r" / "segments"))
         assert saved.returncode == 0, saved.stderr
     assert command("restore", str(tmp_path / "two"), "--data-dir", str(tmp_path / "back")).returncode == 0
     assert command("restore", str(tmp_path / "one"), "--data-dir", str(tmp_path / "direct")).returncode == 0
@@ -246,3 +251,28 @@ def test_a_store_that_a_live_server_uses_is_reached_and_not_started_twice(own_se
     nothing = command("size", "--data-dir", str(own_server.data_dir / "elsewhere"))
     assert nothing.returncode == 1
     assert "holds no server's data" in nothing.stderr
+
+
+def test_sealed_events_are_in_the_backup(own_server: RunningServer, tmp_path: Path) -> None:
+    task = own_server.call("tasks.create", {"name": "sealed", "type": "testing"})["id"]
+    for step in range(5):
+        event = {"type": "training_stats_scalar", "task": task, "metric": "m", "variant": "v", "iter": step, "value": 1}
+        own_server.call("events.add", event)
+
+    async def seal() -> None:
+        store = await Store.open(f"unix://{own_server.data_dir}/store/valkey.sock")
+        try:
+            await store.open_segments(str(own_server.data_dir / "segments"))
+            sealer = await store.events.sealer()
+            assert sealer is not None
+            assert await sealer.seal(task) == 5
+        finally:
+            await store.close()
+
+    asyncio.run(seal())
+    assert command("backup", str(tmp_path / "backup"), server=own_server).returncode == 0
+    sizes = json.loads(command("size", "--json", server=own_server).stdout)
+    assert sizes["owners"][0]["sealed"] > 0
+    filled = command("restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "restored"))
+    assert filled.returncode == 0, filled.stderr
+    assert check(tmp_path / "restored") == {"tasks": 1, "points": 5}
