@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from control_plane.schema.events import Added, DeleteForModel, DeleteForTask, Event
-from control_plane.services import event_batches
+from control_plane.services import event_batches, event_packing
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, fenced, unknown_model, unknown_task, validation
 from control_plane.services.event_batches import Batch, OwnerPart
@@ -20,6 +20,7 @@ from control_plane.services.registry import endpoint
 from control_plane.services.status import LOCKED
 from control_plane.services.tasks_common import begin, commit
 from control_plane.store.events import SEQUENCE, EarlierGeneration
+from control_plane.store.turns import Turns
 
 Owner = tuple[str, str]
 
@@ -31,15 +32,24 @@ async def add(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
         event = msgspec.convert(request, Event, strict=False)
     except msgspec.ValidationError as wrong:
         raise validation(f"event: {wrong}") from None
-    return await _store(ctx, [event], orjson.dumps(request))
+    batch = _batch(ctx, orjson.dumps(request))
+    event_batches.sort(batch, [event], worker=ctx.worker)
+    return await _store(ctx, batch)
 
 
 @endpoint("events.add_batch", bytes, Added, min_version="2.1")
 async def add_batch(ctx: Context, request: bytes) -> dict[str, Any]:
-    """Store the events of an NDJSON body, each line one event."""
-    if not request.strip():
+    """Store the events of an NDJSON body, each line one event, or of a packed one (`event_packing`)."""
+    batch, lines = _batch(ctx, request), request
+    if event_packing.is_packed(request):
+        lines = event_packing.unpack(request, batch, worker=ctx.worker)
+    elif not request.strip():
         raise ApiError(400, Subcode.EMPTY_BATCH, "Batch request contains no items")
-    return await _store(ctx, event_batches.decode(request), request)
+    turns = Turns()
+    for piece in event_batches.pieces(lines):
+        event_batches.sort(batch, event_batches.decode(piece), worker=ctx.worker)
+        await turns.rest()
+    return await _store(ctx, batch)
 
 
 @endpoint("events.delete_for_task", DeleteForTask, min_version="2.1")
@@ -68,10 +78,13 @@ async def _forget(ctx: Context, kind: str, owner: str) -> dict[str, Any]:
     return {"deleted": True}
 
 
-async def _store(ctx: Context, events: list[Event], body: bytes) -> dict[str, Any]:
+def _batch(ctx: Context, body: bytes) -> Batch:
+    """An empty batch: by its own id, or else by the bytes that it comes in."""
+    return Batch(ctx.batch_id or hashlib.blake2b(body, digest_size=16).hexdigest(), ctx.now_ms)
+
+
+async def _store(ctx: Context, batch: Batch) -> dict[str, Any]:
     """Store what can be stored; raise 400/131 when that is nothing."""
-    part_id = ctx.batch_id or hashlib.blake2b(body, digest_size=16).hexdigest()
-    batch = event_batches.sort(events, part_id=part_id, now_ms=ctx.now_ms, worker=ctx.worker)
     owners = await _accepted(ctx, batch)
     try:
         async with asyncio.TaskGroup() as group:

@@ -20,6 +20,9 @@ FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector
 POINTS_A_BLOCK = 1000
 """The knee of size against work (benchmarks of the packing, 100 to 10,000)."""
 
+BYTES_OF: Final = {"i": 4, "I": 4, "q": 8}
+"""How wide a number of a column is, by its type."""
+
 _INT32 = (-(2**31), 2**31 - 1)
 _UINT32_MAX = 2**32 - 1
 
@@ -100,6 +103,24 @@ def pack_points(
         )  # fmt: skip
 
 
+def cut(points: Points) -> Iterator[bytes]:
+    """The blocks of a series that is packed already, at most POINTS_A_BLOCK points each, order kept."""
+    if len(points) <= POINTS_A_BLOCK:
+        yield _encode(points)
+        return
+    step_bytes, time_bytes = BYTES_OF[points.steps_type], BYTES_OF[points.times_type]
+    for first in range(0, len(points), POINTS_A_BLOCK):
+        last = first + POINTS_A_BLOCK
+        yield _encode(
+            msgspec.structs.replace(
+                points,
+                steps=points.steps[first * step_bytes : last * step_bytes],
+                times=points.times[first * time_bytes : last * time_bytes],
+                values=points.values[first * 8 : last * 8],
+            )
+        )
+
+
 def unpack_points(block: bytes) -> Points:
     """The inverse of `pack_points`; its arrays are read by `columns`."""
     return _decode_points(block)
@@ -107,8 +128,8 @@ def unpack_points(block: bytes) -> Points:
 
 def columns(points: Points) -> tuple[array[int], list[int], array[float]]:
     """(steps, times in ms since the epoch, values) of a block."""
-    times = _array(points.times_type, points.times)
-    return _array(points.steps_type, points.steps), [points.first_ms + at for at in times], _floats(points.values)
+    times = integers(points.times_type, points.times)
+    return integers(points.steps_type, points.steps), [points.first_ms + at for at in times], _floats(points.values)
 
 
 def pack_records(records: Sequence[Record]) -> bytes:
@@ -127,7 +148,8 @@ def _bytes(values: array[int] | array[float]) -> bytes:
     return values.tobytes()
 
 
-def _array(kind: str, raw: bytes) -> array[int]:
+def integers(kind: str, raw: bytes) -> array[int]:
+    """A column of whole numbers."""
     values: array[int] = array(kind)
     values.frombytes(raw)
     if sys.byteorder == "big":

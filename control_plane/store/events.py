@@ -15,16 +15,28 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from control_plane.store import keys, series
-from control_plane.store.blocks import FAMILIES, Family, Record, pack_points, pack_records, unpack_records
+from control_plane.store.blocks import (
+    FAMILIES,
+    Family,
+    Points,
+    Record,
+    columns,
+    cut,
+    pack_points,
+    pack_records,
+    unpack_records,
+)
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
 from control_plane.store.event_reads import EventReads
+from control_plane.store.numeric import load_numpy
 from control_plane.store.segments import index
 from control_plane.store.segments.due import Due
 from control_plane.store.segments.files import SegmentFiles, SegmentsUnavailable
@@ -44,6 +56,8 @@ PART_KEPT_MS = 24 * 3600 * 1000
 
 ENTRIES_A_READ = 200
 CACHED_OWNERS = 512
+LONG_RUN = 64
+"""From so many points on arrays are faster than one after the other."""
 RACES = 50
 
 
@@ -58,6 +72,9 @@ class Run:
     steps: list[int] = field(default_factory=list)
     times_ms: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.steps)
 
 
 @dataclass
@@ -74,6 +91,8 @@ class Part:
     records: dict[Family, list[Record]] = field(default_factory=dict)
     generation: int | None = None
     """The only generation that may take the part; None: whichever there is."""
+    packed: list[Points] = field(default_factory=list)
+    """Scalars that came packed: written before those of `runs`."""
 
 
 class EarlierGeneration(StoreError):
@@ -144,7 +163,7 @@ class Events(EventReads):
             state = self._states.get(owner) or await self._load(owner)
             if part.generation is not None and part.generation < state.generation:
                 raise EarlierGeneration(owner)
-            changed = await self._statistics_after(owner, state, part.runs.values())
+            changed = await self._statistics_after(owner, state, [*part.packed, *part.runs.values()])
             answer = await self._write(owner, state, part, changed)
             if answer[0] == 2:
                 return Appended(int(answer[1]), (), bytes(answer[2]))
@@ -157,7 +176,7 @@ class Events(EventReads):
         raise StoreError(f"the events of {owner} changed faster than they could be followed")
 
     async def _write(self, owner: str, state: _State, part: Part, changed: Sequence[Statistics]) -> Any:
-        families: list[Family] = ["scalar"] if part.runs else []
+        families: list[Family] = ["scalar"] if part.runs or part.packed else []
         families += [family for family in FAMILIES if part.records.get(family)]
         script_keys = [
             keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner),
@@ -165,6 +184,9 @@ class Events(EventReads):
             *(keys.event_stream(owner, state.generation, family) for family in families),
         ]  # fmt: skip
         blocks: list[bytes | int] = []
+        for points in part.packed:
+            for block in cut(points):
+                blocks += [5, block]
         for run in part.runs.values():
             for block in pack_points(
                 run.metric, run.variant, run.worker, run.x_axis_label, run.steps, run.times_ms, run.values
@@ -187,44 +209,52 @@ class Events(EventReads):
             lambda _: self._connection.script("append_events", script_keys, args), owner=owner
         )
 
-    async def _statistics_after(self, owner: str, state: _State, runs: Iterable[Run]) -> list[Statistics]:
+    async def _statistics_after(self, owner: str, state: _State, runs: Sequence[Run | Points]) -> list[Statistics]:
         """The statistics of every series that the runs touch, as they will be."""
-        changed: list[Statistics] = []
-        late: list[Run] = []
+        if any(len(run) >= LONG_RUN for run in runs):
+            await load_numpy()
+        drafts: dict[tuple[str, str], Statistics] = {}
+        late: set[tuple[str, str]] = set()
         ordinal = len(state.statistics)
         for run in runs:
-            known = state.statistics.get((run.metric, run.variant))
-            if known is None:
-                one = Statistics(run.metric, run.variant, ordinal)
-                ordinal += 1
-            else:
-                one = series.unpack(series.pack(known))  # a copy: the write may be refused
+            name = (run.metric, run.variant)
+            one = drafts.get(name)
+            if one is None:
+                known = state.statistics.get(name)
+                if known is None:
+                    one = Statistics(run.metric, run.variant, ordinal)
+                    ordinal += 1
+                else:
+                    one = copy(known)  # the write may be refused
+                drafts[name] = one
             one.x_axis_label = run.x_axis_label or one.x_axis_label
-            if _add(one, run):
-                changed.append(one)
-            else:
-                late.append(run)
-                changed.append(one)
+            if not _add(one, run):
+                late.add(name)
         if late:
-            corrected = await self._corrected(owner, state, late, {(c.metric, c.variant): c for c in changed})
-            changed = [corrected.get((one.metric, one.variant), one) for one in changed]
-        return changed
+            again = [run for run in runs if (run.metric, run.variant) in late]
+            drafts |= await self._corrected(owner, again, drafts)
+        return list(drafts.values())
 
     async def _corrected(
-        self, owner: str, state: _State, runs: Sequence[Run], drafts: Mapping[tuple[str, str], Statistics]
+        self, owner: str, runs: Sequence[Run | Points], drafts: Mapping[tuple[str, str], Statistics]
     ) -> dict[tuple[str, str], Statistics]:
-        """Statistics made again from all points, for runs with points that may replace older ones."""
+        """Statistics made again from all points, for series with points that may replace older ones."""
         wanted = {(run.metric, run.variant) for run in runs}
         points = await self.points(owner, wanted)
+        from control_plane.store.added import add
         from control_plane.store.points import Merge  # loaded by now
 
-        result = {}
         for run in runs:
-            name = (run.metric, run.variant)
-            known = points.setdefault(name, Merge())
-            known.add(run.steps, run.times_ms, run.values)
-            draft = drafts[name]
-            result[name] = series.from_points(*name, draft.ordinal, known.arrays().lists(), draft.x_axis_label)
+            known = points.setdefault((run.metric, run.variant), Merge())
+            if isinstance(run, Points):
+                known.add_block(run)
+            else:
+                known.add(run.steps, run.times_ms, run.values)
+        result = {}
+        for name in wanted:
+            draft, found = drafts[name], points[name].arrays()
+            result[name] = one = Statistics(*name, draft.ordinal, x_axis_label=draft.x_axis_label)
+            add(one, found.steps, found.times_ms, found.values)
         return result
 
     # ---- reading
@@ -344,9 +374,21 @@ class Events(EventReads):
             after = b"(" + page[-1][0]
 
 
-def _add(statistics: Statistics, run: Run) -> bool:
+def _add(statistics: Statistics, run: Run | Points) -> bool:
     """Add the points in order; False (with the statistics half done) when one may replace an older one."""
-    for step, value, at_ms in zip(run.steps, run.values, run.times_ms, strict=True):
+    if len(run) >= LONG_RUN:
+        from control_plane.store.added import add
+        from control_plane.store.points import Merge  # loaded by now
+
+        merge = Merge()
+        if isinstance(run, Points):
+            merge.add_block(run)
+        else:
+            merge.add(run.steps, run.times_ms, run.values)
+        written = merge.written()
+        return add(statistics, written.steps, written.times_ms, written.values)
+    steps, times_ms, values = columns(run) if isinstance(run, Points) else (run.steps, run.times_ms, run.values)
+    for step, value, at_ms in zip(steps, values, times_ms, strict=True):
         if not statistics.can_add(step):
             return False
         statistics.add(step, value, at_ms)
