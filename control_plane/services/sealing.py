@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from control_plane.logs import exception_facts
+from control_plane.services import retention
 from control_plane.services.context import Context
 from control_plane.services.status import Status
 from control_plane.store.errors import StoreError
@@ -57,6 +58,7 @@ async def run(host: Host) -> None:
                 if loop.time() - swept_at > SWEEP_S:
                     swept_at = loop.time()
                     await sweep(ctx)
+                    ctx.counters["thinned_points"] += await retention.apply(host.system_context())
             was_away = False
         except SegmentsUnavailable as error:
             if not was_away:

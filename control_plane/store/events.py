@@ -45,6 +45,7 @@ from control_plane.store.turns import Turns
 
 if TYPE_CHECKING:
     from control_plane.store.segments.sealer import Sealer
+    from control_plane.store.segments.thinner import Thinner
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,14 @@ class Events(EventReads):
 
             self._sealer = Sealer(self._connection, self._files, reader)
         return self._sealer
+
+    async def thinner(self) -> Thinner:
+        """Thins what is sealed. Only where events are sealed."""
+        sealer, reader = await self.sealer(), await self._reader()
+        assert sealer is not None
+        from control_plane.store.segments.thinner import Thinner
+
+        return Thinner(self._connection, sealer, reader)
 
     async def append(self, owner: str, part: Part) -> Appended:
         """Store a part with its statistics, in one script.

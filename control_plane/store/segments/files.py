@@ -127,8 +127,8 @@ class SegmentFiles(ABC):
     @abstractmethod
     def _delete(self, path: str) -> None: ...
 
-    def _remove_unfinished(self, before_s: float) -> None:
-        """Object stores have nothing unfinished that could be seen."""
+    @abstractmethod
+    def _remove_unfinished(self, before_s: float) -> None: ...
 
     @abstractmethod
     def _list(self, folder: str) -> Iterator[Found]: ...
@@ -230,6 +230,9 @@ class _Remote(SegmentFiles):
     def _delete(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._root}/{path}")
+
+    def _remove_unfinished(self, before_s: float) -> None:
+        """Object stores show nothing before it is whole."""
 
     def _list(self, folder: str) -> Iterator[Found]:
         self._fs.invalidate_cache()

@@ -174,7 +174,7 @@ class Sealer:
         """Put these contents in the place of some segments; the new one's name ("" = nothing left), None = lost."""
         is_empty = not contents.series and not any(contents.records.values())
         entry = None if is_empty else await self.write(owner, state.generation, contents, is_thinned=is_thinned)
-        new: dict[int, Entry | None] = {number: None for number in numbers}
+        new: dict[int, Entry | None] = dict.fromkeys(numbers)
         new[numbers[0]] = entry
         if not await self.replace(owner, state, entries, new):
             return None
