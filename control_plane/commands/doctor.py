@@ -53,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
         description="Say what is wrong or risky about a server, its settings and its data. Changes nothing. "
         "Exit status 1 when something is wrong.",
     )
+    parser.add_argument("--deep", action="store_true", help="also read every byte of every segment")
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     return run(parser.prog, _main(arguments))
@@ -65,6 +66,8 @@ async def _main(arguments: argparse.Namespace) -> int:
         async with located(arguments) as target:
             findings += _server(target)
             findings += await _store(target)
+            if not any(finding.about == "data" and finding.level != "ok" for finding in findings):
+                findings += await _segments(target, deep=arguments.deep)
     except (StoreError, CommandFailed, OSError) as error:
         findings.append(Finding("error", "store", str(error)))
     if arguments.json:
@@ -216,6 +219,13 @@ async def _data(connection: Connection) -> list[Finding]:
         ago = (now_ms - watched) // 1000
         findings.append(Finding("warning", "watchdog", f"last looked {ago} s ago: while no server runs nobody does"))
     return findings
+
+
+async def _segments(target: Target, *, deep: bool) -> list[Finding]:
+    from control_plane.commands._segments import lines  # for cost: numpy comes with it
+
+    async with target.store() as store:
+        return [Finding(*line) async for line in lines(target, store, deep=deep)]
 
 
 def _size(count: int) -> str:

@@ -22,8 +22,8 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="clearml-server retention",
-        description="Rules by project: scalar curves of tasks that ended so many days ago are thinned, for good. A rule "
-        "is about its project and those below it that have none of their own. Servers apply the rules each hour.",
+        description="Rules by project: scalar curves of tasks that ended so many days ago are thinned, for good. A "
+        "rule is about its project and those below it that have none of their own. Servers apply the rules each hour.",
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     listed = verbs.add_parser("list", help="every rule")

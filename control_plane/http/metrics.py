@@ -37,6 +37,7 @@ HELP: Mapping[str, str] = {
     "returned_entries_total": "Queue entries that returned because nobody started their task in time.",
     "sealed_events_total": "Events moved from the store's memory into segments.",
     "sealing_rounds_total": "Rounds of moving events into segments.",
+    "thinned_points_total": "Points left out of old curves, as the rules of retention ask.",
     "swept_segments_total": "Segments removed because nothing names them any more.",
     "unanswered_entries_total": "Queue entries that returned because their answer could not be written.",
     "watchdog_rounds_total": "Rounds of the watchdogs; only the leading server makes any.",
