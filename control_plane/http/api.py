@@ -21,14 +21,14 @@ from control_plane.http.protocol import Server, new_request_id
 from control_plane.http.routing import NEWEST, OLDEST, Decoder, find, parse_version
 from control_plane.http.simple_index import PREFIX, SimpleIndex
 from control_plane.logs import exception_facts
-from control_plane.services import fencing, repeats
+from control_plane.services import fencing, listing, repeats
 from control_plane.services.access import Access
 from control_plane.services.context import Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode, bad_request
 from control_plane.services.registry import Download, Endpoint, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
-from control_plane.store.errors import ClaimOver, GuardFailed, StoreError, StoreUnavailable
+from control_plane.store.errors import ClaimOver, GuardFailed, InvalidQuery, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from control_plane.store import Store
@@ -276,6 +276,8 @@ class Api:
         if isinstance(error, ClaimOver):
             self.counters["fenced_writes"] += 1
             return fencing.explained(error)
+        if isinstance(error, InvalidQuery):  # a search that gave up while it ran
+            return listing.explained(error)
         if isinstance(error, GuardFailed):
             log.info("a guard failed that no service expected", extra=facts)
             return ApiError(400, Subcode.STATUS_RACE, "Another call changed this first", "read it again and retry")

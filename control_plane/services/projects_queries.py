@@ -17,11 +17,12 @@ from control_plane.schema.projects import (
 )
 from control_plane.services import listing, projects
 from control_plane.services.context import Context
-from control_plane.services.errors import ApiError, Subcode
 from control_plane.services.project_stats import STATES
 from control_plane.services.projects_ex import of_state
 from control_plane.services.registry import endpoint
+from control_plane.store.errors import InvalidQuery
 from control_plane.store.names import path_of
+from control_plane.store.patterns import compile_pattern
 
 
 def held(
@@ -75,10 +76,10 @@ async def _texts(ctx: Context, kind: str, where: dict[str, Any], path: str) -> l
 
 def _matching(values: list[str], pattern: str) -> list[str]:
     try:
-        search = re.compile(pattern, re.IGNORECASE).search
-    except re.error as error:
-        raise ApiError(400, Subcode.BAD_REGEX, "Malformed regular expression", err=str(error)) from None
-    return [value for value in values if search(value)]
+        found = compile_pattern(pattern, re.IGNORECASE)
+        return [value for value in values if found.is_in(value)]
+    except InvalidQuery as error:
+        raise listing.explained(error) from None
 
 
 @endpoint("projects.get_model_metadata_keys", ProjectPageRequest, min_version="2.17")

@@ -1,6 +1,5 @@
 """`users.*`: who works with this server, and what their page remembers."""
 
-import re
 from typing import Any
 
 from control_plane.schema.auth import (
@@ -13,11 +12,13 @@ from control_plane.schema.auth import (
 from control_plane.schema.base import Empty
 from control_plane.services import accounts, listing
 from control_plane.services.context import Context
-from control_plane.services.errors import ApiError, Subcode, forbidden, validation
+from control_plane.services.errors import forbidden, validation
 from control_plane.services.registry import endpoint
 from control_plane.services.roles import ADMINISTRATORS, DOOR
 from control_plane.store import GuardFailed, project
+from control_plane.store.errors import InvalidQuery
 from control_plane.store.layout import encode
+from control_plane.store.patterns import compile_pattern
 
 GETTING_STARTED = {
     "agentName": "clearml",
@@ -69,10 +70,10 @@ async def _listed(ctx: Context, request: UsersRequest) -> list[dict[str, Any]]:
         found = [{"id": user["id"], "name": user["name"]} for user in found if user.get("role") not in ADMINISTRATORS]
     if request.name:
         try:
-            pattern = re.compile(request.name)
-        except re.error as error:
-            raise ApiError(400, Subcode.BAD_REGEX, "Invalid regular expression", str(error), field="name") from None
-        found = [user for user in found if pattern.search(user["name"])]
+            pattern = compile_pattern(request.name)
+            found = [user for user in found if pattern.is_in(user["name"])]
+        except InvalidQuery as error:
+            raise listing.explained(error) from None
     order = request.order_by or ["name"]
     for field in reversed([order] if isinstance(order, str) else order):
         found.sort(key=lambda user: str(user.get(field.lstrip("-")) or ""), reverse=field.startswith("-"))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from control_plane.store.conditions import Compares, ListFilter, Matches, Test
+from control_plane.store.patterns import PLAIN_LENGTH
 from control_plane.store.ranks import Ranks
 
 T = TypeVar("T", bound=np.generic)
@@ -259,10 +260,13 @@ class Column:
 
 
 def _tested(test: Test, values: Sequence[Any]) -> npt.NDArray[np.bool_]:
-    if isinstance(test, Matches):
+    if isinstance(test, Matches) and test.pattern.quick is not None:
         # As the test itself would: texts are many, and a call for each is half of the time.
-        search = test.search
-        found = [search(value) is not None if type(value) is str else test(value) for value in values]
+        search = test.pattern.quick
+        found = [
+            search(value) is not None if type(value) is str and len(value) <= PLAIN_LENGTH else test(value)
+            for value in values
+        ]
         return np.fromiter(found, bool, len(found))
     return np.fromiter(map(test, values), bool, len(values))
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from control_plane.store.errors import InvalidQuery
+from control_plane.store.patterns import Pattern, compile_pattern
 
 Test = Callable[[Any], bool]
 """Of one value; None stands for a missing one."""
@@ -25,22 +26,19 @@ Comparison = Callable[[Any, Any], Any]
 class Matches:
     """A regular expression, found anywhere in a text or in one of several."""
 
-    search: Callable[[str], Any]
+    pattern: Pattern
 
     @classmethod
     def parse(cls, pattern: Any, flags: int = 0) -> Matches:
         """Raises InvalidQuery for what is no regular expression."""
-        try:
-            return cls(re.compile(str(pattern), flags).search)
-        except re.error as error:
-            raise InvalidQuery("regex", err=str(error), extra_info=None) from None
+        return cls(compile_pattern(str(pattern), flags))
 
     def __call__(self, value: Any) -> bool:
         if isinstance(value, str):
-            return self.search(value) is not None
+            return self.pattern.is_in(value)
         if isinstance(value, list):
-            return any(isinstance(item, str) and self.search(item) is not None for item in value)
-        return value is not None and not isinstance(value, dict) and self.search(str(value)) is not None
+            return any(isinstance(item, str) and self.pattern.is_in(item) for item in value)
+        return value is not None and not isinstance(value, dict) and self.pattern.is_in(str(value))
 
 
 @dataclass(frozen=True, slots=True)

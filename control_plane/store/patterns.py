@@ -1,0 +1,89 @@
+"""Regular expressions of callers. One that backtracks for minutes must not stop the server.
+
+What cannot do that - few repetitions, none of a group - runs in `re`, which is fast. Everything else runs in `regex`,
+which can be told to give up.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from control_plane.store.errors import InvalidQuery
+
+BUDGET_S = 0.5
+"""How long all searches of one pattern may take together."""
+PLAIN_REPEATS = 2
+PLAIN_LENGTH = 2000
+"""Characters of a text that are searched without a limit: twice repeated, at most a few million steps."""
+
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)?[*+{?]|.", re.DOTALL)
+"""An escape, a class, a repetition (of a group, where it begins with a bracket), any other character."""
+
+Search = Callable[[str], Any]
+"""What it finds, which is None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One compiled pattern."""
+
+    quick: Search | None
+    """For texts of at most `PLAIN_LENGTH`; None: none are searched without a limit."""
+    limited: Search
+    """For any text. Raises InvalidQuery when this pattern has used up its time."""
+
+    def is_in(self, text: str) -> bool:
+        """Whether a text contains it. Raises as `limited` does."""
+        quick = self.quick
+        search = quick if quick is not None and len(text) <= PLAIN_LENGTH else self.limited
+        return search(text) is not None
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether a search takes polynomial time of a low degree, whatever the text."""
+    repeats = 0
+    for atom in _ATOM.findall(pattern):
+        if atom[-1:] in "*+{" and len(atom) <= 2 and not atom.startswith("\\"):
+            if atom.startswith(")"):
+                return False
+            repeats += 1
+    return repeats <= PLAIN_REPEATS
+
+
+def compile_pattern(pattern: str, flags: int = 0) -> Pattern:
+    """Raises InvalidQuery for what is no pattern."""
+    try:
+        found = re.compile(pattern, flags)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InvalidQuery("regex", err=str(error), extra_info=None) from None
+    return Pattern(found.search if is_plain(pattern) else None, _limited(pattern, flags))
+
+
+def _limited(pattern: str, flags: int) -> Search:
+    too_slow = InvalidQuery("regex", err=f"searching took more than {BUDGET_S:g} s: make it simpler", extra_info=None)
+    left_s = BUDGET_S
+    find: Any = None
+
+    def search(text: str) -> Any:
+        nonlocal left_s, find
+        if find is None:
+            import regex  # seldom needed
+
+            try:
+                found = regex.compile(pattern, flags & (re.IGNORECASE | re.MULTILINE | re.DOTALL) | regex.VERSION0)
+            except regex.error as error:
+                raise InvalidQuery("regex", err=str(error), extra_info=None) from None
+            find = found.search
+        began = time.monotonic()
+        try:
+            return find(text, timeout=max(left_s, 1e-6), concurrent=True)
+        except TimeoutError:
+            raise too_slow from None
+        finally:
+            left_s -= time.monotonic() - began
+
+    return search

@@ -1,0 +1,60 @@
+"""Callers' regular expressions: those of `re`, and none that stops the server."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_plane.store.errors import InvalidQuery
+from control_plane.store.patterns import BUDGET_S, compile_pattern, is_plain
+
+
+@pytest.mark.parametrize(
+    ("pattern", "plain"),
+    [
+        (r"^my\ task\ \(1\)\ \+\ more\*$", True),
+        (r"^mypipe(| #\d+)$", True),
+        (r"lr=[0-9.+*{}]+ .*done", True),
+        (r"[]a)*]x", True),
+        (r"(?i)loss", True),
+        (r"(a+)+$", False),
+        (r"(ab){2,}", False),
+        (r"(a|a)*b", False),
+        (r".*.*.*x", False),
+        (r"(x+x+)", True),
+    ],
+)
+def test_what_may_run_without_a_limit(pattern: str, plain: bool) -> None:
+    assert is_plain(pattern) == plain
+
+
+@given(
+    st.text("ab.*+?()[]^$|\\d{1,}", max_size=10),
+    st.lists(st.text("ab1()", max_size=12), max_size=5),
+    st.sampled_from([0, re.IGNORECASE]),
+)
+def test_it_finds_what_re_finds(pattern: str, texts: list[str], flags: int) -> None:
+    try:
+        wanted = re.compile(pattern, flags)
+    except re.error:
+        with pytest.raises(InvalidQuery):
+            compile_pattern(pattern, flags)
+        return
+    found = compile_pattern(pattern, flags)
+    for text in texts:
+        assert found.is_in(text) == (wanted.search(text) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [(r"(x+x+)+y", "x" * 4000), (r"^(([a-z])+.)+[A-Z]([a-z])+$", "a" * 4000), (r"(\w+\s?)+$", "a" * 3000 + "!")],
+)
+def test_a_search_without_end_is_ended(pattern: str, text: str) -> None:
+    found = compile_pattern(pattern)
+    began = time.monotonic()
+    with pytest.raises(InvalidQuery, match="regex"):
+        for _ in range(100):
+            found.is_in(text)
+    assert time.monotonic() - began < BUDGET_S * 20
