@@ -16,7 +16,7 @@ from typing import Any
 import redis.asyncio as aioredis
 from redis import exceptions as redis_errors
 
-from control_plane.store import keys
+from control_plane.store import keys, layout
 from control_plane.store.connection import ANSWER_TIMEOUT_S, AWAY, Connection
 
 log = logging.getLogger(__name__)
@@ -165,5 +165,5 @@ def entries(answer: Any) -> Iterator[tuple[int, bytes, list[Change]]]:
         for id, fields in stream:
             if not isinstance(fields, dict):
                 fields = dict(zip(fields[::2], fields[1::2], strict=True))  # as the server says it
-            words = fields[b"c"].decode().split("\0")
+            words = layout.split(fields[b"c"].decode())
             yield int(id.partition(b"-")[0]), fields[b"t"], list(zip(words[::2], words[1::2], strict=True))

@@ -116,7 +116,7 @@ def extents(kind: Kind, path: Path) -> list[Extent]:
             return [Extent(head)]
         if len(keys) > depth + 1:
             raise ValueError(f"{path!r} lies inside a value of {head!r}, which is written whole")
-        name = _join(keys[1:])
+        name = join(keys[1:])
         return [Extent(head, name, name + "\0" if len(keys) <= depth else None)]
     if head in kind.structs and len(keys) == 1:
         parts = [CORE] + [TEXTS] * any(text.startswith(head + ".") for text in kind.texts)
@@ -160,12 +160,12 @@ def leaves(kind: Kind, keys: tuple[str, ...], value: Any) -> Iterator[tuple[str,
     if head in kind.keyed:
         depth = kind.keyed[head] + 1 - len(keys)
         if depth == 0:
-            yield head, _join(keys[1:]), encode(value)
+            yield head, join(keys[1:]), encode(value)
         elif value or len(keys) == 1:
             for name, below in (value or {}).items():
                 yield from leaves(kind, (*keys, name), below)
         else:
-            yield head, _join(keys[1:]), b"{}"  # an empty section is remembered by a field without a name below it
+            yield head, join(keys[1:]), b"{}"  # an empty section is remembered by a field without a name below it
     elif value is None:
         return
     elif head in kind.structs and len(keys) == 1:
@@ -213,7 +213,7 @@ def unflatten(
 def _fill_keyed(target: dict[str, Any], fields: Iterable[bytes], values: Iterable[Any], depth: int) -> None:
     for raw, value in zip(fields, values, strict=True):
         joined = raw.decode()
-        names = _split(joined) if "\x01" in joined else joined.split("\0")
+        names = split(joined) if "\x01" in joined else joined.split("\0")
         level = target
         for name in names[:-1]:
             below = level.get(name)
@@ -258,7 +258,7 @@ def _readable(kind: Kind, keys: tuple[str, ...]) -> Iterator[tuple[str, str | No
     head = keys[0]
     if head in kind.keyed:
         depth = kind.keyed[head]
-        yield head, _join(keys[1 : depth + 1]) if len(keys) > depth else None
+        yield head, join(keys[1 : depth + 1]) if len(keys) > depth else None
     elif head in kind.structs and len(keys) == 1:
         yield CORE, None
         if any(text.startswith(head + ".") for text in kind.texts):
@@ -272,10 +272,10 @@ def _readable(kind: Kind, keys: tuple[str, ...]) -> Iterator[tuple[str, str | No
 
 def names_of(field: bytes) -> tuple[str, ...]:
     """The users' names that a keyed part's field stands for."""
-    return tuple(_split(field.decode()))
+    return tuple(split(field.decode()))
 
 
-def _join(names: tuple[str, ...]) -> str:
+def join(names: tuple[str, ...]) -> str:
     """Users' names as one field. NUL separates, so a NUL of the user's is escaped."""
     return "\0".join(
         name.replace("\x01", "\x01\x01").replace("\0", "\x01\x02") if "\0" in name or "\x01" in name else name
@@ -283,7 +283,8 @@ def _join(names: tuple[str, ...]) -> str:
     )
 
 
-def _split(joined: str) -> list[str]:
+def split(joined: str) -> list[str]:
+    """The names that `join` put together."""
     names = joined.split("\0")
     if "\x01" not in joined:
         return names

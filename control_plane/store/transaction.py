@@ -287,7 +287,7 @@ class Transaction:
                 if _queue_of(entries[task]) != queue:
                     raise GuardFailed(Guard("queued", "task", task, expected=queue), _queue_of(entries[task]))
             operations, guards = self._script(entries)
-            changed = "\0".join(word for pair in self._announced(entries) for word in pair)
+            changed = layout.join(tuple(word for pair in self._announced(entries) for word in pair))
 
             async def attempt(
                 _client: Any, number: int, operations: _Operations = operations, changed: str = changed

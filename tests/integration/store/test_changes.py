@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 
-from control_plane.store import EmbeddedStore, Store, keys
+from control_plane.store import EmbeddedStore, Query, Store, keys
 
 LIMIT_S = 20
 
@@ -89,3 +89,17 @@ async def test_nobody_is_remembered_after_waiting(store: Store) -> None:
         with store.changes.waiting([("queue", "q"), ("task", "t")]):
             pass
     assert store.changes._waiters == {}
+
+
+async def test_a_name_that_holds_separators_stops_nobody(store: Store) -> None:
+    """Ids of users and workers are their own choice; the stream of changes must stay readable whatever they are."""
+    await store.query("task", Query.from_request("task", {}))
+    for number, id in enumerate(("a\0b", "\0", "c\x01d", "e\x01\x02f", "\x01")):
+        with store.changes.waiting([("user", id)]) as waiter:
+            transaction = store.transaction()
+            transaction.create("user", id, {"name": str(number)})
+            transaction.create("task", f"t{number}", {"name": "n"})
+            await transaction.commit()
+            async with asyncio.timeout(10):
+                await waiter.wait()
+        assert (await store.query("task", Query.from_request("task", {}))).total == number + 1
