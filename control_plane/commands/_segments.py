@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from typing import Literal
+from typing import Any, Literal
 
 from control_plane.commands._target import Target
 from control_plane.store import Query, Store, keys
@@ -28,7 +28,7 @@ async def lines(target: Target, store: Store, *, deep: bool) -> AsyncIterator[Li
     Args:
         deep: read every byte of every file.
     """
-    mark = await store.connection.run(lambda client: client.get(keys.segments_mark()))
+    mark: Any = await store.connection.run(lambda client: client.get(keys.segments_mark()))
     url = target.settings.segments_url
     if not url:
         if mark is not None:
