@@ -21,7 +21,7 @@ def test_a_pattern_without_end_is_refused_in_time(
     task = {"name": "x" * 3000 + "!", "comment": "x" * 3000 + "!", "type": "testing", "project": project}
     server.call("tasks.create", task)
     began = time.monotonic()
-    with pytest.raises(ApiFailure, match="400/21.*make it simpler"):
+    with pytest.raises(ApiFailure, match=r"400/21.*make it simpler"):
         server.call(endpoint, {**body, "project": [project]})
     assert time.monotonic() - began < 10
     assert server.call("tasks.get_all", {"project": [project], "name": r"^x{3000}!$"})["tasks"]
