@@ -29,6 +29,8 @@ from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
 log = logging.getLogger("clearml_agent")
 
 WAIT_S = 25.0
+MISSING_WAIT_S = 5.0
+"""How long one call waits while a served queue is gone: it may be made again."""
 MAX_SLOTS = 256
 """As many entries as one call may bring."""
 RENEW_S = 10.0
@@ -128,7 +130,7 @@ class Daemon:
                 "known_stops": self._known_stops(),
                 "known_drain": self._is_held,
                 "known_missing": self._missing,
-                "timeout_s": WAIT_S,
+                "timeout_s": MISSING_WAIT_S if self._missing else WAIT_S,
             }
             answer = await self._wait_call(body, interruptible=free == 0)
             for stop in answer.get("stops") or ():

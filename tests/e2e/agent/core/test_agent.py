@@ -360,8 +360,14 @@ def test_a_served_queue_that_is_deleted_and_made_again_is_served_again(server: A
     queue = server.call("queues.create", {"name": name})["id"]
     agent = new_agent(server)
     agent.start(queue=name)
+
+    def registered() -> bool:
+        workers = server.call("workers.get_all")["workers"]
+        return any(served["id"] == queue for worker in workers for served in worker["queues"])
+
+    until(registered, what="for the agent to register")
     server.call("queues.delete", {"queue": queue})
-    until(lambda: b"was deleted" in agent.output.read_bytes(), what="for the agent to say so")
+    until(lambda: b"was deleted" in agent.output.read_bytes(), what=f"for the agent to say so: {agent.output}")
     tasks = Tasks(server, name)
     task = tasks.submit("print('served again')")
     assert tasks.finished(task)["status"] == "completed"
