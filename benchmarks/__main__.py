@@ -12,6 +12,7 @@ BENCHMARKS = {
     "curves": "reading 10,000 reported points over HTTP",
     "queries": "tasks.get_all_ex among 100,000 tasks",
     "segments": "sealed events at scale: 100,000,000 points, a console of 1 GB",
+    "ingest": "storing reported points over HTTP",
     "start": "enqueue -> first line of user code, warm environment",
 }
 

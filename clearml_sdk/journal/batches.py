@@ -1,6 +1,7 @@
 """From the records of a segment to the body of one `events.add_batch` call: deterministic, without I/O.
 
-The same records between the same offsets give the same bytes, whoever asks and however often.
+The same records between the same offsets give the same events, whoever asks and however often: as lines for any
+server, or with the points packed (`packing`) for one that says in its tokens that it takes that.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 
 from clearml_sdk.journal import framing
 from clearml_sdk.journal.framing import EVENT, LOG, PREFIX_BYTES, SCALAR, SERIES, unpack_scalar
+from clearml_sdk.journal.packing import Columns, packed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,13 +21,16 @@ MAX_EVENT_BYTES = 4 << 20
 MAX_LOG_CHARS = 1 << 16
 
 
+SCALAR_TYPE = b"training_stats_scalar"
+
+
 class Batch:
-    """A body to send: NDJSON, its number of events, and the offset behind its last record."""
+    """A body to send, its number of events, the offset behind its last record, and whether its points are packed."""
 
-    __slots__ = ("body", "end", "events")
+    __slots__ = ("body", "end", "events", "is_packed")
 
-    def __init__(self, body: bytes, events: int, end: int) -> None:
-        self.body, self.events, self.end = body, events, end
+    def __init__(self, body: bytes, events: int, end: int, is_packed: bool) -> None:
+        self.body, self.events, self.end, self.is_packed = body, events, end, is_packed
 
 
 class BatchBuilder:
@@ -37,8 +42,9 @@ class BatchBuilder:
     """
 
     def __init__(self, task: str, worker: str) -> None:
-        self._task, self._worker = json.dumps(task), json.dumps(worker)
+        self._id, self._task, self._worker = task, json.dumps(task), json.dumps(worker)
         self._prefixes: dict[int, str] = {}
+        self._names: dict[int, tuple[str, str]] = {}
 
     def skip(self, data: bytes | mmap, start: int, end: int) -> None:
         """Read the series defined by records that were delivered before."""
@@ -46,8 +52,11 @@ class BatchBuilder:
             if kind == SERIES:
                 self._define(data[payload:following])
 
-    def build(self, data: bytes | mmap, start: int, end: int, *, exactly: bool = False) -> Batch:
+    def build(self, data: bytes | mmap, start: int, end: int, *, exactly: bool = False, packs: bool = False) -> Batch:
         """The next batch from `start`, up to `end` at most; all of it if `exactly`.
+
+        Args:
+            packs: send points as columns.
 
         Console texts that follow each other on one level become one event, with the time of the first.
         """
@@ -55,15 +64,26 @@ class BatchBuilder:
         texts: list[str] = []
         log_at, log_level, log_chars, event_bytes = 0, "", 0, 0
         prefixes = self._prefixes
+        columns: dict[int, Columns] = {}
+        points = 0
         offset = start
-        while offset < end and (exactly or (len(lines) < MAX_EVENTS and event_bytes < MAX_EVENT_BYTES)):
+        while offset < end and (exactly or (len(lines) + points < MAX_EVENTS and event_bytes < MAX_EVENT_BYTES)):
             _, head = framing.unpack_prefix(data, offset)
             payload = offset + PREFIX_BYTES
             following = payload + (head & framing.MAX_PAYLOAD_BYTES)
             kind = head >> 24
             if kind == SCALAR:
                 _, _, series_id, iteration, at_ms, value = unpack_scalar(data, offset)
-                lines.append(f'{prefixes[series_id]}"timestamp":{at_ms},"iter":{iteration},"value":{value!r}}}')
+                if packs:
+                    points += 1
+                    column = columns.get(series_id)
+                    if column is None:
+                        column = columns[series_id] = Columns()
+                    column.steps.append(iteration)
+                    column.times_ms.append(at_ms)
+                    column.values.append(value)
+                else:
+                    lines.append(f'{prefixes[series_id]}"timestamp":{at_ms},"iter":{iteration},"value":{value!r}}}')
             elif kind == LOG:
                 at_ms, level, text = framing.read_log(data[payload:following])
                 if texts and (level != log_level or log_chars > MAX_LOG_CHARS):
@@ -76,8 +96,10 @@ class BatchBuilder:
                 log_chars += len(text)
             elif kind == EVENT:
                 size = following - payload
-                if lines and not exactly and event_bytes + size > MAX_EVENT_BYTES:
+                if (lines or points) and not exactly and event_bytes + size > MAX_EVENT_BYTES:
                     break
+                # Packed points are stored before the lines: one that comes after a ready-made one goes behind it.
+                packs = packs and SCALAR_TYPE not in data[payload:following]
                 lines.append(framing.decode(data[payload:following]))
                 event_bytes += size
             else:
@@ -85,10 +107,14 @@ class BatchBuilder:
             offset = following
         if texts:
             lines.append(self._log_line(log_at, log_level, texts))
-        return Batch("\n".join(lines).encode("utf-8", "replace"), len(lines), offset)
+        body = "\n".join(lines).encode("utf-8", "replace")
+        if columns:
+            body = packed(self._id, [(*self._names[id], column) for id, column in columns.items()], body)
+        return Batch(body, len(lines) + points, offset, bool(columns))
 
     def _define(self, payload: bytes) -> None:
         series_id, title, name = framing.read_series(payload)
+        self._names[series_id] = title, name
         self._prefixes[series_id] = (
             f'{{"type":"training_stats_scalar","task":{self._task},'
             f'"metric":{json.dumps(title, ensure_ascii=False)},"variant":{json.dumps(name, ensure_ascii=False)},'

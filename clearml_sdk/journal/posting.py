@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable, Unauthorized
+from clearml_sdk.journal.packing import CLAIM, CONTENT_TYPE, VERSION
 from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_SERVER_ERRORS = 30
 SEND_TIMEOUT_S = 60.0
+UNREADABLE_SUBCODES = frozenset({0, 12, 17})
+"""Of 400: what a server answers that takes a packed batch for lines, an older replica for one."""
 
 
 class Outcome(Enum):
@@ -32,6 +35,7 @@ class Outcome(Enum):
     DELIVERED = "stored by the server"
     REFUSED = "the server will never take it: dropped, with a warning"
     LATER = "not now: kept, to be sent again as it is"
+    UNREADABLE = "the server does not read packed batches after all: to be sent again as lines"
 
 
 class Poster:
@@ -40,17 +44,24 @@ class Poster:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._server_errors = 0
+        self._takes_packed = True
         self.refused_events = 0
 
-    def post(self, body: bytes, events: int, batch_id: str) -> Outcome:
-        """Send one batch, once. `batch_id`: the server stores what comes under one id only once."""
+    @property
+    def takes_packed(self) -> bool:
+        """Whether the server has said that it takes packed batches."""
+        announced = self._session.core.claims.get(CLAIM)
+        return self._takes_packed and isinstance(announced, int) and announced >= VERSION
+
+    def post(self, body: bytes, events: int, batch_id: str, *, is_packed: bool = False) -> Outcome:
+        """Send one batch, once. `batch_id`: the server stores what comes under one id only once, in either form."""
         from clearml_sdk.session import JSON_LINES
 
         try:
             answer = self._session.call(
                 "events.add_batch",
                 body,
-                content_type=JSON_LINES,
+                content_type=CONTENT_TYPE if is_packed else JSON_LINES,
                 headers={"X-ClearML-Batch": batch_id},
                 timeout_s=SEND_TIMEOUT_S,
                 give_up_s=0,
@@ -64,6 +75,9 @@ class Poster:
                 if self._server_errors < MAX_SERVER_ERRORS:
                     return Outcome.LATER
             self._server_errors = 0
+            if is_packed and error.code == 400 and error.subcode in UNREADABLE_SUBCODES:
+                self._takes_packed = False
+                return Outcome.UNREADABLE
             self.refused_events += events
             warn_once(f"refused-{error.code}-{error.subcode}", f"the server does not take a batch of reports: {error}")
             return Outcome.REFUSED

@@ -24,11 +24,15 @@ class ReportCourier:
             self._builder.skip(segment.map, HEADER_BYTES, segment.acked)
         start, is_on_its_way = segment.acked, segment.sending > segment.acked
         end = segment.sending if is_on_its_way else segment.end
-        batch = self._builder.build(segment.map, start, end, exactly=is_on_its_way)
+        packs = self._poster.takes_packed
+        batch = self._builder.build(segment.map, start, end, exactly=is_on_its_way, packs=packs)
         if batch.events:
             segment.announce(batch.end)
             batch_id = f"{self._journal_id}.{REPORTS}.{segment.number}.{start}-{batch.end}"
-            outcome = self._poster.post(batch.body, batch.events, batch_id)
+            outcome = self._poster.post(batch.body, batch.events, batch_id, is_packed=batch.is_packed)
+            if outcome is Outcome.UNREADABLE:
+                batch = self._builder.build(segment.map, start, batch.end, exactly=True)
+                outcome = self._poster.post(batch.body, batch.events, batch_id)
             if outcome is Outcome.LATER:
                 return outcome
             if outcome is Outcome.DELIVERED:
