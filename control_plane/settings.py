@@ -42,6 +42,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seal_period_s: Annotated[
         float, About("how often events that are due are sealed, in s; 0: never", "CLEARML_SERVER_SEAL_PERIOD_S")
     ] = 5.0
+    store_memory_bytes: Annotated[
+        int,
+        About(
+            "memory that the store may use before reports are refused for a while; 0: 90 % of its maxmemory, else 60 % "
+            "of the machine's",
+            "CLEARML_SERVER_STORE_MEMORY_BYTES",
+        ),
+    ] = 0
     durability: Annotated[
         str,
         About(

@@ -25,6 +25,7 @@ from control_plane.services import fencing, listing, repeats
 from control_plane.services.access import Access
 from control_plane.services.context import Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode, bad_request
+from control_plane.services.pressure import Pressure
 from control_plane.services.registry import Download, Endpoint, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
@@ -66,7 +67,8 @@ class Api:
         self._envelopes = Envelopes()
         self._openapi = b""
         self._since = {row.name: parse_version(row.min_version) for row in self.table.values()}
-        self.arrivals = Arrivals(self.store)
+        self.arrivals = Arrivals(self.store, has_replicas=bool(self.settings.redis_url))
+        self.pressure = Pressure(self.store, self.settings, self.metrics.gauges, self.counters)
 
     def system_context(self) -> Context:
         """A context of the server itself, for what it does unasked."""
@@ -104,7 +106,8 @@ class Api:
             name, actual = row.name, self._actual(row, version)
             if request.method not in METHODS:
                 raise ApiError(405, Subcode.MALFORMED, f"Use GET, POST or PUT, not {request.method}")
-            body, response = await self._call(request, row, version, query, request_id)
+            with self.pressure.admitted(name, request.content_length or 0):
+                body, response = await self._call(request, row, version, query, request_id)
             if response is not None:
                 return response
         except asyncio.CancelledError:
@@ -145,6 +148,7 @@ class Api:
         note = repeats.note_of(row.name, identity, call)
         login = repeats.login_of(identity)
         await self.arrivals.heard(request.protocol, login, note, takes=repeats.takes(row.name))
+        await self.arrivals.other_word(note)
         fence = await fencing.of(self.store, identity, row.name)
         ctx = Context(
             store=self.store.for_call(note, fence) if note or fence else self.store,
@@ -165,7 +169,8 @@ class Api:
         if row.name in LONG_CALLS:
             return b"", await self._long_call(request, row, ctx, decoded)
         if note is None:
-            data = await row.handler(ctx, decoded)
+            async with self.pressure.turn(row.name):
+                data = await row.handler(ctx, decoded)
         else:
             data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))
             if data or not repeats.takes(row.name):  # of an empty queue nothing was taken, and nothing noted

@@ -89,6 +89,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
             watching = group.create_task(watchdog.run(api), name="watchdog")
             sealing_ = group.create_task(sealing.run(api), name="sealing")
             arriving = group.create_task(api.arrivals.run(), name="arrivals")
+            pressing = group.create_task(api.pressure.run(), name="store's memory")
             noting = group.create_task(access.uses.run(), name="last use of keys")
             timing = group.create_task(api.metrics.watch_loop(), name="event loop lag")
             try:
@@ -98,6 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
                 watching.cancel()
                 sealing_.cancel()
                 arriving.cancel()
+                pressing.cancel()
                 noting.cancel()
                 timing.cancel()
 

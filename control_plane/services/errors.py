@@ -45,6 +45,8 @@ class Subcode(IntEnum):
     """Ours, 429: this caller asks too often; nothing was done, ask again after `retry_after_s`."""
     TOO_LARGE = 193
     """Ours, 413: the body is larger than this call takes."""
+    REPORTS_WAIT = 194
+    """Ours, 429: no reports are taken now (`pressure`); nothing was stored, send them again after `retry_after_s`."""
     UNKNOWN_MODEL = 201
     MODEL_READY = 203
     MODEL_IN_USE = 205

@@ -109,6 +109,15 @@ class Store:
 
     # ---- documents
 
+    async def memory(self) -> list[dict[str, Any]]:
+        """What every node says of its memory (INFO's names and values)."""
+        await self.ping()
+
+        async def ask(_client: Any) -> list[dict[str, Any]]:
+            return [await client.info("memory") for client in self.connection.clients]
+
+        return await self.connection.run(ask)
+
     async def get(self, kind: str, id: str, parts: Sequence[Path] | None = None) -> dict[str, Any] | None:
         """One document, or None; see `get_many`."""
         return (await documents.get_many(self.connection, kind, [id], parts))[0]
