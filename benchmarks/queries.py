@@ -45,7 +45,8 @@ SHOWN = [
     *("last_iteration", "comment", "active_duration", "parent.name", "runtime.progress"),
 ]
 """What a table of experiments shows of each."""
-STATUSES = ("created", "queued", "in_progress", "stopped", "completed", "failed", "published")
+STATUSES = ("created", "stopped", "closed", "completed", "failed", "published")
+"""None is under way: the watchdog would end what nobody answers for."""
 METRIC_IDS = [(md5(f"m{n // 4}".encode()).hexdigest(), md5(f"v{n}".encode()).hexdigest()) for n in range(METRICS)]
 """(metric, variant) as keys of last_metrics."""
 
