@@ -21,6 +21,7 @@ from control_plane.store.backup import save
 from control_plane.store.connection import Connection
 from control_plane.store.segment_links import SegmentLinks, local_root
 from control_plane.store.segments.files import MARK
+from control_plane.store.segments.hold import held
 
 SECRETS = ("credentials.json", "secret")
 """Files of the data directory without which a restored server would be another one to its clients."""
@@ -59,7 +60,11 @@ async def _main(arguments: argparse.Namespace) -> int:
             connection = Connection(target.url, retry_s=5.0)
             try:
                 await _check_place(connection, place, root)
-                facts = await save(connection, archive, progress, embedded=not target.settings.redis_url, links=links)
+                # Held: a segment that a snapshot names is there to be linked, whatever is deleted meanwhile.
+                async with held(connection):
+                    facts = await save(
+                        connection, archive, progress, embedded=not target.settings.redis_url, links=links
+                    )
             finally:
                 await connection.close()
             if links is not None:

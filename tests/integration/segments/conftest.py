@@ -1,0 +1,5 @@
+"""A store of the tests' own."""
+
+from tests.integration.events.conftest import store
+
+__all__ = ["store"]
