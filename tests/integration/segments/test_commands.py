@@ -73,7 +73,7 @@ def _nobody() -> Any:
 async def test_rules_of_a_project_thin_its_ended_tasks_only() -> None:
     with running_server(env={"CLEARML_SERVER_SEAL_PERIOD_S": "0"}) as server:
         tasks = {}
-        for name in ("kept", "thinned/below", "thinned"):
+        for name in ("kept", "thinned", "thinned/below"):
             project = server.call("projects.create", {"name": name})["id"]
             tasks[name] = server.call("tasks.create", {"name": "task", "type": "testing", "project": project})["id"]
         tasks["draft"] = server.call("tasks.create", {"name": "task", "type": "testing", "project": project})["id"]
@@ -83,7 +83,9 @@ async def test_rules_of_a_project_thin_its_ended_tasks_only() -> None:
                 server.call("tasks.started", {"task": task})
                 server.call("tasks.completed", {"task": task})
         command(server, "compact")
-        shown = {task: server.call("tasks.get_by_id", {"task": task})["task"]["last_metrics"] for task in tasks.values()}
+        shown = {
+            task: server.call("tasks.get_by_id", {"task": task})["task"]["last_metrics"] for task in tasks.values()
+        }
         rules = command(server, "retention", "set", "thinned", "--days", "1", "--samples", "10")["rules"]
         assert [(rule["project"], rule["days"], rule["samples"]) for rule in rules] == [("thinned", 1, 10)]
         assert await applied(server) == 0, "they ended today"
