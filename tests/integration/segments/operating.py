@@ -19,6 +19,14 @@ def command(server: RunningServer, *arguments: str, **env: str) -> Any:
     return json.loads(out)
 
 
+def refused(server: RunningServer, *arguments: str) -> str:
+    """What a command says that fails."""
+    process = begun(server, *arguments)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    return err
+
+
 def begun(server: RunningServer, *arguments: str, **env: str) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEARML_")}
     return subprocess.Popen(
