@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
-from control_plane.store import EmbeddedStore, Store
+from control_plane.store import EmbeddedStore, Store, keys
+from control_plane.store.embedded import running_url
+from control_plane.store.segments.due import AT_ONCE
 from tests import invariants
 from tests.conftest import ApiFailure, RunningServer, running_server, start_server
 from tests.redis_servers import needs_redis, single, until
@@ -105,6 +108,28 @@ def writers(server: RunningServer, count: int = 3) -> Iterator[Callable[[], int]
     assert not failures, failures
 
 
+@contextlib.contextmanager
+def always_sealing(server: RunningServer) -> Iterator[None]:
+    """Whatever waits to be sealed is due now."""
+    stop, url = threading.Event(), running_url(server.data_dir / "store")
+    assert url is not None
+
+    def hurry() -> None:
+        with redis.Redis.from_url(url) as client:
+            while not stop.wait(0.02):
+                waiting = client.zrange(keys.unsealed(), 0, -1)
+                if waiting:
+                    client.zadd(keys.unsealed(), dict.fromkeys(waiting, AT_ONCE), xx=True)
+
+    thread = threading.Thread(target=hurry, name="always sealing")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+
+
 def check(data_dir: Path) -> dict[str, int]:
     """Every invariant of a stopped server's data."""
 
@@ -122,10 +147,10 @@ def check(data_dir: Path) -> dict[str, int]:
 
 def test_a_backup_under_load_restores_to_one_moment(tmp_path: Path) -> None:
     path = tmp_path / "of-today.backup"
-    with running_server() as server:
+    with running_server(env={"CLEARML_SERVER_SEAL_PERIOD_S": "0.05"}) as server:
         user = server.call("auth.create_credentials", {"label": "mine"})["credentials"]
         upload(server, "p/t/kept.bin", b"kept")
-        with writers(server) as done:
+        with writers(server) as done, always_sealing(server):
             until(lambda: done() > 150, "some writes")
             before = server.call("tasks.get_all", {"only_fields": ["id"], "name": "^writer"})["tasks"]
             started = done()
@@ -144,6 +169,8 @@ def test_a_backup_under_load_restores_to_one_moment(tmp_path: Path) -> None:
     looked = check(restored)
     assert looked["tasks"] > 50
     assert looked["points"] > 0
+    assert list((restored / "segments").glob("*/*/*.seg")), "nothing was sealed"
+    assert "are gone" not in command("doctor", "--deep", "--data-dir", str(restored)).stdout
     again = start_server(restored, tmp_path / "run")
     try:
         again.facts |= {"access_key": user["access_key"], "secret_key": user["secret_key"]}
