@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
 from control_plane.services import retention
-from control_plane.services.context import Context
+from control_plane.services.access import Access
+from control_plane.services.context import ANONYMOUS, Context
+from control_plane.settings import load
 from control_plane.store import Store
 from control_plane.store.embedded import running_url
 from tests.conftest import RunningServer, running_server
@@ -56,18 +58,11 @@ async def applied(server: RunningServer) -> int:
         due = store.events.due
         assert due is not None
         await store.connection.run(lambda client: client.delete("{m}:sealing"))  # no need to wait for the server's turn
-        from control_plane.settings import load
-
-        ctx = Context(store=store, settings=load({}, {}), identity=_nobody())
-        return await retention.apply(ctx)
+        settings = load({}, {"data_dir": str(server.data_dir)})
+        access = Access(store, b"k" * 32, settings, lambda: datetime.now(UTC))
+        return await retention.apply(Context(store=store, settings=settings, identity=ANONYMOUS, access=access))
     finally:
         await store.close()
-
-
-def _nobody() -> Any:
-    from control_plane.services.context import ANONYMOUS
-
-    return ANONYMOUS
 
 
 async def test_rules_of_a_project_thin_its_ended_tasks_only() -> None:
