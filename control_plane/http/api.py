@@ -145,7 +145,7 @@ class Api:
         worker = _text(headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or "")
         closes = not request.keep_alive and not is_forwarded(headers)
         call = repeats.Call(worker, query, body, safe_name(headers.get("X-ClearML-Request-Id", "")), closes)
-        note = repeats.note_of(row.name, identity, call)
+        note = repeats.note_of(row.name, identity, call, by=self.arrivals.id)
         login = repeats.login_of(identity)
         await self.arrivals.heard(request.protocol, login, note, takes=repeats.takes(row.name))
         await self.arrivals.other_word(note)
@@ -169,7 +169,7 @@ class Api:
         if row.name in LONG_CALLS:
             return b"", await self._long_call(request, row, ctx, decoded)
         if note is None:
-            async with self.pressure.turn(row.name):
+            async with self.pressure.turn(row.name, len(body)):
                 data = await row.handler(ctx, decoded)
         else:
             data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))

@@ -80,7 +80,7 @@ class Pressure:
 
     @contextmanager
     def admitted(self, endpoint: str, size: int) -> Iterator[None]:
-        """Hold a place for a call of `endpoint` whose body has `size` bytes; raise 429 when there is none.
+        """Hold a place for a call of `endpoint` that announces `size` bytes; raise 429 when there is none.
 
         Calls that report nothing need no place.
         """
@@ -93,6 +93,7 @@ class Pressure:
                 f"the store uses {_mib(self._used + self._since_look)} of {_mib(self._limit)} for reports",
                 MEMORY_WAIT_S,
             )
+        size = min(size, self._settings.max_body_bytes)  # a larger one is refused unread
         # A single batch is always let in, however large.
         if self._batches >= MAX_IN_FLIGHT or (self._batches and self._bytes + size > self._max_bytes):
             raise self._refusal(
@@ -100,7 +101,6 @@ class Pressure:
             )
         self._batches += 1
         self._bytes += size
-        self._since_look += size
         self._gauges["batches_in_flight"] = self._batches
         try:
             yield
@@ -110,12 +110,13 @@ class Pressure:
             self._gauges["batches_in_flight"] = self._batches
 
     @asynccontextmanager
-    async def turn(self, endpoint: str) -> AsyncIterator[None]:
-        """Wait until a batch may be worked on; other calls need not."""
+    async def turn(self, endpoint: str, size: int) -> AsyncIterator[None]:
+        """Wait until a batch of `size` bytes may be worked on; other calls need not."""
         if endpoint not in INGEST:
             yield
             return
         async with self._turns:
+            self._since_look += size
             yield
 
     def _limit_of(self, info: Mapping[str, Any]) -> int:
