@@ -40,7 +40,7 @@ MAX_IN_FLIGHT = 512
 """Batches that are being read, wait for their turn, or are being stored."""
 FLIGHT_BODIES = 2
 """Their sizes together are at most this many of the largest body there may be."""
-AT_ONCE = 8
+AT_ONCE = 4
 """So many are decoded and stored at a time; they mostly wait for the store's disk."""
 
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")

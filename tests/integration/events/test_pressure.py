@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -159,7 +160,8 @@ def gauge_counter(server: RunningServer, name: str) -> float:
 
 
 def test_other_calls_are_answered_while_reports_flood_the_server(own_server: RunningServer) -> None:
-    server, is_over, sent = own_server, threading.Event(), [0]
+    server, is_over = own_server, threading.Event()
+    batches: list[float] = []
     bodies = []
     for number in range(16):
         task = new_task(server, f"flood {number}")
@@ -170,8 +172,10 @@ def test_other_calls_are_answered_while_reports_flood_the_server(own_server: Run
     def flood(body: bytes) -> None:
         while not is_over.is_set():
             try:
+                began = time.monotonic()
                 headers = {"X-ClearML-Batch": os.urandom(8).hex()}
-                sent[0] += server.call("events.add_batch", body, token=token, headers=headers)["added"]
+                assert server.call("events.add_batch", body, token=token, headers=headers)["added"] == 20_000
+                batches.append(time.monotonic() - began)
             except ApiFailure as refused:
                 assert refused.code == 429
 
@@ -191,11 +195,10 @@ def test_other_calls_are_answered_while_reports_flood_the_server(own_server: Run
         is_over.set()
         for thread in threads:
             thread.join()
-    assert sent[0] > 100_000, "nothing flooded the server"
-    took.sort()
-    # Of calls that take some ms alone; the machine is shared with the clients that flood.
-    assert took[len(took) // 2] < 0.25, took
-    assert took[-1] < 2.0, took
+    assert len(batches) > 16, "nothing flooded the server"
+    # Whoever reports waits for its turn; who does anything else does not. The machine is shared with the clients that
+    # flood, so only the ratio says something.
+    assert statistics.median(took) < statistics.median(batches) / 4, (took, batches)
 
 
 def test_a_batch_that_was_answered_holds_no_place(server: RunningServer, call: Any) -> None:
