@@ -155,7 +155,7 @@ async def _copy_nodes(folder: Path, url: str, manifest: dict[str, Any], told: To
 async def _tidy(url: str, told: Told) -> None:
     connection = Connection(url)
     try:
-        await connection.run(lambda client: client.delete(keys.leader(), keys.sealing(), keys.segments_held()))  # it leads no more
+        await connection.run(lambda client: client.delete(keys.leader(), keys.sealing(), keys.segments_held()))
         await reconcile(Store(connection), lambda looked: told("documents compared with their events", looked))
     finally:
         await connection.close()
