@@ -35,9 +35,12 @@ async def held(connection: Connection) -> AsyncIterator[None]:
             await hold()
 
     await hold()
-    async with asyncio.TaskGroup() as group:
-        holding = group.create_task(go_on(), name="hold segments")
-        try:
-            yield
-        finally:
-            holding.cancel()  # the rest runs out: another may hold too
+    # No group: what the block raises has to reach its caller as it is.
+    holding = asyncio.create_task(go_on(), name="hold segments")
+    try:
+        yield
+    finally:
+        holding.cancel()  # the rest runs out: another may hold too
+        failed = (await asyncio.gather(holding, return_exceptions=True))[0]
+    if isinstance(failed, Exception):
+        raise failed  # nobody held them to the end
