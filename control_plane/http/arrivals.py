@@ -5,17 +5,19 @@ they ask the next. Or when the connection stays open for a second and the caller
 byte: a client that missed an answer gives its connection up. A proxy's connections outlive its clients; there only a
 different request of the same login counts.
 
-What is known here is told to the other replicas once a second.
+What is known here is told to the other replicas once a second. So what another replica answered a moment ago is not
+known to be lost: whoever hears the call again waits for its word.
 """
 
 import asyncio
 import logging
 import os
+import secrets
 import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,11 @@ from control_plane.store.notes import Note
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
+WORD_MS = 2500
+"""So long after a call the replica that answered it has told whether the answer arrived, if it lives."""
+LOOK_AGAIN_S = 0.1
+ACTIVE_KEPT_MS = 660_000
+"""Longer than notes are kept."""
 LOGINS_KNOWN = 10_000
 PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP")
 
@@ -44,8 +51,17 @@ class _Sent:
 class Arrivals:
     """The answers of one server process to calls that leave notes."""
 
-    def __init__(self, store: Store, clock_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+        *,
+        has_replicas: bool = False,
+    ) -> None:
         self._store = store
+        self._has_replicas = has_replicas
+        self.id = secrets.token_hex(4)
+        """Names this process in the notes of its calls."""
         self._clock_ms = clock_ms
         self._sent: dict[web.RequestHandler, _Sent] = {}
         self._carriers: dict[str, web.RequestHandler] = {}
@@ -53,6 +69,8 @@ class Arrivals:
         self._arrived: dict[str, None] = {}
         self._last: dict[str, tuple[int, str]] = {}
         """Login -> when it last called something, ms since the epoch, and the digest of that call's note."""
+        self._untold: set[str] = set()
+        """Logins that called since the other replicas were told."""
         self._before: dict[str, int] = {}
         """Login -> when it last called something other than its last call."""
 
@@ -79,11 +97,35 @@ class Arrivals:
             await self._tell()
         self._remember(login, digest)
 
-    def was_active(self, login: str, digest: str) -> Callable[[int], bool]:
-        """Whether a login has called anything but this since a moment."""
-        at, last = self._last.get(login, (0, ""))
-        newest = at if last != digest else self._before.get(login, 0)
-        return lambda since_ms: newest > since_ms
+    async def other_word(self, note: Note | None) -> None:
+        """Wait until a replica that may have answered this very call just now has told what became of the answer."""
+        if note is None or note.is_named or not self._has_replicas:
+            return
+        deadline = time.monotonic() + WORD_MS / 1000
+        while time.monotonic() < deadline:
+            stamp = await self._store.notes.stamp(note)
+            if stamp is None or stamp[1] == self.id or self._clock_ms() - stamp[0] > WORD_MS:
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    def was_active(self, login: str, digest: str) -> Callable[[int], Awaitable[bool]]:
+        """Whether a login has called anything but this since a moment, here or at another replica."""
+        newest = _newest_other(*self._last.get(login, (0, "")), self._before.get(login, 0), digest)
+
+        async def since(since_ms: int) -> bool:
+            if newest > since_ms or not self._has_replicas:
+                return newest > since_ms
+            deadline = time.monotonic() + WORD_MS / 1000
+            while True:
+                for facts in await self._store.notes.active(login):
+                    at, last, before = facts.split(" ")
+                    if _newest_other(int(at), last, int(before), digest) > since_ms:
+                        return True
+                if time.monotonic() > deadline or self._clock_ms() - since_ms > WORD_MS:
+                    return False
+                await asyncio.sleep(LOOK_AGAIN_S)  # another replica may still be about to tell
+
+        return since
 
     async def run(self) -> None:
         """Tell the store what has arrived, until cancelled."""
@@ -92,6 +134,7 @@ class Arrivals:
             self._note_idle_connections()
             try:
                 await self._tell()
+                await self._tell_active()
             except StoreError as error:
                 log.info("arrivals are told later", extra=exception_facts(error))
 
@@ -103,6 +146,8 @@ class Arrivals:
             self._last.clear()
             self._before.clear()
         self._last[login] = (self._clock_ms(), digest)
+        if self._has_replicas:
+            self._untold.add(login)
 
     def _note_idle_connections(self) -> None:
         earliest = time.monotonic() - PERIOD_S
@@ -124,6 +169,20 @@ class Arrivals:
         await self._store.notes.forget(arrived)
         for digest in arrived:
             self._arrived.pop(digest, None)
+
+    async def _tell_active(self) -> None:
+        untold, self._untold = self._untold, set()
+        facts = {}
+        for login in untold:
+            at, last = self._last.get(login, (0, ""))
+            facts[login] = f"{at} {last or '-'} {self._before.get(login, 0)}"
+        if facts:
+            await self._store.notes.tell_active(self.id, facts, ACTIVE_KEPT_MS)
+
+
+def _newest_other(at_ms: int, last: str, before_ms: int, digest: str) -> int:
+    """When a call other than this was made last."""
+    return at_ms if last != digest else before_ms
 
 
 def is_forwarded(headers: Any) -> bool:

@@ -19,7 +19,7 @@ Credentials are never kept here, so asking for them again makes others.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ from control_plane.services.errors import ApiError
 from control_plane.services.registry import Answer, Endpoint
 from control_plane.services.status import Status
 from control_plane.store import GuardFailed, layout
-from control_plane.store.notes import AT, MADE, Note
+from control_plane.store.notes import AT, MADE, Note, read_stamp
 
 KEPT_S = 600
 NAMED_KEPT_S = 3600
@@ -117,8 +117,8 @@ class Call:
     """The caller uses a connection for one call."""
 
 
-def note_of(endpoint: str, identity: Identity, call: Call) -> Note | None:
-    """Where this call leaves its note; None when it may be done again."""
+def note_of(endpoint: str, identity: Identity, call: Call, *, by: str = "") -> Note | None:
+    """Where this call, done by this server process, leaves its note; None when it may be done again."""
     once = ONCE.get(endpoint)
     if once is None or (not call.name and (once.only_named or (call.closes and not once.runs))):
         return None
@@ -130,7 +130,7 @@ def note_of(endpoint: str, identity: Identity, call: Call) -> Note | None:
     if not call.name:
         digest.update(call.body)
     kept_s = NAMED_KEPT_S if call.name else KEPT_S
-    return Note(digest.hexdigest(), kept_s * 1000, is_named=bool(call.name), makes=bool(once.makes))
+    return Note(digest.hexdigest(), kept_s * 1000, is_named=bool(call.name), makes=bool(once.makes), by=by)
 
 
 def takes(endpoint: str) -> bool:
@@ -138,7 +138,7 @@ def takes(endpoint: str) -> bool:
     return endpoint in ONCE and ONCE[endpoint].takes
 
 
-WasActive = Callable[[int], bool]
+WasActive = Callable[[int], Awaitable[bool]]
 """Whether this login has called anything else since a moment (ms since the epoch)."""
 
 
@@ -191,7 +191,7 @@ async def _is_meant(ctx: Context, task: str, note: Note, found: Mapping[str, byt
     """True when the caller wants the task to run once more: what the first try began is over, and it did other things
     since. Who waits for an answer does nothing else; a second thread of it may, which costs a run too many, not one
     too few."""
-    if note.is_named or not was_active(int(found[AT])):
+    if note.is_named or not await was_active(read_stamp(found[AT])[0]):
         return False
     document = await ctx.store.get("task", task, ["status"])
     if document is None or document.get("status") in (Status.QUEUED, Status.IN_PROGRESS):

@@ -207,3 +207,8 @@ def retention() -> str:
 def replaced_segments() -> str:
     """ZSET: `name SP generation SP owner` of a segment that is part of another now -> since when, ms."""
     return "{m}:segments:replaced"
+
+
+def active(login: str) -> str:
+    """HASH with expiry: server process -> when this login called it last, ms; the call's digest; when it did before."""
+    return f"{{m}}:active:{login}"

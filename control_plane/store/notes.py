@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_plane.store import keys
+from control_plane.store.batching import Command
 from control_plane.store.connection import Connection
 
 AT = "@"
-"""Field of a note: when the call was done, ms since the epoch."""
+"""Field of a note: its stamp, which says when the call was done and by which server."""
 MADE = "+"
 """Prefix of the fields that hold the id of what the call made, one a kind (the last of several)."""
 DOUBLES = frozenset({"task", "model", "user"})
@@ -33,6 +34,13 @@ class Note:
     """The caller named its call: whatever carries the name is this call."""
     makes: bool = False
     """What the call makes is made once."""
+
+    by: str = ""
+    """The server process that does the call."""
+
+    def stamp(self, now_ms: int) -> str:
+        """What lies at `AT`."""
+        return f"{now_ms} {self.by}"
 
     @property
     def key(self) -> str:
@@ -59,7 +67,31 @@ class Notes:
         found: Any = await self._connection.run(lambda client: client.hgetall(note.key))
         return {name.decode(): value for name, value in found.items()}
 
+    async def stamp(self, note: Note) -> tuple[int, str] | None:
+        """(when the first try was done, ms since the epoch; by which server), None without a note."""
+        found: Any = await self._connection.run(lambda client: client.hget(note.key, AT))
+        return None if found is None else read_stamp(found)
+
+    async def tell_active(self, by: str, logins: Mapping[str, str], kept_ms: int) -> None:
+        """What this server process knows of some logins' calls, for the others to read."""
+        commands: list[Command] = []
+        for login, facts in logins.items():
+            key = keys.active(login)
+            commands += [("HSET", key, by, facts), ("PEXPIRE", key, kept_ms)]
+        await self._connection.run(lambda client: client.many(commands))
+
+    async def active(self, login: str) -> list[str]:
+        """What the server processes have told of a login's calls."""
+        found: Any = await self._connection.run(lambda client: client.hvals(keys.active(login)))
+        return [facts.decode() for facts in found]
+
     async def forget(self, digests: Sequence[str]) -> None:
         """These calls' answers have arrived: whoever makes them again means it."""
         if digests:
             await self._connection.run(lambda client: client.unlink(*map(keys.note, digests)))
+
+
+def read_stamp(stamp: bytes) -> tuple[int, str]:
+    """(when, ms since the epoch; by which server) of what lies at `AT`."""
+    at_ms, _, by = stamp.decode().partition(" ")
+    return int(at_ms), by

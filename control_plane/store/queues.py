@@ -8,6 +8,7 @@ deadline it returns to the head of its queue, so an entry is never lost with the
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -119,6 +120,7 @@ class Queues:
                     CURSOR_EXPIRY_MS,
                     HELD_EXPIRY_MS if holds_leases else 0,
                     "" if note is None else "repeat" if is_first else "note",
+                    note.stamp(now_ms) if note else "",
                     *queues,
                 ],
             )
@@ -229,10 +231,13 @@ class Queues:
         """
         how, number = ("to", to) if to is not None else ("by", by or 0)
         noted = [note.key] if note else []
+        stamp = note.stamp(int(time.time() * 1000)) if note else ""
         kept_ms = note.kept_ms if note else 0
         place = int(
             await self._connection.run(
-                lambda _: self._connection.script("move", [keys.queue(queue), *noted], [task, how, number, kept_ms])
+                lambda _: self._connection.script(
+                    "move", [keys.queue(queue), *noted], [task, how, number, kept_ms, stamp]
+                )
             )
         )
         return None if place < 0 else place

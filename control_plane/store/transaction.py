@@ -356,7 +356,7 @@ class Transaction:
             noted.setdefault(id, b"")
         flat = [word for pair in [*noted.items()][:FIELDS_A_COMMAND] for word in pair]
         made = [word for kind, id in self._created for word in (MADE + kind, id)]
-        operations.add("HSET", note.key, AT, self._now_ms, *made, *flat)
+        operations.add("HSET", note.key, AT, note.stamp(self._now_ms), *made, *flat)
         operations.add("PEXPIRE", note.key, note.kept_ms)
 
     def _move(self, operations: _Operations, task: str, queue: str | None) -> None:

@@ -8,7 +8,7 @@
 --   ARGV[6] expiry of cursor, ms    ARGV[7] expiry of held, ms (0 = the worker holds no leases)
 --   ARGV[8] "" = no note; "note" = a repeat of the call will get what is taken here, while it is not started; "repeat" =
 --   and this may be such a repeat. The note (task -> flight) lasts ARGV[2]
---   ARGV[9...] queue ids, as KEYS[9...]
+--   ARGV[9] the stamp of the note: its field @    ARGV[10...] queue ids, as KEYS[9...]
 -- Returns a flat list: task, queue, claim, added-ms; task, ...
 
 local deadline = string.format("%.0f", ARGV[1] + ARGV[2])
@@ -21,18 +21,27 @@ local function give(task, queue, claim, added)
     redis.call("ZADD", KEYS[7], deadline, task)
     redis.call("PEXPIRE", KEYS[6], ARGV[7])
   end
-  if ARGV[8] ~= "" then redis.call("PEXPIRE", KEYS[8], ARGV[2]) end
+  if ARGV[8] ~= "" then
+    redis.call("HSET", KEYS[8], "@", ARGV[9])
+    redis.call("PEXPIRE", KEYS[8], ARGV[2])
+  end
   for _, word in ipairs({ task, queue, claim, added }) do taken[#taken + 1] = word end
 end
 
 if ARGV[8] == "repeat" then
-  local before = redis.call("HGETALL", KEYS[8])
+  local before, again = redis.call("HGETALL", KEYS[8]), {}
   for i = 1, #before, 2 do
     local task, flight = before[i], before[i + 1]
     if redis.call("HGET", KEYS[3], task) == flight then
-      give(task, string.match(flight, "^(%S+) (%d+) (%d+) "))
+      local queue, claim, added = string.match(flight, "^(%S+) (%d+) (%d+) ")
+      again[#again + 1] = { task, queue, claim, added }
     end
   end
+  table.sort(again, function(a, b)
+    if a[4] ~= b[4] then return tonumber(a[4]) < tonumber(b[4]) end
+    return a[1] < b[1]
+  end)
+  for _, one in ipairs(again) do give(unpack(one)) end
   if #taken > 0 then return taken end
 end
 
@@ -41,7 +50,7 @@ local at, fair = 0, ARGV[5] == "fair"
 if fair then
   local last = redis.call("GET", KEYS[5])
   for i = 1, queues do
-    if ARGV[8 + i] == last then at = i end
+    if ARGV[9 + i] == last then at = i end
   end
 end
 
@@ -50,7 +59,7 @@ while #taken < most * 4 and empty < queues do
   local i = at % queues + 1
   local popped = redis.call("ZPOPMIN", KEYS[8 + i])
   if popped[1] then
-    local task, queue = popped[1], ARGV[8 + i]
+    local task, queue = popped[1], ARGV[9 + i]
     local added = string.match(redis.call("HGET", KEYS[1], task) or "", " (%d+)$") or ARGV[1]
     local claim = redis.call("HINCRBY", KEYS[4], task, 1)
     redis.call("HDEL", KEYS[1], task)

@@ -2,6 +2,7 @@
 --   KEYS[1] queue ZSET    KEYS[2] the call's note HASH, not needed where ARGV[4] is 0
 --   ARGV[1] task    ARGV[2] "by" or "to"    ARGV[3] places towards the end (negative: the front), or the place from 0
 --   ARGV[4] for how long a repeat of the call moves nothing more, ms (0 = it does)
+--   ARGV[5] the stamp of the note
 -- Returns the place it then has, from 0, or -1 when it is not in this queue.
 
 local noted = ARGV[4] ~= "0"
@@ -12,7 +13,7 @@ end
 
 local function at(place)
   if noted then
-    redis.call("HSET", KEYS[2], "place", place)
+    redis.call("HSET", KEYS[2], "place", place, "@", ARGV[5])
     redis.call("PEXPIRE", KEYS[2], ARGV[4])
   end
   return place

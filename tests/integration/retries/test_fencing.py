@@ -134,6 +134,7 @@ def test_it_may_still_read(world: World, stale: tuple[str, str]) -> None:
     assert world.call("tasks.get_by_id", {"task": task}, token=token)["task"]["status"] == "in_progress"
 
 
+@pytest.mark.one_server
 def test_refusals_are_counted(world: World, stale: tuple[str, str]) -> None:
     task, token = stale
     before = fenced_writes(world.server)
