@@ -140,12 +140,13 @@ class Kept:
 
             async def fill(piece: Sequence[str]) -> None:
                 values = await self._read(piece, missing - {ID})
+                if ID in missing:
+                    values[ID] = list(piece)
                 # What was read anew since we began, or is gone, is right already.
                 _fill(table, [id if id in table.rows and id not in refreshed else "" for id in piece], values)
 
             try:
-                if missing - {ID}:
-                    await _each(fill, _pieces(list(table.rows)))
+                await _each(fill, _pieces(list(table.rows)))
                 async with self._lock:
                     table.finish(missing)
                     table.forget_unused({*self._common, *wanted}, COLUMNS_KEPT)
@@ -174,6 +175,9 @@ class Kept:
         parts: dict[str, dict[str, list[FieldRef]]] = {}
         for ref in dict.fromkeys(refs):
             parts.setdefault(ref.part, {}).setdefault(ref.field, []).append(ref)
+        if not parts:
+            await asyncio.sleep(0)
+            return {}
         commands = [
             ("HMGET", keys.document(self._kind, id, part), *names) for part, names in parts.items() for id in ids
         ]
@@ -188,9 +192,9 @@ class Kept:
         return values
 
 
-def _take(table: Table, ids: Sequence[str], values: Mapping[FieldRef, Sequence[Any]]) -> None:
+def _take(table: Table, ids: Sequence[str], values: dict[FieldRef, list[Any]]) -> None:
     """Put documents as they are now into the table: new, changed or gone."""
-    gone = {id for id, found in zip(ids, values[ID], strict=True) if found is None}
+    gone = {id for id, found in zip(ids, values.pop(ID), strict=True) if found is None}
     table.remove(gone)
     table.add([id for id in ids if id not in gone])
     _fill(table, [id if id not in gone else "" for id in ids], values)
@@ -201,8 +205,7 @@ def _fill(table: Table, ids: Sequence[str], values: Mapping[FieldRef, Sequence[A
     chosen = [position for position, id in enumerate(ids) if id]
     rows = [table.rows[ids[position]] for position in chosen]
     for ref, found in values.items():
-        if ref != ID:
-            table.put(ref, rows, found if len(chosen) == len(found) else [found[position] for position in chosen])
+        table.put(ref, rows, found if len(chosen) == len(found) else [found[position] for position in chosen])
 
 
 def _pieces(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -64,8 +64,6 @@ class Table:
         """Make empty columns, to be filled and then finished."""
         for ref in refs:
             self.unfinished[ref] = Column(self._capacity, by_numbers=ref.part in fields.NATURAL)
-            if ref == ID:
-                self.unfinished[ref].put(list(self.rows.values()), list(self.rows))
 
     def finish(self, refs: Iterable[FieldRef]) -> None:
         """Let queries use columns that are filled now."""
