@@ -41,8 +41,8 @@ class Client:
 def pair() -> Iterator[tuple[Client, Client]]:
     """Clients of two servers: one with a store of its own, and one that shares it."""
     with running_server() as one:
-        given = one.arguments[one.arguments.index("--redis") + 1] if "--redis" in one.arguments else None
-        with running_server("--redis", given or f"unix://{one.data_dir}/store/valkey.sock") as two:
+        embedded = ["--redis", f"unix://{one.data_dir}/store/valkey.sock", "--segments", f"{one.data_dir}/segments"]
+        with running_server(*(one.arguments or embedded)) as two:
             clients = Client(one), Client(two)
             yield clients
             for client in clients:
