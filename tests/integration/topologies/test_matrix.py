@@ -14,6 +14,8 @@ from tests.redis_servers import needs_redis
 pytestmark = [needs_redis, pytest.mark.full]
 INTEGRATION = Path(__file__).resolve().parents[1]
 LIMIT_S = 1500
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")
+"""As `scripts/test` does."""
 
 
 @pytest.mark.timeout(LIMIT_S + 60)
@@ -21,7 +23,7 @@ LIMIT_S = 1500
 def test_the_integration_suite_passes_over(store: str, servers: int) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", str(INTEGRATION), f"--ignore={Path(__file__).parent}"],
+        [sys.executable, "-m", "pytest", "-q", *SIDE_BY_SIDE, str(INTEGRATION), f"--ignore={Path(__file__).parent}"],
         env={**kept, "CLEARML_TEST_STORE": store, "CLEARML_TEST_SERVERS": str(servers)},
         capture_output=True, text=True, timeout=LIMIT_S, check=False,
     )  # fmt: skip
