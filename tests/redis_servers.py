@@ -97,11 +97,11 @@ def free_ports(count: int) -> list[int]:
         return [int(probe.getsockname()[1]) for probe in probes]
 
 
-def until(holds: Callable[[], Any], what: str) -> None:
+def until(holds: Callable[[], Any], what: str, *, limit_s: float = START_LIMIT_S) -> None:
     """Wait for another process, which tells nobody when it is ready."""
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + limit_s
     while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {START_LIMIT_S:g} s"
+        assert time.monotonic() < deadline, f"{what}: not within {limit_s:g} s"
         time.sleep(0.02)
 
 

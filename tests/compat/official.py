@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import RunningServer
 
@@ -110,3 +111,19 @@ def process(name: str, folder: Path, *command: str, env: dict[str, str]) -> Iter
             running.kill()
             running.wait()
         print(f"--- {name}\n{log.read_text(errors='replace')[-6000:]}")
+
+
+def run_sdk(command: list[str], folder: Path, env: dict[str, str], *, limit_s: float = 60, tries: int = 3) -> Any:
+    """Run a script with the official SDK; again when it hangs, as it does in some runs while it looks for a repository.
+
+    Raises subprocess.TimeoutExpired when no try ends.
+    """
+    for number in range(tries):
+        try:
+            return subprocess.run(
+                command, cwd=folder, env=env, capture_output=True, text=True, timeout=limit_s, check=False
+            )
+        except subprocess.TimeoutExpired:
+            if number == tries - 1:
+                raise
+    raise AssertionError("there is one try at least")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 import urllib.parse
@@ -15,7 +14,7 @@ import pytest
 from examples.repository import make_repository
 from tests.conftest import RunningServer
 
-from .official import WITHOUT_FORK, official_environment
+from .official import WITHOUT_FORK, official_environment, run_sdk
 
 EPOCHS = 4
 ENDED = ("completed", "failed", "stopped", "published", "closed")
@@ -75,10 +74,7 @@ def record(server: RunningServer, python: Path | str, env: dict[str, str], folde
     script.write_text(
         script.read_text().replace("    task.close()", '    print("sdk:", Task.__module__)\n    task.close()')
     )
-    answer = subprocess.run(
-        [str(python), "train.py", "--epochs", str(EPOCHS)],
-        cwd=clone, env=env, capture_output=True, text=True, timeout=150, check=False,
-    )  # fmt: skip
+    answer = run_sdk([str(python), "train.py", "--epochs", str(EPOCHS)], clone, env)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     newest = {"name": "^three classes$", "order_by": ["-created"], "page": 0, "page_size": 1}
     return str(server.call("tasks.get_all", newest)["tasks"][0]["id"])

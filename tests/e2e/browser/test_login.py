@@ -73,7 +73,8 @@ def test_people_pick_their_names_where_the_server_lets_them(new_server: NewServe
             page.get_by_label("Your name").fill(name)
             page.get_by_role("button", name="Log in").click()
             expect(page.locator("#who")).to_contain_text(name)
-            page.get_by_role("button", name="Log out").click()
+            with page.expect_navigation():
+                page.get_by_role("button", name="Log out").click()
             expect(page.get_by_label("Your name")).to_be_visible()
         names = [user["name"] for user in server.call("users.get_all_ex")["users"]]
         assert names.count("New here") == 1 and names.count("Known") == 1

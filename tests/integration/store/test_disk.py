@@ -68,7 +68,7 @@ def test_a_full_disk_fails_writes_and_is_recovered_from() -> None:
                     return True
                 return False
 
-            until(stored, "writes work again")
+            until(stored, "writes work again", limit_s=90)  # one try may wait for its store for 15 s
             found = {task["id"] for task in server.call("tasks.get_all", {"only_fields": ["id"]})["tasks"]}
             assert set(kept) <= found
         finally:

@@ -30,6 +30,7 @@ def test_what_may_run_without_a_limit(pattern: str, plain: bool) -> None:
     assert is_plain(pattern) == plain
 
 
+@pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 @given(
     st.text("ab.*+?()[]^$|\\d{1,}", max_size=10),
     st.lists(st.text("ab1()", max_size=12), max_size=5),
