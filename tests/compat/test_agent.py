@@ -41,7 +41,7 @@ def serving(
     command = [str(official_agent / "clearml-agent"), "daemon", "--foreground", "--create-queue", "--queue", *queues]
     with log.open("wb") as out:
         started = subprocess.Popen(
-            command, env={**environment, "CLEARML_WORKER_ID": name}, cwd=home,
+            command, env={**environment, "CLEARML_WORKER_ID": name, "PYTHONUNBUFFERED": "1"}, cwd=home,
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:

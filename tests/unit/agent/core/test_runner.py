@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from clearml_agent import runner
@@ -156,6 +157,8 @@ UGLY = {
 def test_an_ugly_tree_is_dead_after_the_grace(run: Started, kind: str) -> None:
     process = run.start(UGLY[kind], grace_s=0.3)
     until(lambda: run.pids(2 if kind.startswith("double") else 1))
+    if kind == "stopped by itself":  # which it is a moment after it said its name
+        until(lambda: psutil.Process(run.pids(1)[0]).status() == psutil.STATUS_STOPPED)
     pids = run.pids(1) + list(runner.descendants(process.pid, 0))
     process.terminate()
     process.wait(LIMIT_S)
