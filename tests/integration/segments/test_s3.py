@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3fs
 
 from control_plane.store import Store
 from control_plane.store.events import Part, Run
 from control_plane.store.segments import index
 from control_plane.store.segments.files import SegmentMissing, SegmentsUnavailable
-
-s3fs = pytest.importorskip("s3fs")
-pytest.importorskip("moto")
 
 OWNER = "e" * 32
 URL = "s3://bucket/some/prefix"
