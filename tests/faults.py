@@ -149,13 +149,22 @@ class RetryingClient:
     Args:
         urls: where to call; further ones are servers to turn to when one is away.
         headers: sent with every call.
+        max_tries: how often a call is sent.
     """
 
-    def __init__(self, urls: str | Sequence[str], token: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        urls: str | Sequence[str],
+        token: str,
+        headers: dict[str, str] | None = None,
+        *,
+        max_tries: int = MAX_TRIES,
+    ) -> None:
         split = [urllib.parse.urlsplit(url) for url in ([urls] if isinstance(urls, str) else urls)]
         self._addresses = [(parts.hostname or "", parts.port or 80) for parts in split]
         self._headers = {"Authorization": f"Bearer {token}", "X-ClearML-Worker": "tester", **(headers or {})}
         self._connection: http.client.HTTPConnection | None = None
+        self._max_tries = max_tries
         self.tries = 0
 
     def call(self, endpoint: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, int, Any]:
@@ -164,7 +173,8 @@ class RetryingClient:
         raw = body if is_raw else json.dumps(body or {}).encode()
         kind = "application/json-lines" if is_raw else "application/json"
         sent = {**self._headers, "Content-Type": kind, **(headers or {})}
-        for self.tries in range(1, MAX_TRIES + 1):
+        limit = self._max_tries
+        for self.tries in range(1, limit + 1):
             try:
                 if self._connection is None:
                     self._connection = http.client.HTTPConnection(*self._addresses[0], timeout=LIMIT_S)

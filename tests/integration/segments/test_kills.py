@@ -5,50 +5,20 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from control_plane.store import EmbeddedStore, Store, keys
-from control_plane.store.embedded import running_url
+from control_plane.store import EmbeddedStore, Store
 from control_plane.store.segments.checks import compare
-from control_plane.store.segments.due import AT_ONCE
 from tests.conftest import RunningServer, start_server
 from tests.integration.events.reports import line, new_task, plot, scalar
-from tests.integration.segments.operating import command
+from tests.integration.segments.operating import always_due, command, restart
 
 pytestmark = [pytest.mark.embedded, pytest.mark.one_server]
 
 ENV = {"CLEARML_SERVER_SEAL_PERIOD_S": "0.02"}
-
-
-@contextmanager
-def always_due(data_dir: Path, tasks: list[str]) -> Iterator[None]:
-    """Let the server seal all the time, not two minutes later."""
-    stop = threading.Event()
-
-    def note() -> None:
-        while not stop.wait(0.01):
-            url = running_url(data_dir / "store")
-            if url is None:
-                continue
-            try:
-                with redis.Redis.from_url(url) as client:
-                    client.zadd(keys.unsealed(), dict.fromkeys(tasks, AT_ONCE))
-            except redis.ConnectionError:
-                continue  # killed, and coming back
-
-    thread = threading.Thread(target=note, name="always due")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(20)
 
 
 def batch(tasks: list[str], number: int) -> list[dict[str, Any]]:
@@ -79,13 +49,8 @@ def killed_and_restarted(tmp_path: Path, kills: int, seed: int) -> None:
         server.call("tasks.completed", {"task": task})
     number = 0
 
-    def restart() -> None:
-        nonlocal server
-        server.kill()
-        ports = [
-            f"--{name}-port={server.facts[f'{name}_server'].rsplit(':', 1)[1]}" for name in ("api", "web", "files")
-        ]
-        server.process = start_server(data_dir, runtime_dir, ports=ports, env=ENV).process
+    def again() -> None:
+        restart(server, ENV)
 
     try:
         with always_due(data_dir, tasks):
@@ -94,12 +59,12 @@ def killed_and_restarted(tmp_path: Path, kills: int, seed: int) -> None:
                 timer.start()
                 while timer.is_alive() or server.process.poll() is None:
                     body = "\n".join(map(json.dumps, batch(tasks, number))).encode()
-                    send_until_answered(server, body, restart)
+                    send_until_answered(server, body, again)
                     number += 1
                     if not timer.is_alive():
                         break
                 timer.join()
-                restart()
+                again()
         command(server, "compact")
         check(server, tasks, number)
         server.stop()
