@@ -98,6 +98,20 @@ class ReleaseResponse(Struct, kw_only=True):
     released: int
 
 
+class TokenRequest(Request, kw_only=True):
+    """The token of a claim that this worker holds: for an agent that took the task in the store itself."""
+
+    worker: str
+    task: str
+    claim: int
+
+
+class TokenResponse(Struct, kw_only=True):
+    """`token`: for the task's process."""
+
+    token: str
+
+
 class DrainRequest(Request, kw_only=True):
     """Tell a worker to finish what it runs and take nothing new, or (`drain` false) to go on."""
 

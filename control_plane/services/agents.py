@@ -13,12 +13,14 @@ from control_plane.schema.agents import (
     RenewRequest,
     RenewResponse,
     Stop,
+    TokenRequest,
+    TokenResponse,
     WaitRequest,
     WaitResponse,
 )
 from control_plane.services import workers
 from control_plane.services.context import Claim, Context
-from control_plane.services.errors import unknown_queue
+from control_plane.services.errors import fenced, unknown_queue
 from control_plane.services.queues_entries import added_iso, take
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
@@ -230,6 +232,17 @@ async def _requeue_started(ctx: Context, request: ReleaseRequest) -> bool:
     except GuardFailed:
         return False  # the claim is over, or the queue is gone
     return True
+
+
+@endpoint("agents.token", TokenRequest, TokenResponse)
+async def token(ctx: Context, request: TokenRequest) -> TokenResponse:
+    """The token of a claim, for an agent that works on the store and so cannot sign one."""
+    held = (await ctx.store.leases.held(request.worker)).get(request.task)
+    current = (await ctx.store.queues.claim_numbers([request.task])).get(request.task)
+    if held is None or held[0] != request.claim or current != request.claim:
+        raise fenced(request.task, request.claim, current)
+    claim = Claim(request.task, request.claim, request.worker)
+    return TokenResponse(token=ctx.access.mint_claim(ctx.identity, claim))
 
 
 @endpoint("agents.drain", DrainRequest)

@@ -123,7 +123,7 @@ _ENDPOINTS: Mapping[Use, Mapping[str, str]] = {
         " update_tags",
         "workers": "register set_runtime_properties status_report unregister",
     },
-    Use.SERVE: {"agents": "drain renew wait", "queues": "get_next_task"},
+    Use.SERVE: {"agents": "drain renew token wait", "queues": "get_next_task"},
     Use.WRITE: {
         "events": "clear_task_log delete_for_model delete_for_task",
         "models": "delete delete_many make_private make_public",
