@@ -5,8 +5,8 @@
     renew  every third of a lease: this worker and its claims; lost claims are stopped
     report every 30 s and at each change of task: machine statistics
 
-Shutdown is staged: take nothing new; SIGTERM, grace, SIGKILL for what runs; a deadline for the reports; unregister.
-Runs that could not be reported in that time (no server) stay on disk for the next start.
+It leaves in stages (`leaving.py`); all of this goes on until the last run is over. Runs that could not be reported by
+then (no server) stay on disk for the next start.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ from typing import Any
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
 from clearml_agent.execution.run import TaskRun
+from clearml_agent.leaving import Stage, next_stage, order
+from clearml_agent.placing import NoRoom, Placing, Room
+from clearml_agent.placing import Slots as PlainSlots
 from clearml_agent.queues import Queue, by_name
 from clearml_agent.reports import StatusReports, Working
 from clearml_agent.runs import Record, RunDirectory, Stop, StopKind
+from clearml_agent.slots import Slots
 from clearml_agent.watch import Watcher
 from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
 
@@ -36,8 +40,7 @@ MAX_SLOTS = 256
 RENEW_S = 10.0
 TOLD_KEPT_S = 300.0
 KINDS = {"stopping": StopKind.USER, "fenced": StopKind.FENCED, "deleted": StopKind.FENCED}
-FAULT_DELAY_S, MAX_FAULT_DELAY_S = 2.0, 60.0
-REPORT_LIMIT_S = 10.0
+REPORT_LIMIT_S = 6.0
 """How long, after the tasks are dead, a stopping daemon tries to report them."""
 
 
@@ -45,6 +48,7 @@ class Daemon:
     """One worker: its queues, its slots and what runs in them.
 
     Args:
+        placing: decides what is taken and where it runs; None: as many tasks at a time as are configured.
         echo: gets the console of every task, for a daemon in the foreground.
     """
 
@@ -56,57 +60,86 @@ class Daemon:
         worker: str,
         queues: Sequence[Queue],
         order_fairness: bool = False,
+        placing: Placing | None = None,
         echo: Callable[[str], None] | None = None,
     ) -> None:
         self.config, self.api, self.worker, self.queues = config, api, worker, list(queues)
         self._order_fairness, self._echo = order_fairness, echo
-        self._runs: dict[str, TaskRun] = {}
-        self._draining = asyncio.Event()
+        self._placing = placing or PlainSlots(config.slots, worker)
+        self._stage = Stage.SERVING
+        self._staged = asyncio.Event()
+        """Set at each change of the stage."""
         self._freed = asyncio.Event()
+        """Set when the call that waits may have to ask for something else."""
         self._reports = StatusReports(config=config, api=api, working=self._working)
+        self._slots: Slots | None = None
         self._told: dict[str, float] = {}
         """Tasks whose stop the server has told, and when (monotonic, s): it would tell them again at once."""
         self._is_held = False
         self._missing: list[str] = []
         """Served queues that the server says are gone."""
-        self._drain_reason = ""
-        self._kill = False
 
     @property
     def queue_ids(self) -> list[str]:
         return [queue.id for queue in self.queues]
 
-    def free_slots(self) -> int:
-        own = sum(1 for run in self._runs.values() if run.record.worker == self.worker)
-        return 0 if self._draining.is_set() else max(0, self.config.slots - own)
+    @property
+    def runs(self) -> list[TaskRun]:
+        return list(self._slots or ())
 
-    def drain(self, reason: str) -> None:
-        """Begin to stop; called again, kill what still runs. May be called from a signal handler of the loop."""
-        if self._draining.is_set():
-            log.warning("stopping at once (%s)", reason)
-            self._kill = True
-            for run in self._runs.values():
-                run.request_stop(Stop(StopKind.AGENT, reason), now=True)
-        self._drain_reason = reason
-        self._draining.set()
+    def on_signal(self, name: str, actor: str = "") -> None:
+        """Go one stage further; may be called from a signal handler of the loop.
+
+        Args:
+            actor: who asked for it, where that is known.
+        """
+        self.leave(next_stage(self._stage, name), name, actor)
+
+    def leave(self, stage: Stage, reason: str, actor: str = "") -> None:
+        """Go to a stage of leaving; `run` returns when nothing is left running."""
+        if stage <= self._stage:
+            return
+        self._stage = stage
+        log.info("leaving (%s%s): %s, %d task(s)", reason, actor and f", {actor}", stage.name.lower(), len(self.runs))
+        said = order(stage, reason, actor)
+        for run in self.runs:
+            if stage is Stage.KILL:
+                run.kill()
+            elif said is not None:
+                run.request_stop(said)
+        self._freed.set()
+        self._staged.set()
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until `drain` is called; returns when nothing of this worker is left running."""
+        """Serve until it is time to leave; returns when nothing of this worker is left running."""
         with Watcher() as watcher:
             async with asyncio.TaskGroup() as group:
-                slots = Slots(group, watcher, self)
+                self._slots = slots = Slots(
+                    group,
+                    watcher,
+                    config=self.config,
+                    api=self.api,
+                    echo=self._echo,
+                    on_change=self._reports.changed,
+                    on_end=self._ended,
+                )
                 for directory in list(RunDirectory.orphans(self.config.runs)):
                     log.info("taking over task %s", directory.record.task)
                     slots.start(directory)
-                entries = group.create_task(self._serve(slots, on_ready), name="wait for entries")
-                renewal = group.create_task(self._renew_loop(), name="renew leases")
-                reports = group.create_task(self._reports.run(), name="report")
-                await self._draining.wait()
-                entries.cancel()
-                await self._stop_runs(slots)
-                renewal.cancel()
-                reports.cancel()
+                jobs = [
+                    group.create_task(self._serve(slots, on_ready), name="wait for entries"),
+                    group.create_task(self._renew_loop(), name="renew leases"),
+                    group.create_task(self._reports.run(), name="report"),
+                ]
+                await self._staged.wait()
+                await self._finish(slots)
+                for job in jobs:
+                    job.cancel()
         await self._unregister()
+
+    def _ended(self) -> None:
+        self._freed.set()
+        self._reports.changed()
 
     # ------------------------------------------------------------------------------------------------- loops
 
@@ -115,30 +148,40 @@ class Daemon:
         await self.api.call("workers.register", body)
         await self._renew(is_start=True)
         on_ready()
-        await self._wait_loop(slots)
-
-    async def _wait_loop(self, slots: Slots) -> None:
-        """Wait for entries and stop requests, one call after the other."""
         while True:
-            free = 0 if self._is_held else self.free_slots()
-            self._freed.clear()
-            body = {
-                "worker": self.worker,
-                "queues": self.queue_ids,
-                "order_fairness": self._order_fairness,
-                "slots": min(free, MAX_SLOTS),
-                "known_stops": self._known_stops(),
-                "known_drain": self._is_held,
-                "known_missing": self._missing,
-                "timeout_s": MISSING_WAIT_S if self._missing else WAIT_S,
-            }
-            answer = await self._wait_call(body, interruptible=free == 0)
-            for stop in answer.get("stops") or ():
-                self._stop_run(stop)
-            for entry in answer.get("entries") or ():
-                await self._accept(slots, entry)
-            self._hold(bool(answer.get("drain", self._is_held)))
+            await self._wait(slots)
+
+    async def _wait(self, slots: Slots) -> None:
+        """Wait for entries and stop requests once."""
+        self._freed.clear()
+        room = self._room(slots)
+        tasks = 0 if room.queues is not None and not room.queues else min(room.tasks, MAX_SLOTS)
+        body = {
+            "worker": self.worker,
+            "queues": self.queue_ids if room.queues is None else list(room.queues),
+            "order_fairness": self._order_fairness,
+            "slots": tasks,
+            "known_stops": self._known_stops(slots),
+            "known_drain": self._is_held,
+            "known_missing": self._missing,
+            "timeout_s": MISSING_WAIT_S if self._missing else WAIT_S,
+        }
+        answer = await self._wait_call(body, lambda: self._room(slots).queues != room.queues)
+        if answer is None:
+            await self._renew(is_start=True)  # what the call that was broken off may have brought returns to its queue
+            return
+        for stop in answer.get("stops") or ():
+            self._stop_run(stop)
+        for entry in answer.get("entries") or ():
+            await self._accept(slots, entry)
+        self._hold(bool(answer.get("drain", self._is_held)))
+        if room.queues is None:
             await self._note_missing(answer.get("missing", self._missing))
+
+    def _room(self, slots: Slots) -> Room:
+        if self._is_held or self._stage is not Stage.SERVING:
+            return Room(0)
+        return self._placing.room(slots.records)
 
     async def _note_missing(self, missing: Sequence[str]) -> None:
         """Say once that a served queue was deleted; one that is made again under its name is served again."""
@@ -162,17 +205,29 @@ class Daemon:
             return None
         return found.id if found else None
 
-    async def _wait_call(self, body: dict[str, Any], *, interruptible: bool) -> dict[str, Any]:
-        """One `agents.wait`. A call that may bring entries is never given up by us: they would wait for their lease."""
+    async def _wait_call(self, body: dict[str, Any], is_outdated: Callable[[], bool]) -> dict[str, Any] | None:
+        """One `agents.wait`; None when it was broken off although it might have brought entries.
+
+        That is done only to leave, or to ask for other queues: such entries wait for their lease, or for our renewal.
+        """
         call = asyncio.ensure_future(self._call_quietly("agents.wait", body, timeout_s=WAIT_S + 15))
-        freed = asyncio.ensure_future(self._freed.wait())
         try:
-            await asyncio.wait((call, freed) if interruptible else (call,), return_when=asyncio.FIRST_COMPLETED)
-            return call.result() if call.done() else {}
+            while True:
+                freed = asyncio.ensure_future(self._freed.wait())
+                try:
+                    await asyncio.wait((call, freed), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    freed.cancel()
+                if call.done():
+                    return call.result()
+                if not body["slots"]:
+                    return {}
+                if self._stage is not Stage.SERVING or is_outdated():
+                    return None
+                self._freed.clear()
         finally:
-            for future in (call, freed):
-                future.cancel()
-            await asyncio.wait((call, freed))
+            call.cancel()
+            await asyncio.wait((call,))
 
     async def _call_quietly(self, endpoint: str, body: dict[str, Any], *, timeout_s: float = 30.0) -> dict[str, Any]:
         """A call of a loop that goes on whatever the server says; a refusal is logged and waited out."""
@@ -193,9 +248,11 @@ class Daemon:
             queue=str(entry.get("queue") or ""),
             claimed_at=time.time(),
         )
+        self._told.pop(record.task, None)  # what was told was about an older claim
         try:
+            self._placing.place(record, slots.records)
             directory = RunDirectory.create(self.config.runs, record)
-        except OSError as error:
+        except (OSError, NoRoom) as error:
             log.error("task %s cannot be run here and goes back to its queue: %s", record.task, error)
             body = {"worker": self.worker, "task": record.task, "claim": record.claim, "reason": str(error)}
             await self._call_quietly("agents.release", body)
@@ -209,21 +266,20 @@ class Daemon:
             self._is_held = is_held
             log.info("drained: this worker takes nothing new" if is_held else "this worker takes tasks again")
 
-    def _known_stops(self) -> list[str]:
+    def _known_stops(self, slots: Slots) -> list[str]:
         """What the server need not tell again; of a run that is over only until the server has forgotten it too."""
         oldest = time.monotonic() - TOLD_KEPT_S
-        self._told = {task: at for task, at in self._told.items() if task in self._runs or at > oldest}
+        self._told = {task: at for task, at in self._told.items() if slots.get(task) or at > oldest}
         return sorted(self._told)
 
     def _stop_run(self, stop: dict[str, Any]) -> None:
-        run = self._runs.get(str(stop.get("task")))
-        self._told[str(stop.get("task"))] = time.monotonic()
-        if run is None or int(stop.get("claim") or run.record.claim) != run.record.claim:
-            return
+        task = str(stop.get("task"))
+        self._told[task] = time.monotonic()
+        run = self._slots.get(task, int(stop.get("claim") or 0)) if self._slots else None
         reason = str(stop.get("reason") or "stopping")
-        if reason == "status changed: completed":
-            return  # a script may complete its own task and go on (contract: agent_behaviour.md 13)
-        run.request_stop(Stop(KINDS.get(reason, StopKind.STATUS), reason))
+        # A script may complete its own task and go on (contract: agent_behaviour.md 13).
+        if run is not None and reason != "status changed: completed":
+            run.request_stop(Stop(KINDS.get(reason, StopKind.STATUS), reason))
 
     async def _renew_loop(self) -> None:
         """Keep the leases of this worker and of every claim it looks after, also those of a worker it took over."""
@@ -238,7 +294,7 @@ class Daemon:
             is_start: entries that this worker took before and does not know return to their queues at once.
         """
         period_s = RENEW_S
-        for worker in sorted({self.worker} | {run.record.worker for run in self._runs.values()}):
+        for worker in sorted({self.worker} | {run.record.worker for run in self.runs}):
             body: dict[str, Any] = {
                 "worker": worker,
                 "queues": self._queues_of(worker),
@@ -254,14 +310,14 @@ class Daemon:
         return period_s
 
     def _claims(self, worker: str) -> list[dict[str, Any]]:
-        runs = [run for run in self._runs.values() if run.record.worker == worker and run.record.claim]
+        runs = [run for run in self.runs if run.record.worker == worker and run.record.claim]
         return [{"task": run.task, "claim": run.record.claim} for run in runs]
 
     def _working(self) -> list[Working]:
         """What this process's workers do: each task under the worker that claimed it; this one also when it waits."""
         found = [
             Working(self._name_of(run), self._queues_of(run.record.worker), run.task, run.record.queue)
-            for run in self._runs.values()
+            for run in self.runs
         ]
         if not any(working.worker == self.worker for working in found):
             found.append(Working(self.worker, self.queue_ids))
@@ -277,18 +333,24 @@ class Daemon:
     def _tags(self) -> list[str] | None:
         return list(self.config.tags) or None
 
-    # ---------------------------------------------------------------------------------------------- shutdown
+    # ---------------------------------------------------------------------------------------------- leaving
 
-    async def _stop_runs(self, slots: Slots) -> None:
-        """Stop everything that runs, wait until it is dead and reported; leave to the next start what is not."""
-        if self._runs:
-            log.info("stopping %d task(s): %s", len(self._runs), ", ".join(sorted(self._runs)))
-        for run in list(self._runs.values()):
-            run.request_stop(Stop(StopKind.AGENT, self._drain_reason), now=self._kill)
-        tasks = list(slots.tasks)
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=self.config.grace_s + REPORT_LIMIT_S)
+    async def _finish(self, slots: Slots) -> None:
+        """Wait until every run is over; once they are stopped, only so long, and leave the rest to the next start."""
+        deadline: float | None = None
+        while slots.tasks:
+            self._staged.clear()
+            if deadline is None and self._stage >= Stage.REQUEUE:
+                deadline = time.monotonic() + self.config.grace_s + REPORT_LIMIT_S
+            left_s = None if deadline is None else deadline - time.monotonic()
+            if left_s is not None and left_s <= 0:
+                break
+            staged = asyncio.ensure_future(self._staged.wait())
+            try:
+                await asyncio.wait((staged, *slots.tasks), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                staged.cancel()
+        late = set(slots.tasks)
         for task in late:
             log.warning("%s is not reported yet; the next start of an agent here does it", task.get_name())
             task.cancel()
@@ -299,58 +361,8 @@ class Daemon:
         """Leave; entries on their way to the last, broken off `agents.wait` return to their queues at once."""
         body: dict[str, Any] = {"worker": self.worker, "queues": self.queue_ids}
         try:
-            await self.api.call(
-                "agents.renew", {**body, "claims": self._claims(self.worker), "is_start": True}, give_up_s=2
-            )
+            claims = self._claims(self.worker)
+            await self.api.call("agents.renew", {**body, "claims": claims, "is_start": True}, timeout_s=2, give_up_s=1)
         except (ApiError, BadAnswer, ServerUnreachable) as error:
             log.debug("%s", error)
         await self._reports.leave()
-
-
-class Slots:
-    """The runs in progress, as tasks of the daemon's group."""
-
-    def __init__(self, group: asyncio.TaskGroup, watcher: Watcher, daemon: Daemon) -> None:
-        self._group, self._watcher, self._daemon = group, watcher, daemon
-        self.tasks: set[asyncio.Task[None]] = set()
-
-    def start(self, directory: RunDirectory) -> None:
-        """Run what the directory holds; in parallel with everything else."""
-        self._daemon._told.pop(directory.record.task, None)  # what was told was about an older claim
-        task = self._group.create_task(self._see_through(directory), name=f"task {directory.record.task}")
-        self._daemon._runs[directory.record.task] = self._run(directory)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    def _run(self, directory: RunDirectory) -> TaskRun:
-        daemon = self._daemon
-        return TaskRun(
-            directory,
-            config=daemon.config,
-            api=daemon.api,
-            watcher=self._watcher,
-            echo=daemon._echo,
-            on_change=daemon._reports.changed,
-        )
-
-    async def _see_through(self, directory: RunDirectory) -> None:
-        """See one run to its end; a fault of ours in it ends no other one, and is tried again from what is on disk."""
-        daemon, name = self._daemon, directory.record.task
-        delay_s = FAULT_DELAY_S
-        try:
-            while True:
-                try:
-                    await daemon._runs[name].run()
-                    return
-                except Exception:  # the top of one slot's work
-                    log.exception("task %s could not be seen to its end; trying again in %.0f s", name, delay_s)
-                await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, MAX_FAULT_DELAY_S)
-                again = RunDirectory.adopt(directory.path)
-                if again is None:
-                    return
-                daemon._runs[name] = self._run(again)
-        finally:
-            del daemon._runs[name]
-            daemon._freed.set()
-            daemon._reports.changed()

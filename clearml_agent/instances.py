@@ -1,8 +1,14 @@
-"""The daemons of this machine: one file a worker id, held by a lock for as long as its daemon lives."""
+"""The daemons of this machine: one file a worker id, held by a lock for as long as its daemon lives.
+
+Beside it, for a moment, the file in which `daemon --stop` says who wants the daemon to stop.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import os
+import platform
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -18,7 +24,9 @@ from clearml_agent.runner import start_ticks
 from clearml_agent.runs import take_lock
 from clearml_agent.watch import is_same_process
 
-STOP_LIMIT_S = 60.0
+STOP_LIMIT_S = 10.0
+"""How long, beside its tasks' grace, a daemon may take to stop; then it is killed."""
+LOOK_S = 0.02
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -30,6 +38,8 @@ class Facts(msgspec.Struct, frozen=True):
     queues: list[str] = []
     started_at: float = 0.0
     log: str = ""
+    grace_s: float = 10.0
+    """How long its tasks are given between SIGTERM and SIGKILL."""
 
     @property
     def is_alive(self) -> bool:
@@ -39,14 +49,25 @@ class Facts(msgspec.Struct, frozen=True):
 class Instance:
     """This process's registration; ends with the process."""
 
-    def __init__(self, path: Path, fd: int, worker: str) -> None:
-        self.path, self._fd, self.worker = path, fd, worker
+    def __init__(self, path: Path, fd: int, worker: str, grace_s: float) -> None:
+        self.path, self._fd, self.worker, self.grace_s = path, fd, worker, grace_s
 
     def describe(self, queues: Iterable[str], log: str) -> None:
         """Say what this daemon is, for `--stop` and others of this user."""
-        facts = Facts(self.worker, os.getpid(), start_ticks(os.getpid()), list(queues), time.time(), log)
+        pid = os.getpid()
+        facts = Facts(self.worker, pid, start_ticks(pid), list(queues), time.time(), log, self.grace_s)
         os.ftruncate(self._fd, 0)
         os.pwrite(self._fd, msgspec.json.encode(facts), 0)
+
+    def asked_by(self) -> str:
+        """Who wants this daemon to stop, once; empty for a Ctrl-C."""
+        path = request_path(self.path.parent, self.worker)
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            path.unlink()
+        except OSError:
+            return ""
+        return text
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -70,7 +91,8 @@ def register(config: AgentConfig) -> Instance:
         path = folder / f"{quote(worker, safe=':,')}.json"
         fd = take_lock(path)
         if fd is not None:
-            instance = Instance(path, fd, worker)
+            instance = Instance(path, fd, worker, config.grace_s)
+            instance.asked_by()  # an order that its predecessor did not live to hear
             instance.describe((), "")
             return instance
     raise AlreadyRunning(
@@ -103,21 +125,38 @@ def running(home: Path) -> list[Facts]:
     return found
 
 
-def stop(facts: Facts, *, limit_s: float = STOP_LIMIT_S) -> bool:
-    """SIGTERM a daemon and wait until it is gone; a second one after half of the time. False when it stays."""
-    start = time.monotonic()
-    signalled = 0
+def request_path(folder: Path, worker: str) -> Path:
+    return folder / f"{quote(worker, safe=':,')}.stop"
+
+
+def stop(facts: Facts, *, home: Path, actor: str = "") -> bool:
+    """Have a daemon stop now, its tasks with it; returns when it is gone, after its grace and 10 s at the latest.
+
+    One that does not obey in that time is killed; what it ran is dead by then or dies of its runner, and is reported by
+    the next start. False when it cannot be signalled.
+
+    Args:
+        home: the agents' home directory; actor: who wants it, by default the user of this process.
+    """
+    who = actor or f"{getpass.getuser()}@{platform.node()} (clearml-agent daemon --stop)"
+    with contextlib.suppress(OSError):  # on a full disk it stops all the same, and does not say for whom
+        request_path(directory(home), facts.worker).write_text(who, encoding="utf-8")
+    limit_s = facts.grace_s + STOP_LIMIT_S
+    return _signal(facts, signal.SIGINT, limit_s - 1.0) or _signal(facts, signal.SIGKILL, 1.0)
+
+
+def _signal(facts: Facts, number: signal.Signals, limit_s: float) -> bool:
+    """Signal a daemon and wait until it is gone; False when it stays."""
+    deadline = time.monotonic() + limit_s
+    try:
+        if facts.is_alive:
+            os.kill(facts.pid, number)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
     while facts.is_alive:
-        waited = time.monotonic() - start
-        if waited >= limit_s:
+        if time.monotonic() >= deadline:
             return False
-        if signalled == 0 or (signalled == 1 and waited > limit_s / 2):
-            try:
-                os.kill(facts.pid, signal.SIGTERM)
-            except ProcessLookupError:
-                return True
-            except PermissionError:
-                return False
-            signalled += 1
-        time.sleep(0.02)  # not this process's child: nothing tells of its end on every system
+        time.sleep(LOOK_S)  # not this process's child: nothing tells of its end on every system
     return True

@@ -33,6 +33,8 @@ class StopKind(enum.StrEnum):
     """Somebody called tasks.stop: the task becomes stopped."""
     AGENT = "agent"
     """The agent is being stopped: the task becomes stopped."""
+    REQUEUE = "requeue"
+    """The agent leaves: the task goes back to its queue."""
     STATUS = "status"
     """The task's status was changed by somebody: it is left as they set it."""
     FENCED = "fenced"
@@ -40,16 +42,32 @@ class StopKind(enum.StrEnum):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """A request to stop, as it was recorded before the first signal."""
+    """A request to stop, as it was recorded before the first signal; `actor`: who asked, where that is known."""
 
     kind: StopKind
     reason: str
+    actor: str = ""
+
+    def outranks(self, known: Stop | None) -> bool:
+        """Whether it takes the place of one that is recorded: what a user wants goes before the agent's own leaving."""
+        return known is None or RANK[self.kind] > RANK[known.kind]
+
+
+RANK = {
+    StopKind.REQUEUE: 0,
+    StopKind.AGENT: 1,
+    StopKind.USER: 2,
+    StopKind.STATUS: 3,
+    StopKind.FENCED: 4,
+}
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """What is reported about a run that has ended.
 
     endpoint: the call that sets the final status; empty when the status is left alone.
+    otherwise: the one in its place when that call is to put the task back into its queue and cannot.
+    is_lost: such a return counts against the task's `retries`.
     reason, message: of the status; error: explanation for the console; last_line: its last line.
     exit_code: for `execute`: what this process should end with.
     """
@@ -60,6 +78,8 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str = ""
     last_line: str = ""
     exit_code: int = 0
+    otherwise: str = ""
+    is_lost: bool = False
 
 
 class Record(msgspec.Struct):
@@ -67,6 +87,7 @@ class Record(msgspec.Struct):
 
     claim: number of the claim, 0 for a run without one (`execute`); token: its token, which alone may write.
     boot: the machine's boot in which the run began.
+    gpus: those that are this run's alone; None: what the agent's configuration says.
     """
 
     task: str
@@ -77,6 +98,7 @@ class Record(msgspec.Struct):
     created_at: float = 0.0
     claimed_at: float = 0.0
     boot: str = ""
+    gpus: str | None = None
     stop: Stop | None = None
     outcome: Outcome | None = None
 

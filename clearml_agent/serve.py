@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clearml_agent import instances, queues
-from clearml_agent.api import Api, Connection
+from clearml_agent.api import Api, Connection, connected
 from clearml_agent.config import AgentConfig
 from clearml_agent.daemon import Daemon
 from clearml_agent.execution.run import first_of
@@ -34,12 +34,12 @@ def run_daemon(
     log_file: str = "",
     on_ready: Callable[[str], None] = lambda worker: None,
 ) -> None:
-    """Serve queues until SIGTERM or Ctrl-C. Raises AgentError, ApiError, AlreadyRunning."""
+    """Serve queues until a signal ends it (`leaving.py`). Raises AgentError, ApiError, AlreadyRunning."""
     instance = instances.register(config)
 
     async def serve() -> None:
-        async with Connection(config.api) as connection:
-            api = Api(connection, config.api)
+        async with connected(config.api, config.redis_url, config.environ) as connection:
+            api = connection.api()
             served = await queues.resolve(api, queue_names, create=create_queue)
             instance.describe([queue.name for queue in served], log_file)
             for queue in served:
@@ -52,7 +52,7 @@ def run_daemon(
                 order_fairness=order_fairness,
                 echo=write_out if echo else None,
             )
-            with on_signals(daemon.drain):
+            with on_signals(lambda name: daemon.on_signal(name, instance.asked_by() if name == "SIGINT" else "")):
                 await daemon.run(lambda: on_ready(instance.worker))
         log.info("%s has left", instance.worker)
 

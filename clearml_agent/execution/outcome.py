@@ -11,6 +11,7 @@ from clearml_agent.errors import RunFailed
 from clearml_agent.runs import Outcome, Result, Stop, StopKind
 
 COMPLETED, STOPPED, FAILED = "tasks.completed", "tasks.stopped", "tasks.failed"
+RELEASED = "agents.release"
 INTERRUPTED = {254, 130}
 """Exit codes of a script that a Ctrl-C or its own abort ended."""
 
@@ -19,10 +20,14 @@ def changed_by(worker: str) -> str:
     return f"Changed by clearml-agent {worker}"
 
 
-def of_result(result: Result, stop: Stop | None, worker: str) -> Outcome:
-    """What to report for a run whose runner recorded how it ended."""
+def of_result(result: Result, stop: Stop | None, worker: str, *, was_told: bool = False) -> Outcome:
+    """What to report for a run whose runner recorded how it ended.
+
+    Args:
+        was_told: the task knew that it was to stop, and may have ended by itself for that reason.
+    """
     code = result.exit_code if result.exit_code is not None else 128 + (result.signal or 0)
-    if stop is not None and (result.stop_signal or result.exit_code is None):
+    if stop is not None and (result.stop_signal or result.exit_code is None or was_told):
         return of_stop(stop, worker, exit_code=code)
     if result.error:
         failed = RunFailed(
@@ -70,30 +75,48 @@ def of_stop(stop: Stop, worker: str, *, exit_code: int = 0) -> Outcome:
         reason = "task was stopped by tasks.stop"
         error = "User aborted: stopping task"
         return Outcome(STOPPED, reason, changed_by(worker), error, "Process aborted by user", code)
-    if stop.kind is StopKind.AGENT:
-        reason, error = "worker was stopped", f"The agent was stopped ({stop.reason}), and the task with it."
-        return Outcome(STOPPED, reason, changed_by(worker), error, "Process terminated by user", code)
+    if stop.kind in (StopKind.AGENT, StopKind.REQUEUE):
+        cause = f"the agent was stopped ({stop.reason}{stop.actor and f' by {stop.actor}'})"
+        goes_back = stop.kind is StopKind.REQUEUE
+        rest = "; it goes back to its queue" if goes_back else ""
+        error = f"{cause[0].upper()}{cause[1:]}, and the task with it{rest}."
+        last_line, message = "Process terminated by user", f"{changed_by(worker)}: {cause}"
+        if goes_back:
+            return Outcome(RELEASED, "worker was stopped", message, error, last_line, code, otherwise=STOPPED)
+        return Outcome(STOPPED, "worker was stopped", message, error, last_line, code)
     if stop.kind is StopKind.STATUS:
         return Outcome("", "", "", f"The task's process was stopped: {stop.reason}.", "Process aborted by user", code)
     return Outcome("", exit_code=code)
 
 
-def of_lost(worker: str, *, restarted: bool = False) -> Outcome:
-    """What to report for a run whose runner was killed: nobody knows how the task's program ended.
+def of_lost(worker: str) -> Outcome:
+    """What to report for a run whose runner was killed: nobody knows how the task's program ended."""
+    what = "the program that watched over the task's process was killed, and with it the task: its exit code is unknown"
+    return _unknown(FAILED, what, worker)
+
+
+def of_restart(worker: str, policy: str) -> Outcome:
+    """What to report for a run that the machine's restart ended.
 
     Args:
-        restarted: the machine was started again since the run began.
+        policy: `fail`; `requeue`: it runs again, however often; anything else: as the task's property `retries` says.
     """
-    what = "the program that watched over the task's process was killed, and with it the task: its exit code is unknown"
-    if restarted:
-        what = "the machine of the worker was restarted while the task ran: its exit code is unknown"
+    what = "the machine of the worker was restarted while the task ran: its exit code is unknown"
+    if policy == "fail":
+        return _unknown(FAILED, what, worker)
+    return _unknown(RELEASED, what, worker, otherwise=FAILED, is_lost=policy != "requeue")
+
+
+def _unknown(endpoint: str, what: str, worker: str, *, otherwise: str = "", is_lost: bool = False) -> Outcome:
     return Outcome(
-        FAILED,
+        endpoint,
         "worker execution exit unknown",
         f"{changed_by(worker)}: {what}; reset and enqueue the task to run it again",
         f"{what[0].upper()}{what[1:]}.",
         "Process failed, exit code unknown",
         1,
+        otherwise,
+        is_lost,
     )
 
 

@@ -21,26 +21,20 @@ from typing import Any, TypeVar
 
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
-from clearml_agent.console import AGENT, ERROR, FINAL, TASK, Console, ConsoleRefused
+from clearml_agent.console import Console
 from clearml_agent.environments import byte_compile
 from clearml_agent.errors import RunFailed
+from clearml_agent.execution import abort, process
 from clearml_agent.execution import outcome as outcomes
-from clearml_agent.execution import process
 from clearml_agent.execution.preparation import Prepared, host_property, prepare
+from clearml_agent.execution.pump import Pump, send_events
 from clearml_agent.runner import boot_id
 from clearml_agent.runs import Outcome, Phase, RunDirectory, Stop, StopKind
 from clearml_agent.watch import Watcher
 from clearml_sdk.errors import ApiError, BadAnswer
-from clearml_sdk.session import JSON_LINES
 
 T = TypeVar("T")
 log = logging.getLogger("clearml_agent")
-
-SEND_INTERVAL_S = 0.1
-"""Between two batches of console lines, unless more than a batch is waiting."""
-PARTIAL_LINE_S = 1.0
-IDLE_S = 60.0
-WATCHED = frozenset({AGENT, TASK, ERROR, FINAL})
 
 
 class Stopped(Exception):
@@ -73,11 +67,11 @@ class TaskRun:
         self.directory, self.config = directory, config
         self.record = directory.record
         self.api = api.for_claim(self.record.token, on_token=self._keep_token)
-        self._watcher, self.on_change = watcher, on_change
+        self._agent_api, self.on_change = api, on_change
         self.sends_console = True
         self.is_announced = False
-        self._stop = asyncio.Event()
-        self._complete = asyncio.Event()
+        self._stop, self._begun = asyncio.Event(), asyncio.Event()
+        self._kill = False
         self.console = Console(
             directory.path,
             run_id=self.record.run_id,
@@ -86,6 +80,7 @@ class TaskRun:
             send=self._send_events,
             echo=echo,
         )
+        self._pump = Pump(self.console, directory=directory.path, watcher=watcher)
         self.stages: dict[str, float] = {}
         if self.record.stop is not None:
             self._stop.set()
@@ -94,19 +89,21 @@ class TaskRun:
     def task(self) -> str:
         return self.record.task
 
-    def request_stop(self, stop: Stop, *, now: bool = False) -> None:
-        """Stop the task: recorded first, so that a crash after it still ends in the right status. Idempotent.
-
-        Args:
-            now: kill, without grace.
-        """
-        known = self.record.stop
-        if self.record.outcome is None and (known is None or stop.kind is StopKind.FENCED):
+    def request_stop(self, stop: Stop) -> None:
+        """Stop the task: recorded first, so that a crash after it still ends in the right status. Idempotent."""
+        if self.record.outcome is None and stop.outranks(self.record.stop):
             self.record.stop = stop
             self.directory.save()
             log.info("stopping task %s: %s", self.task, stop.reason)
         self._stop.set()
-        process.stop(self.directory, now=now)
+        if stop.kind is not StopKind.USER:
+            process.stop(self.directory)
+
+    def kill(self) -> None:
+        """End the process tree without grace."""
+        self._kill = True
+        self._stop.set()
+        process.stop(self.directory, now=True)
 
     async def run(self) -> Outcome:
         """See the run to its end and report it; returns when the server has acknowledged everything.
@@ -115,14 +112,18 @@ class TaskRun:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                pump = group.create_task(self._pump(), name=f"console of {self.task}")
-                ping = group.create_task(self._ping(), name=f"ping of {self.task}")
+                pump = group.create_task(self._pump.run(), name=f"console of {self.task}")
+                beside = [
+                    group.create_task(self._ping(), name=f"ping of {self.task}"),
+                    group.create_task(self._carry_out_stop(), name=f"stop of {self.task}"),
+                ]
                 try:
                     outcome = self.record.outcome or await self._outcome()
                 finally:
-                    ping.cancel()
+                    for job in beside:
+                        job.cancel()
                 self._conclude(outcome)
-                self._complete.set()
+                self._pump.complete()
                 await pump
             await self._deliver_journal()
             await self._set_status(outcome)
@@ -132,6 +133,20 @@ class TaskRun:
         await asyncio.to_thread(self.directory.remove)
         self.on_change()
         return outcome
+
+    async def _carry_out_stop(self) -> None:
+        """Pass a stop on to the process once both are there; an abort by a user leaves the task its last words."""
+        await self._begun.wait()
+        await self._stop.wait()
+        stop = self.record.stop
+        if stop is not None and stop.kind is StopKind.USER and not self._kill:
+            try:
+                await abort.before_the_signal(
+                    self.directory, api=self._agent_api, config=self.config, say=self.console.write
+                )
+            except OSError as error:
+                log.warning("task %s: %s", self.task, error)  # a full disk keeps no task from being stopped
+        process.stop(self.directory, now=self._kill)
 
     # ------------------------------------------------------------------------------------------ to the outcome
 
@@ -147,8 +162,7 @@ class TaskRun:
                 self._raise_if_stopped()
                 await process.start(self.directory, prepared.launch)
                 self._say_stages(prepared, started_at)
-                if self._stop.is_set():
-                    process.stop(self.directory)
+                self._begun.set()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._write_back(prepared), name=f"write-back of {self.task}")
                     compiling = group.create_task(byte_compile(prepared.environment), name=f"compiling for {self.task}")
@@ -159,8 +173,7 @@ class TaskRun:
                 self.is_announced = True
                 self.on_change()
                 await process.identified(self.directory)
-                if self._stop.is_set():
-                    process.stop(self.directory)
+                self._begun.set()
                 result = await process.ended(self.directory)
         except Stopped:
             stop = self.record.stop or Stop(StopKind.AGENT, "stopped")
@@ -173,8 +186,11 @@ class TaskRun:
         if result is None:
             if killed := await asyncio.to_thread(process.kill_remains, self.directory):
                 log.warning("killed %d processes that a lost runner left of task %s", len(killed), self.task)
-            return outcomes.of_lost(self.record.worker, restarted=self.record.boot != boot_id())
-        return outcomes.of_result(result, self.record.stop, self.record.worker)
+            if self.record.boot != boot_id():
+                return outcomes.of_restart(self.record.worker, str(self.config.config.get("agent.after_reboot") or ""))
+            return outcomes.of_lost(self.record.worker)
+        was_told = (self.directory.path / abort.SIGN).exists()
+        return outcomes.of_result(result, self.record.stop, self.record.worker, was_told=was_told)
 
     async def _announce_and_prepare(self) -> Prepared:
         """Tell the server that the task is taken, and make everything ready that it runs in."""
@@ -272,7 +288,13 @@ class TaskRun:
             await asyncio.sleep(3.0)  # the delivery has waited for the server itself
 
     async def _set_status(self, outcome: Outcome) -> None:
-        if not outcome.endpoint:
+        endpoint = outcome.endpoint
+        if endpoint == outcomes.RELEASED:
+            if await self._released(outcome):
+                log.info("task %s is back in its queue (%s)", self.task, outcome.reason)
+                return
+            endpoint = outcome.otherwise
+        if not endpoint:
             return
         body = {
             "task": self.task,
@@ -281,58 +303,26 @@ class TaskRun:
             "status_message": outcome.message[:2000],
         }
         try:
-            await self.api.call(outcome.endpoint, body)
+            await self.api.call(endpoint, body)
         except ApiError as error:
             if error.code >= 500:
                 raise  # a fault of the server: this run is not over, it is reported again
             log.warning("the status of task %s stays as it is: %s", self.task, error)
         else:
-            log.info("task %s: %s (%s)", self.task, outcome.endpoint.partition(".")[2], outcome.reason)
+            log.info("task %s: %s (%s)", self.task, endpoint.partition(".")[2], outcome.reason)
+
+    async def _released(self, outcome: Outcome) -> bool:
+        """Give the task back to its queue; False when it cannot go there, or is somebody else's already."""
+        record = self.record
+        body = {"worker": record.worker, "task": record.task, "claim": record.claim, "reason": outcome.message[:2000]}
+        answer = await self._agent_api.call("agents.release", {**body, "is_lost": outcome.is_lost})
+        return bool(answer.get("released"))
 
     # ------------------------------------------------------------------------------------------- beside it all
 
-    async def _pump(self) -> None:
-        """Send the console as it is written, to its last line."""
-        watched = self._watcher.watch(self.directory.path, WATCHED)
-        try:
-            while not self._complete.is_set():
-                begun_at = time.monotonic()
-                while await self.console.send_available():
-                    if not self.console.has_partial_line:
-                        break
-                if not await self._more(watched.changed(PARTIAL_LINE_S if self.console.has_partial_line else IDLE_S)):
-                    await self.console.send_available(whole=True)
-                if (pause_s := SEND_INTERVAL_S - (time.monotonic() - begun_at)) > 0:
-                    await self._more(asyncio.sleep(pause_s, True))
-            while await self.console.send_available(whole=True):
-                pass
-        finally:
-            watched.close()
-
-    async def _more(self, wait: Coroutine[Any, Any, bool]) -> bool:
-        """The answer of `wait`; True at once when the console is complete."""
-        waiting, complete = asyncio.ensure_future(wait), asyncio.ensure_future(self._complete.wait())
-        try:
-            await asyncio.wait((waiting, complete), return_when=asyncio.FIRST_COMPLETED)
-            return waiting.result() if waiting.done() else True
-        finally:
-            waiting.cancel()
-            complete.cancel()
-            await asyncio.wait((waiting, complete))
-
     async def _send_events(self, body: bytes, batch: str) -> None:
-        while self.sends_console:
-            try:
-                await self.api.call(
-                    "events.add_batch", body, content_type=JSON_LINES, headers={"X-ClearML-Batch": batch}
-                )
-            except (ApiError, BadAnswer) as error:
-                if isinstance(error, ApiError) and error.code < 500:
-                    raise ConsoleRefused(str(error)) from error
-                log.warning("%s", error)
-                await asyncio.sleep(5.0)  # a fault of the server, or something else answers at its address
-                continue
-            return
+        if self.sends_console:
+            await send_events(self.api, body, batch)
 
     async def _ping(self) -> None:
         """Tell the server's watchdog that the task is looked after."""

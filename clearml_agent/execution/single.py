@@ -69,7 +69,10 @@ async def execute(
     run.sends_console = monitoring
 
     def stop(name: str) -> None:
-        run.request_stop(Stop(StopKind.AGENT, name), now=record.stop is not None)
+        if record.stop is None:
+            run.request_stop(Stop(StopKind.AGENT, name))
+        else:
+            run.kill()
 
     with on_signals(stop):
         async with asyncio.TaskGroup() as group:

@@ -90,7 +90,7 @@ async def _run(arguments: list[str], env: dict[str, str], grace_s: float) -> int
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGINT)  # SIGTERM would wait for what it runs
             try:
                 async with asyncio.timeout(grace_s):
                     await asyncio.shield(process.wait())

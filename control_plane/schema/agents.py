@@ -84,16 +84,20 @@ class RenewResponse(Struct, kw_only=True):
 
 
 class ReleaseRequest(Request, kw_only=True):
-    """The agent cannot run this task: somebody else should. `reason` is shown on the task."""
+    """The agent cannot run this task: somebody else should. `reason` is shown on the task.
+
+    `is_lost`: its run came to an end that nobody wanted; it is queued again only as often as its `retries` say.
+    """
 
     worker: str
     task: str
     claim: int
     reason: str = ""
+    is_lost: bool = False
 
 
 class ReleaseResponse(Struct, kw_only=True):
-    """`released`: 0 when the claim was over already."""
+    """`released`: 0 when the claim was over already, or the task was asked to stop or has no retries left."""
 
     released: int
 

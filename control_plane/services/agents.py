@@ -18,7 +18,7 @@ from control_plane.schema.agents import (
     WaitRequest,
     WaitResponse,
 )
-from control_plane.services import workers
+from control_plane.services import lost, workers
 from control_plane.services.context import Claim, Context
 from control_plane.services.errors import fenced, unknown_queue
 from control_plane.services.queues_entries import added_iso, take
@@ -215,16 +215,23 @@ async def release(ctx: Context, request: ReleaseRequest) -> ReleaseResponse:
 
 
 async def _requeue_started(ctx: Context, request: ReleaseRequest) -> bool:
-    task = await ctx.store.get("task", request.task, ["status", "execution.queue"])
+    task = await ctx.store.get("task", request.task, ["status", *lost.PARTS])
     queue = ((task or {}).get("execution") or {}).get("queue")
-    if task is None or task.get("status") != Status.IN_PROGRESS or not queue:
+    if task is None or task.get("status") != Status.IN_PROGRESS or not queue or lost.is_stopping(task):
         return False
+    reason, message, extra = request.reason or "released by its agent", None, {}
+    if request.is_lost:
+        verdict = lost.retried(task, request.reason)
+        if verdict is None:
+            return False
+        reason, message = verdict.reason, verdict.message
+        extra = {lost.LOST_AGENTS: int(task.get(lost.LOST_AGENTS) or 0) + 1}
     transaction = ctx.store.transaction()
     transaction.expect_claim(request.task, request.claim)
     transaction.expect("task", request.task, {"status": Status.IN_PROGRESS})
     transaction.expect_exists("queue", queue)
-    fields = status_fields(ctx, Status.QUEUED, request.reason or "released by its agent", None)
-    transaction.set("task", request.task, {**fields, "started": None})
+    fields = status_fields(ctx, Status.QUEUED, reason, message)
+    transaction.set("task", request.task, {**fields, "started": None, **extra})
     record(ctx, transaction, request.task, Status.IN_PROGRESS, Status.QUEUED, said=fields)
     transaction.enqueue(queue, request.task, "head")
     try:

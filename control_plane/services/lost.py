@@ -62,21 +62,33 @@ def judge(
     if silent_s is None:
         silent_s = (now_ms - max(since_ms, sign_ms(task, lease_until_ms, settings))) / 1000
     worker = task.get("last_worker") or "unknown"
-    is_stopping = "stopping" in str(task.get("status_message") or "")
     if lease_until_ms is not None:
         if lease_until_ms > now_ms or silent_s <= settings.lost_after_s:
             return None
         silence = f"its agent {worker} is lost: neither it nor the task has reported for {int(silent_s)} s"
-        used, asked = int(task.get(LOST_AGENTS) or 0), retries(task)
-        if used < asked and not is_stopping and (task.get("execution") or {}).get("queue"):
-            return Verdict(Status.QUEUED, AGAIN, f"Queued again ({used + 1} of {asked}): {silence}")
+        if (again := retried(task, silence)) is not None:
+            return again
+        used = int(task.get(LOST_AGENTS) or 0)
         tried = f" (after {used} retries)" if used else ""
         return Verdict(Status.STOPPED, LOST, f"Stopped: {silence}{tried}")
-    if is_stopping and silent_s > settings.worker_timeout_s:
+    if is_stopping(task) and silent_s > settings.worker_timeout_s:
         return Verdict(Status.STOPPED, "stopped", f"Stopped: nobody reported back for {int(silent_s)} s")
     if silent_s > settings.stuck_after_s:
         return Verdict(Status.STOPPED, NON_RESPONSIVE, NON_RESPONSIVE)
     return None
+
+
+def retried(task: Mapping[str, Any], cause: str) -> Verdict | None:
+    """Queued again, where the task asks for it once more than it was; not when somebody wants it to stop. Pure."""
+    used, asked = int(task.get(LOST_AGENTS) or 0), retries(task)
+    if used >= asked or is_stopping(task) or not (task.get("execution") or {}).get("queue"):
+        return None
+    return Verdict(Status.QUEUED, AGAIN, f"Queued again ({used + 1} of {asked}): {cause}")
+
+
+def is_stopping(task: Mapping[str, Any]) -> bool:
+    """Whether somebody has asked a running task to stop."""
+    return "stopping" in str(task.get("status_message") or "")
 
 
 def sign_ms(task: Mapping[str, Any], lease_until_ms: int | None, settings: Settings) -> int:

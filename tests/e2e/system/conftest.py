@@ -123,7 +123,7 @@ def system(own_server: RunningServer, tmp_path: Path) -> Iterator[System]:
     yield running
     for agent in running.agents:
         if agent.poll() is None:
-            agent.terminate()
+            agent.send_signal(signal.SIGINT)
     for agent in running.agents:
         try:
             agent.wait(30)

@@ -106,9 +106,10 @@ class Agent:
         self.process.wait(LIMIT_S)
 
     def stop(self) -> int:
+        """Ctrl-C: what it runs is stopped as well."""
         if self.process is None or self.process.poll() is not None:
             return 0
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(signal.SIGINT)
         return self.process.wait(LIMIT_S)
 
     @property

@@ -177,13 +177,13 @@ def test_a_status_changed_by_hand_ends_the_process_and_stays(agent: Agent, tasks
     assert (tasks.status(task), tasks.get(task)["status_reason"]) == ("failed", "by hand")
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "--stop"])
+@pytest.mark.parametrize("how", ["SIGINT", "--stop"])
 def test_a_stopped_daemon_leaves_nothing_running(agent: Agent, tasks: Tasks, how: str) -> None:
     process = agent.start(queue=tasks.queue)
     task = tasks.submit(FORKS)
     tasks.says(task, "\nup\n")
-    if how == "SIGTERM":
-        process.send_signal(signal.SIGTERM)
+    if how == "SIGINT":
+        process.send_signal(signal.SIGINT)
     else:
         stopped = agent.run("daemon", "--stop")
         assert stopped.returncode == 0

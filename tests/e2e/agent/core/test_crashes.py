@@ -170,7 +170,7 @@ def test_a_daemon_stopped_without_a_server_leaves_the_report_to_the_next_one(
     task = tasks.submit("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
     tasks.says(task, "\nup\n")
     own_server.kill()
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
     process.wait(40)
     assert marked_processes(f"/runs/{task}.") == []
     own_server.restart()

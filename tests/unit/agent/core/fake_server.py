@@ -30,6 +30,7 @@ class FakeServer:
     stops: list[dict[str, Any]] = field(default_factory=list)
     batches: dict[str, bytes] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    lease_s: float = 30.0
     drain: bool = False
     drained_before: bool = False
     hook: Callable[[str], int] = lambda endpoint: 0
@@ -87,10 +88,10 @@ class FakeServer:
         if endpoint == "agents.wait":
             return 200, await self.wait(body)
         if endpoint == "agents.renew":
-            return 200, {"lease_s": 30.0, "lost": []}
+            return 200, {"lease_s": self.lease_s, "lost": []}
         if endpoint == "agents.release":
             self.waiting.insert(0, body["task"])
-            return 200, {}
+            return 200, {"released": 1}
         if endpoint == "queues.get_all":
             return 200, {"queues": [{"id": "q1", "name": "default"}]}
         if endpoint == "events.add_batch":

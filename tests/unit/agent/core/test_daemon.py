@@ -59,7 +59,7 @@ async def agent(server: FakeServer, home: Path, **changes: Any) -> AsyncIterator
         try:
             yield daemon
         finally:
-            daemon.drain("end of the test")
+            daemon.on_signal("SIGINT")
             await job
 
 
@@ -142,6 +142,54 @@ async def test_a_stopped_daemon_stops_its_task_and_says_so(server: FakeServer, t
     assert status(server, "t1") == "stopped"
     assert server.tasks["t1"]["status_reason"] == "worker was stopped"
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+UP = "import time\nprint('up', flush=True)\ntime.sleep({})\n"
+
+
+async def test_sigterm_lets_the_task_end_and_renews_its_lease_meanwhile(server: FakeServer, tmp_path: Path) -> None:
+    server.enqueue("t1", script(UP.format(1.5)))
+    server.lease_s = 0.6
+    async with agent(server, tmp_path) as daemon:
+        await server.until(lambda: "\nup\n" in server.text("t1"))
+        server.enqueue("t2", script("pass\n"))
+        daemon.on_signal("SIGTERM")
+        renewed = len(server.called("agents.renew"))
+        await server.until(lambda: status(server, "t1") == "completed")
+        assert len(server.called("agents.renew")) > renewed + 1
+        async with asyncio.timeout(20):
+            while "workers.unregister" not in [name for name, _, _ in server.calls]:  # it has left by itself
+                await server.until(lambda: True)
+                await asyncio.sleep(0.02)
+    assert status(server, "t2") == "queued"
+
+
+async def test_a_second_sigterm_puts_the_task_back_and_a_third_kills_it(server: FakeServer, tmp_path: Path) -> None:
+    server.enqueue("t1", script("import signal\nsignal.signal(15, signal.SIG_IGN)\n" + UP.format(60)))
+    async with agent(server, tmp_path, grace_s=30.0) as daemon:
+        await server.until(lambda: "\nup\n" in server.text("t1"))
+        for _ in range(3):
+            daemon.on_signal("SIGTERM")
+        await server.until(lambda: server.called("agents.release"))
+    (released,) = server.called("agents.release")
+    assert (released["task"], released["claim"]) == ("t1", 1)
+    assert "SIGTERM" in released["reason"]
+    assert "it goes back to its queue" in server.text("t1")
+    assert server.waiting == ["t1"]
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+async def test_an_abort_while_the_task_goes_back_is_not_lost(server: FakeServer, tmp_path: Path) -> None:
+    server.enqueue("t1", script("import signal\nsignal.signal(15, signal.SIG_IGN)\n" + UP.format(60)))
+    async with agent(server, tmp_path, grace_s=1.0) as daemon:
+        await server.until(lambda: "\nup\n" in server.text("t1"))
+        daemon.on_signal("SIGTERM")
+        daemon.on_signal("SIGTERM")
+        server.stop("t1")
+        await server.notify()
+        await server.until(lambda: status(server, "t1") == "stopped")
+    assert server.tasks["t1"]["status_reason"] == "task was stopped by tasks.stop"
+    assert server.called("agents.release") == []
 
 
 async def test_slots_bound_what_runs_at_a_time(server: FakeServer, tmp_path: Path) -> None:
@@ -235,7 +283,7 @@ async def test_a_server_that_is_away_costs_nothing(tmp_path: Path) -> None:
     await appears(tmp_path / "runs" / "t1.1" / "result.json")
     async with serving(server, port):
         await server.until(lambda: status(server, "t1") == "failed")
-        daemon.drain("end of the test")
+        daemon.on_signal("SIGINT")
         await job
     await connection.__aexit__(None, None, None)
     lines = [line for line in server.text("t1").splitlines() if line.startswith("line ")]
@@ -282,7 +330,7 @@ async def test_a_server_fault_at_the_last_report_leaves_nothing_unsaid(
     server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clearml_agent.api.BROKEN_LIMIT", 2)
-    monkeypatch.setattr("clearml_agent.daemon.FAULT_DELAY_S", 0.1)
+    monkeypatch.setattr("clearml_agent.slots.FAULT_DELAY_S", 0.1)
     answers = [500] * 5
     server.hook = lambda endpoint: answers.pop() if endpoint == "tasks.completed" and answers else 0
     server.enqueue("t1", script("print('hello')\n"))

@@ -80,7 +80,36 @@ def test_a_lost_runner_fails_the_task_with_exit_unknown() -> None:
     assert found.endpoint == "tasks.failed"
     assert "unknown" in found.reason
     assert "enqueue" in found.message
-    assert "restarted" in outcome.of_lost("w", restarted=True).message
+
+
+@pytest.mark.parametrize(
+    ("policy", "endpoint", "otherwise", "is_lost"),
+    [
+        ("", "agents.release", "tasks.failed", True),
+        ("retries", "agents.release", "tasks.failed", True),
+        ("requeue", "agents.release", "tasks.failed", False),
+        ("fail", "tasks.failed", "", False),
+    ],
+)
+def test_a_restarted_machine_follows_the_policy(policy: str, endpoint: str, otherwise: str, is_lost: bool) -> None:
+    found = outcome.of_restart("w", policy)
+    assert (found.endpoint, found.otherwise, found.is_lost) == (endpoint, otherwise, is_lost)
+    assert "machine of the worker was restarted" in found.message
+    assert "machine of the worker was restarted" in found.error
+
+
+def test_who_stopped_the_agent_is_said() -> None:
+    for kind, endpoint in ((StopKind.AGENT, "tasks.stopped"), (StopKind.REQUEUE, "agents.release")):
+        found = outcome.of_result(Result(signal=15, stop_signal="SIGTERM"), Stop(kind, "SIGINT", "ann@host"), "w")
+        assert found.endpoint == endpoint
+        assert "SIGINT by ann@host" in found.message
+        assert "SIGINT by ann@host" in found.error
+
+
+def test_a_task_that_ends_by_itself_after_it_was_told_to_stop_is_stopped() -> None:
+    stop = Stop(StopKind.USER, "stopping")
+    assert outcome.of_result(Result(exit_code=0), stop, "w", was_told=True).endpoint == "tasks.stopped"
+    assert outcome.of_result(Result(exit_code=0), stop, "w").endpoint == "tasks.completed"
 
 
 def test_a_failed_checkout_keeps_its_reason_and_advice() -> None:
