@@ -68,6 +68,10 @@ class Connection:
         self._answered()
         return answer.status, answer.headers, body
 
+    def api(self) -> Api:
+        """Calls as the agent itself."""
+        return Api(self, self.settings)
+
     def failed(self, cause: str) -> None:
         """Say once that the server is silent."""
         if self._silent_since is None:
@@ -191,6 +195,15 @@ class Api:
                 raise ServerUnreachable(self.settings.api_server, cause)
             self.connection.failed(cause)
             await asyncio.sleep(delay_s)
+
+
+def connected(settings: ApiSettings, redis_url: str, environ: Mapping[str, str]) -> Connection:
+    """The way to the server, or to the store that it keeps its data in; enter it before use."""
+    if not redis_url:
+        return Connection(settings)
+    from clearml_agent.redis_api import RedisConnection  # with all of the server's services: for those who ask for it
+
+    return RedisConnection(settings, redis_url, environ)
 
 
 def tls(verify: bool | str) -> ssl.SSLContext | bool:

@@ -13,6 +13,8 @@ from clearml_agent.errors import UsageError
 MANY: Mapping[str, str] = {
     "--queue": "--queue",
     "--child-report-tags": "--child-report-tags",
+    "--uptime": "--uptime",
+    "--downtime": "--downtime",
     "--stop": "--stop-worker",
 }
 """Option with any number of words -> the option that stands before each of them."""

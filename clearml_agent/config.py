@@ -44,6 +44,9 @@ OVERRIDES = {
 """Variable -> configuration key that it sets; `TRAINS_...` is the older name of each."""
 
 
+REDIS_URL = "CLEARML_AGENT_REDIS_URL"
+
+
 @dataclass(frozen=True)
 class AgentConfig:
     """What one agent process works by.
@@ -53,8 +56,11 @@ class AgentConfig:
     worker_id: fixed id, or "" for `<worker_name>:<slot>`.
     gpus: as given; "none" for CPU only; None when not said.
     slots: how many tasks at a time.
+    dynamic_gpus: slots are made from the GPUs in `gpus`, as the queues ask for them.
+    use_owner_token: a task's process acts as the task's user, not as the agent's.
     grace_s: from SIGTERM to SIGKILL when a task is stopped.
     ping_s: between two tasks.ping of a running task; 0: none.
+    redis_url: the servers' Redis, for an agent that works on it directly; "": it calls the server.
     """
 
     config: Config
@@ -65,9 +71,12 @@ class AgentConfig:
     gpus: str | None = None
     slots: int = 1
     services: bool = False
+    dynamic_gpus: bool = False
+    use_owner_token: bool = False
     grace_s: float = 10.0
     ping_s: float = 60.0
     report_s: float = 30.0
+    redis_url: str = ""
     optimization: int = 0
     log_level: str = "INFO"
     tags: Sequence[str] = ()
@@ -163,6 +172,7 @@ def build(config: Config, environ: Mapping[str, str] | None = None, **options: A
         grace_s=config.number("agent.stop_grace_sec", 10.0),
         ping_s=config.number("agent.task_ping_interval_sec", 60.0),
         report_s=_seconds(environ, "CLEARML_AGENT_STATUS_REPORT_FREQ_SEC", 30.0),
+        redis_url=environ.get(REDIS_URL, ""),
         gpus=_gpus(environ),
         environ=environ,
     )

@@ -15,22 +15,39 @@ URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
 MASK = "****"
 
 
-def instances(found: Sequence[Facts], *, as_json: bool) -> None:
-    """The daemons of this machine."""
+def instances(found: Sequence[Facts], tasks: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
+    """The daemons of this machine, with the tasks that they run."""
     if as_json:
         rows = [
-            {"worker": f.worker, "pid": f.pid, "queues": f.queues, "started_at": f.started_at, "log": f.log}
-            for f in found
+            {
+                "worker": facts.worker,
+                "pid": facts.pid,
+                "queues": facts.queues,
+                "tasks": list(tasks.get(facts.worker, ())),
+                "started_at": facts.started_at,
+                "log": facts.log,
+            }
+            for facts in found
         ]
         print(json.dumps(rows, indent=2))
         return
     if not found:
         print("no clearml-agent daemon runs on this machine")
         return
-    rows_of_text = [
-        (f.worker, str(f.pid), ", ".join(f.queues), _time(f.started_at), f.log or "this terminal") for f in found
-    ]
-    table(("worker", "pid", "queues", "since", "output"), rows_of_text)
+    table(
+        ("worker", "pid", "queues", "runs", "since", "output"),
+        [
+            (
+                facts.worker,
+                str(facts.pid),
+                ", ".join(facts.queues),
+                ", ".join(tasks.get(facts.worker, ())) or "-",
+                _time(facts.started_at),
+                facts.log or "its terminal",
+            )
+            for facts in found
+        ],
+    )
 
 
 def workers(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in COMMANDS:
-        return int(import_module(f"control_plane.commands.{argv[0]}").main(argv[1:]))
+        return int(import_module(f"control_plane.commands.{argv[0].replace('-', '_')}").main(argv[1:]))
     arguments = vars(parser().parse_args(argv))
     ready_file, with_agent = arguments.pop("ready_file"), arguments.pop("with_agent")
     with_services = arguments.pop("with_services")

@@ -8,6 +8,7 @@ COMMANDS = {
     "compact": "seal what waits in memory now, and make few segments of many",
     "credentials": "list, make and revoke credentials",
     "doctor": "say what is wrong or risky about a server and its data",
+    "redis-acl": "print a Redis user for agents that work on the store directly",
     "restore": "fill an empty data directory or Redis from a backup",
     "retention": "say how long curves of a project's ended tasks stay at full resolution",
     "size": "say which projects and tasks hold the bytes",

@@ -1,0 +1,1 @@
+"""The commands of `clearml-agent`, a module or two each; internal."""

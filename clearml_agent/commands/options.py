@@ -1,0 +1,59 @@
+"""Options that several commands share, and the settings that come of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from clearml_agent import config
+from clearml_sdk.config import Config
+
+LEVELS = ["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
+
+as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+RUN_OPTIONS = [
+    click.option("-O", "optimization", count=True, help="Given to the task's Python interpreter."),
+    click.option("--git-user", help="User for git over https."),
+    click.option("--git-pass", help="Password or token for git over https."),
+    click.option(
+        "--log-level", type=click.Choice(LEVELS, case_sensitive=False), default="INFO", help="Log level of the task."
+    ),
+    click.option("--gpus", help="GPUs that tasks see: `0`, `0,1`, `0-3`, `all`, `none`."),
+    click.option("--cpu-only", is_flag=True, help="Tasks see no GPU."),
+    click.option(
+        "--standalone-mode", is_flag=True, help="Use no network for code and packages: only what the caches hold."
+    ),
+]
+
+
+def run_options(command: Any) -> Any:
+    """The options of every command that runs tasks."""
+    for option in reversed(RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+def loaded(context: click.Context) -> Config:
+    """The merged configuration."""
+    return config.load(context.obj["config_file"])
+
+
+def settings(context: click.Context, **options: Any) -> config.AgentConfig:
+    """What an agent with these options works by."""
+    tree = loaded(context)
+    if options.pop("cpu_only", False) or (options.get("gpus") is None and tree.flag("agent.cpu_only")):
+        options["gpus"] = "none"
+    if options.pop("standalone_mode", False):
+        tree.set("agent.standalone_mode", True)
+    for name in ("uptime", "downtime"):
+        if given := list(options.pop(name, None) or ()):
+            tree.set(f"agent.{name}", given)
+    return config.build(tree, **options)
+
+
+def print_json(value: Any) -> None:
+    """The answer of a command with `--json`."""
+    click.echo(json.dumps(value, indent=2, default=str))

@@ -1,0 +1,26 @@
+"""`clearml-agent init` and `install-bootstrap`: before the first task."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.pass_context
+def init(context: click.Context) -> int:
+    """Write ~/clearml.conf: the address and the credentials of a server, git and package indexes."""
+    from clearml_sdk import setup_wizard
+
+    file = context.obj["config_file"]
+    return int(setup_wizard.main(["--agent", *(["--file", file] if file else [])]) or 0)
+
+
+@click.command("install-bootstrap")
+@click.option("--check", is_flag=True, help="Accepted for compatibility.")
+@click.option("--force", is_flag=True, help="Accepted for compatibility.")
+@click.option("--version", help="Accepted for compatibility.")
+@click.option("--from-file", help="Accepted for compatibility.")
+def install_bootstrap(check: bool, force: bool, version: str | None, from_file: str | None) -> int:
+    """Say that nothing has to be installed: containers get what they need from this agent."""
+    click.echo("nothing to install: a container needs only a Python, the agent mounts the rest")
+    return 0
