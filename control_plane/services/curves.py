@@ -11,13 +11,13 @@ from control_plane.schema.events import Key
 from control_plane.store.series import Series
 
 if TYPE_CHECKING:
-    from control_plane.store.points import SeriesArrays
+    from control_plane.store.points import Pieces
 
 SINGLE_VALUE_STEP = -(2**31)
 """The iteration of `report_single_value`; such points belong to no curve."""
 
 
-def curve(series: SeriesArrays, key: Key, samples: int, *, extremes: bool = False) -> dict[str, list[Any]]:
+def curve(series: Pieces, key: Key, samples: int, *, extremes: bool = False) -> dict[str, list[Any]]:
     """`x` and `y` of at most `samples` points: all of them, or means of equal intervals, x where each begins.
 
     Args:
@@ -30,7 +30,8 @@ def curve(series: SeriesArrays, key: Key, samples: int, *, extremes: bool = Fals
         points = points.by_time()
     xs: list[Any]
     if len(points) < samples:
-        xs, ys = (points.times_ms if by_time else points.steps).tolist(), points.values.tolist()
+        few = points.joined()
+        xs, ys = (few.times_ms if by_time else few.steps).tolist(), few.values.tolist()
         lows, highs = ys, ys
     else:
         cut = points.buckets(samples, by_time=by_time)

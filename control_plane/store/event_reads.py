@@ -20,7 +20,7 @@ from control_plane.store.series import Series
 from control_plane.store.turns import Turns
 
 if TYPE_CHECKING:
-    from control_plane.store.points import Merge, SeriesArrays
+    from control_plane.store.points import Merge, Pieces
     from control_plane.store.segments.format import ChunkPlace
     from control_plane.store.segments.reader import SegmentReader
 
@@ -71,7 +71,7 @@ class EventReads:
         self,
         owner: str,
         wanted: Names | None,
-        use: Callable[[SeriesArrays], T],
+        use: Callable[[Pieces], T],
         *,
         with_times: bool = True,
     ) -> dict[tuple[str, str], T]:
@@ -84,7 +84,7 @@ class EventReads:
         return await self._again_when_swapped(lambda: self._each(owner, wanted, use, with_times))
 
     async def _each(
-        self, owner: str, wanted: Names | None, use: Callable[[SeriesArrays], T], with_times: bool
+        self, owner: str, wanted: Names | None, use: Callable[[Pieces], T], with_times: bool
     ) -> dict[tuple[str, str], T]:
         snapshot = await index.snapshot(self._connection, owner, ("scalar",))
         live = await _with_live({}, snapshot, wanted)
@@ -105,8 +105,8 @@ class EventReads:
                     if name in live:
                         merges[name] = merges[name].followed_by(live[name]) if name in merges else live[name]
                 if sum(sizes[name] for name in names) < POINTS_BESIDE:
-                    return {name: use(merges[name].arrays()) for name in names}
-                return await asyncio.to_thread(lambda: {name: use(merges.pop(name).arrays()) for name in names})
+                    return {name: use(merges[name].pieces()) for name in names}
+                return await asyncio.to_thread(lambda: {name: use(merges.pop(name).pieces()) for name in names})
 
         found = await asyncio.gather(*(used(names) for names in _groups(sizes)))
         return {name: one for group in found for name, one in group.items()}
@@ -135,7 +135,7 @@ class EventReads:
         Args:
             wanted: (metric, variant) pairs, variant None = all of the metric; None = every series.
         """
-        return await self.each(owner, wanted, lambda arrays: arrays.lists())
+        return await self.each(owner, wanted, lambda pieces: pieces.joined().lists())
 
     async def records(self, owner: str, family: str) -> list[Record]:
         """Plots, images or vectors, overwritten ones left out, in the order they came."""

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from control_plane.store.blocks import Points
+from control_plane.store.intervals import Buckets, cut
 from control_plane.store.series import Series
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+Column = TypeVar("Column", Integers, Floats)
+
+PIECE = 50_000
+"""Pieces of a series are put together up to so many points: those of few points cost more than copying them."""
+
 _TYPES = {"i": "<i4", "I": "<u4", "q": "<i8"}
 """What the letters of a block's columns mean."""
-
-
-@dataclass(frozen=True)
-class Buckets:
-    """A series cut at equal intervals of its iterations or times; four arrays of the same length, none empty."""
-
-    starts: Integers
-    """Where each interval begins."""
-    means: Floats
-    lows: Floats
-    highs: Floats
-    """Of the finite values; NaN where there is none."""
-
-
-def _buckets(xs: Integers, values: Floats, samples: int) -> Buckets:
-    """At most `samples` intervals and one. `xs` ascend, and there is one at least."""
-    interval = max(1, math.ceil((int(xs[-1]) - int(xs[0]) + 1) / samples))
-    edges = np.arange(int(xs[0]) // interval, int(xs[-1]) // interval + 1) * interval
-    ends = np.searchsorted(xs, edges[1:])
-    firsts = np.concatenate(([0], ends))
-    is_used = np.diff(np.append(firsts, len(xs))) > 0
-    firsts, starts = firsts[is_used], edges[is_used]
-    is_number = np.isfinite(values)
-    if is_number.all():
-        counts = np.diff(np.append(firsts, len(values)))
-        with np.errstate(over="ignore"):
-            means = np.add.reduceat(values, firsts) / counts
-        return Buckets(starts, means, np.minimum.reduceat(values, firsts), np.maximum.reduceat(values, firsts))
-    counts = np.add.reduceat(is_number, firsts, dtype=np.int64)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        means = np.add.reduceat(np.where(is_number, values, 0.0), firsts) / counts
-    lows = np.minimum.reduceat(np.where(is_number, values, np.inf), firsts)
-    highs = np.maximum.reduceat(np.where(is_number, values, -np.inf), firsts)
-    empty = counts == 0
-    for each in (means, lows, highs):
-        each[empty] = math.nan
-    return Buckets(starts, means, lows, highs)
 
 
 @dataclass
@@ -76,16 +46,49 @@ class SeriesArrays:
         first = int(np.searchsorted(self.steps, least))
         return SeriesArrays(self.steps[first:], self.times_ms[first:], self.values[first:])
 
+
+@dataclass(frozen=True)
+class Pieces:
+    """Points of a series by ascending iteration, in pieces that follow one another; none is empty."""
+
+    pieces: Sequence[SeriesArrays]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def joined(self) -> SeriesArrays:
+        """As one."""
+        if len(self.pieces) == 1:
+            return self.pieces[0]
+        return SeriesArrays(
+            np.concatenate([np.empty(0, np.int64), *(one.steps for one in self.pieces)]),
+            np.concatenate([np.empty(0, np.int64), *(one.times_ms for one in self.pieces)]),
+            np.concatenate([np.empty(0), *(one.values for one in self.pieces)]),
+        )
+
+    def from_step(self, least: int) -> Pieces:
+        """Those of this iteration and above."""
+        if not self.pieces or self.pieces[0].steps[0] >= least:
+            return self
+        return Pieces([one for one in (piece.from_step(least) for piece in self.pieces) if len(one)])
+
+    def by_time(self) -> Pieces:
+        """In the order of their times; of equal ones by iteration."""
+        times = [one.times_ms for one in self.pieces]
+        if all((one[1:] >= one[:-1]).all() for one in times) and _follow(times, strictly=False):
+            return self
+        whole = self.joined()
+        order = np.argsort(whole.times_ms, kind="stable")
+        return Pieces([SeriesArrays(whole.steps[order], whole.times_ms[order], whole.values[order])])
+
     def buckets(self, samples: int, *, by_time: bool = False) -> Buckets:
         """At most `samples` equal intervals and one; of times, where they ascend. There is one point at least."""
-        return _buckets(self.times_ms if by_time else self.steps, self.values, samples)
+        return cut([(one.times_ms if by_time else one.steps, one.values) for one in self.pieces], samples)
 
-    def by_time(self) -> SeriesArrays:
-        """In the order of their times; of equal ones by iteration."""
-        if (self.times_ms[1:] >= self.times_ms[:-1]).all():
-            return self
-        order = np.argsort(self.times_ms, kind="stable")
-        return SeriesArrays(self.steps[order], self.times_ms[order], self.values[order])
+
+def _follow(columns: Sequence[Integers], *, strictly: bool) -> bool:
+    """Whether each begins above the end of the one before; none is empty."""
+    return all(one[-1] < later[0] or (not strictly and one[-1] == later[0]) for one, later in pairwise(columns))
 
 
 class Merge:
@@ -145,3 +148,26 @@ class Merge:
         order = order[np.append(steps[1:] != steps[:-1], True)]
         times = found.times_ms[order] if len(found.times_ms) else found.times_ms
         return SeriesArrays(found.steps[order], times, found.values[order])
+
+    def pieces(self) -> Pieces:
+        """The same, long pieces as they were added."""
+        groups: list[list[int]] = []
+        size = PIECE
+        for place, steps in enumerate(self._steps):
+            if size + len(steps) > PIECE:
+                groups.append([])
+                size = 0
+            groups[-1].append(place)
+            size += len(steps)
+        along = [_together(self._steps, group) for group in groups]
+        is_ascending = all((one[1:] > one[:-1]).all() for one in along) and _follow(along, strictly=True)
+        if len(groups) < 2 or not is_ascending:
+            found = self.arrays()
+            return Pieces([found] if len(found) else [])
+        times = (_together(self._times, group) for group in groups)
+        values = (_together(self._values, group) for group in groups)
+        return Pieces([SeriesArrays(*columns) for columns in zip(along, times, values, strict=True)])
+
+
+def _together(columns: Sequence[Column], places: Sequence[int]) -> Column:
+    return columns[places[0]] if len(places) == 1 else np.concatenate([columns[place] for place in places])

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.services.curves import SINGLE_VALUE_STEP, curve
-from control_plane.store.points import SeriesArrays
+from control_plane.store.points import Pieces, SeriesArrays
 
 POINTS = st.dictionaries(st.integers(-500, 5000), st.integers(-100, 100), min_size=1, max_size=60)
 
 
-def arrays(steps: list[int], times_ms: list[int], values: list[float]) -> SeriesArrays:
-    return SeriesArrays(np.array(steps), np.array(times_ms), np.array(values))
+def arrays(steps: list[int], times_ms: list[int], values: list[float], ends: Iterable[int] = ()) -> Pieces:
+    """A series, cut in pieces behind some places."""
+    columns = (np.array(steps), np.array(times_ms), np.array(values, np.float64))
+    edges = sorted({0, len(steps), *(end % len(steps) for end in ends)})
+    return Pieces([SeriesArrays(*(one[low:high] for one in columns)) for low, high in pairwise(edges)])
 
 
-@given(POINTS, st.integers(1, 70))
-def test_a_thinned_curve_has_the_means_of_equal_intervals(points: dict[int, int], samples: int) -> None:
+@given(POINTS, st.integers(1, 70), st.lists(st.integers(0, 60), max_size=4))
+def test_a_thinned_curve_has_the_means_of_equal_intervals(
+    points: dict[int, int], samples: int, ends: list[int]
+) -> None:
     steps = sorted(points)
     values = [float(points[step]) for step in steps]
-    found = curve(arrays(steps, [step * 7 for step in steps], values), "iter", samples, extremes=True)
+    found = curve(arrays(steps, [step * 7 for step in steps], values, ends), "iter", samples, extremes=True)
     if len(steps) < samples:
         assert found == {"x": steps, "y": values, "min": values, "max": values}
         return
@@ -35,6 +43,20 @@ def test_a_thinned_curve_has_the_means_of_equal_intervals(points: dict[int, int]
     assert found["min"] == [min(values) for values in buckets.values()]
     assert found["max"] == [max(values) for values in buckets.values()]
     assert len(found["x"]) <= samples + 1
+
+
+@given(
+    st.lists(st.floats(), min_size=1, max_size=80),
+    st.integers(1, 40),
+    st.lists(st.integers(0, 80), max_size=5),
+    st.sampled_from(("iter", "timestamp")),
+)
+def test_a_curve_is_the_same_in_however_many_pieces(
+    values: list[float], samples: int, ends: list[int], key: Literal["iter", "timestamp"]
+) -> None:
+    steps, times = list(range(2**63 - len(values), 2**63)), [place // 3 for place in range(len(values))]
+    whole = curve(arrays(steps, times, values), key, samples, extremes=True)
+    assert repr(curve(arrays(steps, times, values, ends), key, samples, extremes=True)) == repr(whole)
 
 
 @given(POINTS)
