@@ -50,7 +50,7 @@ class Window:
 
 
 class EventReads:
-    """The reading half of `Events`."""
+    """The reading half of `Events`; following is in `event_tails`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -63,7 +63,7 @@ class EventReads:
 
     async def _points(self, owner: str, wanted: Names | None) -> dict[tuple[str, str], Merge]:
         snapshot = await index.snapshot(self._connection, owner, ("scalar",))
-        entries = _with_family(snapshot, "scalar")
+        entries = with_family(snapshot, "scalar")
         merges = await self._sealed(owner, snapshot, entries, wanted) if entries else {}
         return await _with_live(merges, snapshot, wanted)
 
@@ -88,7 +88,7 @@ class EventReads:
     ) -> dict[tuple[str, str], T]:
         snapshot = await index.snapshot(self._connection, owner, ("scalar",))
         live = await _with_live({}, snapshot, wanted)
-        entries = _with_family(snapshot, "scalar")
+        entries = with_family(snapshot, "scalar")
         sizes = Counter({name: len(merge) for name, merge in live.items()})
         if entries:
             for footer in await (await self._reader()).footers(owner, snapshot.state.generation, entries):
@@ -167,7 +167,11 @@ class EventReads:
         return await self._again_when_swapped(lambda: self._console(owner, at_ms, earlier, most))
 
     async def _console(self, owner: str, at_ms: float | None, earlier: bool, most: int | None) -> Window:
-        snapshot = await index.snapshot(self._connection, owner, ("log",))
+        return await self._window(await index.snapshot(self._connection, owner, ("log",)), owner, at_ms, earlier, most)
+
+    async def _window(
+        self, snapshot: Snapshot, owner: str, at_ms: float | None, earlier: bool, most: int | None
+    ) -> Window:
         live = await self._live_lines(snapshot)
         chunks = await self._chunks(owner, snapshot, "log")
         total = len(live) + sum(place.count for _, place in chunks)
@@ -231,7 +235,7 @@ class EventReads:
 
     async def _chunks(self, owner: str, snapshot: Snapshot, family: str) -> list[tuple[Entry, ChunkPlace]]:
         """The sealed chunks of a family, oldest segment first."""
-        entries = _with_family(snapshot, family)
+        entries = with_family(snapshot, family)
         if not entries:
             return []
         footers = await (await self._reader()).footers(owner, snapshot.state.generation, entries)
@@ -252,7 +256,7 @@ class EventReads:
         return await read()
 
 
-def _with_family(snapshot: Snapshot, family: str) -> dict[int, Entry]:
+def with_family(snapshot: Snapshot, family: str) -> dict[int, Entry]:
     """The segments with events of a family, oldest first."""
     return {number: entry for number, entry in snapshot.segments.items() if entry.counts.get(family)}
 

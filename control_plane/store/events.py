@@ -35,7 +35,7 @@ from control_plane.store.blocks import (
 )
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
-from control_plane.store.event_reads import EventReads
+from control_plane.store.event_tails import EventTails
 from control_plane.store.numeric import load_numpy
 from control_plane.store.segments import index
 from control_plane.store.segments.due import Due
@@ -121,7 +121,7 @@ class _State:
     statistics: dict[tuple[str, str], Statistics]
 
 
-class Events(EventReads):
+class Events(EventTails):
     """Appending, reading and forgetting. One a store."""
 
     def __init__(self, connection: Connection) -> None:
@@ -291,7 +291,10 @@ class Events(EventReads):
                 dropped += (len(lines) - len(kept)) * int(removed)
         # Afterwards: what is sealed meanwhile is found there.
         sealer = await self.sealer()
-        return dropped + (0 if sealer is None else await sealer.drop_lines(owner, is_doomed))
+        sealed = 0 if sealer is None else await sealer.drop_lines(owner, is_doomed)
+        if sealed:  # who follows the console begins anew
+            await self._connection.run(lambda client: client.hincrby(meta, "edits", 1), owner=owner)
+        return dropped + sealed
 
     async def generation(self, owner: str) -> int:
         """Counts the owner's resets, from 0."""

@@ -114,15 +114,15 @@ def shown(statistics: Statistics) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "metric": statistics.metric,
         "variant": statistics.variant,
-        "value": _number(statistics.value),
-        "min_value": _number(statistics.min_value),
+        "value": finite(statistics.value),
+        "min_value": finite(statistics.min_value),
         "min_value_iteration": statistics.min_iteration,
-        "max_value": _number(statistics.max_value),
+        "max_value": finite(statistics.max_value),
         "max_value_iteration": statistics.max_iteration,
-        "first_value": _number(statistics.first_value),
+        "first_value": finite(statistics.first_value),
         "first_value_iteration": statistics.first_iteration,
         "count": statistics.count,
-        "mean_value": _number(round(statistics.mean, 2)) if math.isfinite(statistics.mean) else None,
+        "mean_value": finite(round(statistics.mean, 2)) if math.isfinite(statistics.mean) else None,
     }
     if statistics.x_axis_label:
         entry["x_axis_label"] = statistics.x_axis_label
@@ -138,5 +138,6 @@ def last_metrics(all_statistics: Iterable[Statistics]) -> dict[tuple[str, str, s
     }
 
 
-def _number(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A value as JSON can say it."""
     return value if math.isfinite(value) else None

@@ -28,6 +28,7 @@ from control_plane.store.segments.arrays import (
     unpack_floats,
     unpack_integers,
 )
+from control_plane.store.segments.arrivals import Arrivals
 
 MAGIC = b"CLSEG\x00\x01\n"
 TAIL = struct.Struct("<QI8s")
@@ -62,6 +63,8 @@ class Contents:
     series: list[Sealed] = field(default_factory=list)
     records: dict[str, list[Record]] = field(default_factory=dict)
     """Family -> its records in the order they were written; a console's by time."""
+    arrivals: Arrivals | None = None
+    """Of the console's lines, in their order."""
 
 
 class SeriesPlace(msgspec.Struct, array_like=True, frozen=True):
@@ -106,6 +109,22 @@ class ChunkPlace(msgspec.Struct, array_like=True, frozen=True):
     """(metric, variant) of each record once; empty for a console."""
 
 
+class ArrivalsPlace(msgspec.Struct, array_like=True, frozen=True):
+    """Where the arrivals of a console's lines lie: two columns that follow one another."""
+
+    count: int
+    offset: int
+    ms_length: int
+    numbers_length: int
+    check: int
+    """CRC-32 of the two."""
+
+    @property
+    def length(self) -> int:
+        """Bytes of the two columns."""
+        return self.ms_length + self.numbers_length
+
+
 class Footer(msgspec.Struct, array_like=True, frozen=True):
     """What is where."""
 
@@ -115,6 +134,8 @@ class Footer(msgspec.Struct, array_like=True, frozen=True):
     chunks: list[ChunkPlace]
     salt: str = ""
     """Makes every file another one, so that none is written where an equal one is just being swept."""
+    arrivals: ArrivalsPlace | None = None
+    """None: there is no console, or it was sealed before arrivals were kept."""
 
     @property
     def points(self) -> int:
@@ -178,7 +199,13 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
             )
             pieces.append(packed)
             at += len(packed)
-    footer = compressor.compress(_encode(Footer(owner, generation, series, chunks, salt)))
+    arrivals = None
+    if contents.arrivals is not None:
+        ms, numbers = pack_integers(contents.arrivals.ms), pack_integers(contents.arrivals.numbers)
+        arrivals = ArrivalsPlace(len(contents.arrivals), at, len(ms), len(numbers), zlib.crc32(ms + numbers))
+        pieces += ms, numbers
+        at += arrivals.length
+    footer = compressor.compress(_encode(Footer(owner, generation, series, chunks, salt, arrivals)))
     return b"".join((*pieces, footer, TAIL.pack(at, len(footer), MAGIC)))
 
 
@@ -235,6 +262,17 @@ def decode_series(place: SeriesPlace, raw: bytes, *, with_times: bool = True) ->
         return steps, times, unpack_floats(raw[values_at:], place.count)
     except (ValueError, IndexError, KeyError, struct.error) as error:
         raise DamagedSegment(f"series {place.metric!r} {place.variant!r}: {error}") from None
+
+
+def decode_arrivals(place: ArrivalsPlace, raw: bytes) -> Arrivals:
+    """The arrivals of the bytes at their place. Raises DamagedSegment."""
+    if zlib.crc32(raw) != place.check:
+        raise DamagedSegment("the checksum of the console's arrivals is another")
+    try:
+        ms = unpack_integers(raw[: place.ms_length], place.count)
+        return Arrivals(ms, unpack_integers(raw[place.ms_length :], place.count))
+    except (ValueError, IndexError, KeyError, struct.error) as error:
+        raise DamagedSegment(f"the console's arrivals: {error}") from None
 
 
 def wanted(footer: Footer, names: Iterable[tuple[str, str | None]] | None) -> list[SeriesPlace]:

@@ -30,6 +30,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True):
     """How many scalar series it holds."""
     is_thinned: bool = False
     """Whether points were left out, as the retention asks."""
+    last_line: tuple[int, int] = (0, 0)
+    """The id of the last block that a line of its console came in; zeros: it has none, or that is not known."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -39,6 +41,12 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 def pack(entry: Entry) -> bytes:
     """As it lies in the hash of segments."""
     return _encode(entry)
+
+
+def block_number(id: bytes) -> tuple[int, int]:
+    """The id of a block in a stream as two numbers."""
+    ms, _, number = id.partition(b"-")
+    return int(ms), int(number)
 
 
 @dataclass(frozen=True)
@@ -62,17 +70,20 @@ class Snapshot:
 
 
 async def snapshot(
-    connection: Connection, owner: str, families: Collection[str], *, most: int | None = None
+    connection: Connection, owner: str, families: Collection[str], *, most: int | None = None, first: bytes = b"-"
 ) -> Snapshot:
     """Read the index and the streams of some families.
 
     Args:
         most: read only so many of the oldest blocks of each family.
+        first: of those that are not older than this id.
     """
     state = await read_state(connection, owner)
     for _ in range(TRIES):
         segments = await entries(connection, owner, state.generation)
-        blocks = {family: await _blocks(connection, owner, state.generation, family, most) for family in families}
+        blocks = {
+            family: await _blocks(connection, owner, state.generation, family, most, first) for family in families
+        }
         after = await read_state(connection, owner)
         if after == state:
             return Snapshot(state, segments, blocks)
@@ -97,9 +108,9 @@ async def entries(connection: Connection, owner: str, generation: int) -> dict[i
 
 
 async def _blocks(
-    connection: Connection, owner: str, generation: int, family: str, most: int | None
+    connection: Connection, owner: str, generation: int, family: str, most: int | None, first: bytes
 ) -> list[tuple[bytes, bytes]]:
-    stream, after = keys.event_stream(owner, generation, family), b"-"
+    stream, after = keys.event_stream(owner, generation, family), first
     found: list[tuple[bytes, bytes]] = []
     while most is None or len(found) < most:
         count = ENTRIES_A_READ if most is None else min(ENTRIES_A_READ, most - len(found))

@@ -10,6 +10,7 @@ from typing import TypeVar
 from control_plane.store.blocks import Record
 from control_plane.store.segments import format as segment
 from control_plane.store.segments.arrays import Floats, Integers
+from control_plane.store.segments.arrivals import Arrivals, unknown
 from control_plane.store.segments.files import SegmentFiles
 from control_plane.store.segments.format import ChunkPlace, DamagedSegment, Footer, SeriesPlace
 from control_plane.store.segments.index import Entry
@@ -108,6 +109,16 @@ class SegmentReader:
         for some in await asyncio.gather(*work):
             found.update(some)
         return [found[number] for number in sorted(found)]
+
+    async def arrivals(self, owner: str, generation: int, entry: Entry) -> Arrivals:
+        """In which blocks the lines of a segment's console came, in their order; it has one line at least."""
+        place = (await self.footer(owner, generation, entry)).arrivals
+        if place is None:
+            return unknown(entry.counts["log"])
+        decoded = await self._ranges(
+            owner, generation, entry.name, [(place.offset, place.length, place)], segment.decode_arrivals
+        )
+        return decoded[0]
 
     async def _ranges(
         self,

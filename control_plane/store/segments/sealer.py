@@ -19,8 +19,9 @@ from control_plane.store import keys
 from control_plane.store.blocks import FAMILIES, Record, unpack_points, unpack_records
 from control_plane.store.connection import Connection
 from control_plane.store.points import Merge
+from control_plane.store.segments import arrivals, index
 from control_plane.store.segments import format as segment
-from control_plane.store.segments import index
+from control_plane.store.segments.arrivals import Arrivals
 from control_plane.store.segments.files import SegmentFiles, SegmentMissing
 from control_plane.store.segments.format import Contents, Sealed
 from control_plane.store.segments.hold import is_held
@@ -75,7 +76,9 @@ class Sealer:
         await self._files.put(owner, generation, name, body)
         counts = Counter({family: len(records) for family, records in contents.records.items()})
         counts["scalar"] = sum(len(one.steps) for one in contents.series)
-        return Entry(name, len(body), dict(+counts), int(time.time() * 1000), len(contents.series), is_thinned)
+        last_line = (0, 0) if contents.arrivals is None else contents.arrivals.last
+        now_ms, series = int(time.time() * 1000), len(contents.series)
+        return Entry(name, len(body), dict(+counts), now_ms, series, is_thinned, last_line)
 
     async def _commit(self, owner: str, found: Snapshot, entry: Entry) -> bool:
         state = found.state
@@ -122,12 +125,13 @@ class Sealer:
             if contents is None:
                 continue
             done.add(entries[number].name)
-            lines = contents.records.pop("log")
-            kept = [line for line in lines if not is_doomed(line)]
+            lines, came = contents.records.pop("log"), contents.arrivals
+            kept = [place for place, line in enumerate(lines) if not is_doomed(line)]
             if len(kept) == len(lines):
                 continue
+            contents.arrivals = came.taken(kept) if came is not None and kept else None
             if kept:
-                contents.records["log"] = kept
+                contents.records["log"] = [lines[place] for place in kept]
             swapped = await self._swap(owner, state, entries, [number], contents, is_thinned=entries[number].is_thinned)
             if swapped is None:
                 done.discard(entries[number].name)
@@ -158,7 +162,10 @@ class Sealer:
         for (_, chunk), records in zip(chunks, await self._reader.records(owner, generation, chunks), strict=True):
             contents.records.setdefault(chunk.family, []).extend(records)
         if "log" in contents.records:
-            contents.records["log"].sort(key=lambda line: line.at_ms)
+            came = [
+                await self._reader.arrivals(owner, generation, one) for one in entries.values() if one.counts.get("log")
+            ]
+            contents.records["log"], contents.arrivals = _by_time(contents.records["log"], arrivals.joined(came))
         return contents
 
     async def _swap(
@@ -292,12 +299,20 @@ def collect(blocks: Mapping[str, Sequence[tuple[bytes, bytes]]]) -> Contents:
         workers.append((len(points), points.worker))
     contents = Contents([_sealed(*name, *one) for name, one in series.items()])
     for family in FAMILIES[1:]:
-        records = [record for _, block in blocks.get(family, ()) for record in unpack_records(block)]
+        unpacked = [(id, unpack_records(block)) for id, block in blocks.get(family, ())]
+        records = [record for _, some in unpacked for record in some]
+        if not records:
+            continue
         if family == "log":
-            records.sort(key=lambda line: line.at_ms)  # stable: lines of one moment stay in order
-        if records:
-            contents.records[family] = records
+            came = arrivals.of_blocks([(index.block_number(id), len(some)) for id, some in unpacked])
+            records, contents.arrivals = _by_time(records, came)
+        contents.records[family] = records
     return contents
+
+
+def _by_time(lines: list[Record], came: Arrivals) -> tuple[list[Record], Arrivals]:
+    order = sorted(range(len(lines)), key=lambda place: lines[place].at_ms)  # stable: those of one moment stay
+    return [lines[place] for place in order], came.taken(order)
 
 
 def _sealed(metric: str, variant: str, points: Merge, workers: Iterable[tuple[int, str]]) -> Sealed:

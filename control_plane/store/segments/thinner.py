@@ -73,6 +73,8 @@ class Thinner:
                 chunks, await self._reader.records(owner, state.generation, chunks), strict=True
             ):
                 contents.records.setdefault(chunk.family, []).extend(records)
+            if "log" in contents.records:
+                contents.arrivals = await self._reader.arrivals(owner, state.generation, entry)
             if number == last:
                 contents.series = series
             new[number] = (

@@ -10,6 +10,8 @@ import pytest
 from control_plane.store import Store
 from tests.redis_servers import store_url
 
+from .places import Place
+
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
@@ -19,3 +21,8 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
             yield opened
         finally:
             await opened.close()
+
+
+@pytest.fixture
+def place(store: Store, tmp_path: Path) -> Place:
+    return Place(store, tmp_path / "segments")

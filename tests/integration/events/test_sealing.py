@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,35 +12,11 @@ from control_plane.store import Store
 from control_plane.store.blocks import Record
 from control_plane.store.event_reads import Window
 from control_plane.store.events import Part, Run
-from control_plane.store.segments.files import SegmentFiles, SegmentsUnavailable, open_files
-from control_plane.store.segments.sealer import Sealer
+from control_plane.store.segments.files import SegmentsUnavailable
+
+from .places import Died, Place, dying
 
 OWNER = "b" * 32
-
-
-class Died(Exception):
-    """The process is no more."""
-
-
-class Place:
-    """One process's view of the segments: a sealer and a reader of its own."""
-
-    def __init__(self, store: Store, folder: Path) -> None:
-        self.store = store
-        self.files: SegmentFiles = open_files(str(folder))
-        store.events._sealer = store.events._segments = None
-        store.events.seal_to(self.files)
-        self.reads = store.events
-
-    async def sealer(self) -> Sealer:
-        found = await self.store.events.sealer()
-        assert found is not None
-        return found
-
-
-@pytest.fixture
-def place(store: Store, tmp_path: Path) -> Place:
-    return Place(store, tmp_path / "segments")
 
 
 class Expected:
@@ -102,21 +76,6 @@ async def append(store: Store, expected: Expected, draw: random.Random, number: 
     assert (await store.events.append(OWNER, part)).repeated is None
     if draw.random() < 0.2:
         assert (await store.events.append(OWNER, part)).repeated is not None
-
-
-def dying(place: Place, draw: random.Random) -> Callable[[], None]:
-    """Let the sealer die at one of its steps; returns what brings it back."""
-    target, name = draw.choice([(place.files, "put"), (place.files, "delete"), (place.store.connection, "script")])
-    is_after = draw.random() < 0.5
-    real: Any = getattr(target, name)
-
-    async def dies(*args: Any, **kwargs: Any) -> Any:
-        if is_after:
-            await real(*args, **kwargs)
-        raise Died
-
-    setattr(target, name, dies)
-    return lambda: delattr(target, name)
 
 
 @pytest.mark.parametrize("seed", range(4))
