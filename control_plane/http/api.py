@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from control_plane.http import answers, authentication, download, openapi
+from control_plane.http import answers, authentication, download, openapi, sse
 from control_plane.http.arrivals import Arrivals, is_forwarded
 from control_plane.http.envelope import Envelopes, failure
 from control_plane.http.limits import Limits
@@ -26,7 +26,7 @@ from control_plane.services.access import Access
 from control_plane.services.context import Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode, bad_request
 from control_plane.services.pressure import Pressure
-from control_plane.services.registry import Download, Endpoint, Table
+from control_plane.services.registry import Download, Endpoint, Stream, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
 from control_plane.store.errors import ClaimOver, GuardFailed, InvalidQuery, StoreError, StoreUnavailable
@@ -66,6 +66,7 @@ class Api:
         self.limits = Limits(self.settings)
         self._envelopes = Envelopes()
         self._openapi = b""
+        self._unhurried = LONG_CALLS | {row.name for row in self.table.values() if row.is_stream}
         self._since = {row.name: parse_version(row.min_version) for row in self.table.values()}
         self.arrivals = Arrivals(self.store, has_replicas=bool(self.settings.redis_url))
         self.pressure = Pressure(self.store, self.settings, self.metrics.gauges, self.counters)
@@ -127,7 +128,7 @@ class Api:
             seconds = time.perf_counter() - started
             self.metrics.running -= 1
             self.metrics.observe(name, code, seconds)
-            if seconds > SLOW_S and name not in LONG_CALLS:
+            if seconds > SLOW_S and name not in self._unhurried:
                 facts = {"request_id": request_id, "endpoint": name, "code": code, "seconds": round(seconds, 3)}
                 log.warning("slow call", extra=facts)
         return await answers.answer(request, body, request_id, status=code, wait_s=wait_s)
@@ -166,6 +167,8 @@ class Api:
             clock=self.clock,
         )
         decoded = self._decoder.decode(row, body, query)
+        if row.is_stream:
+            sse.go_on(decoded, headers)
         if row.name in LONG_CALLS:
             return b"", await self._long_call(request, row, ctx, decoded)
         if note is None:
@@ -177,6 +180,8 @@ class Api:
                 self.arrivals.sent(request.protocol, note, login, is_forwarded=is_forwarded(headers))
         if isinstance(data, Download):
             return b"", await download.send(request, data)
+        if isinstance(data, Stream):
+            return b"", await sse.send(request, data, ctx.connection, self.metrics.gauges)
         answer = self._envelopes.success(
             request_id, row.name, version, self._actual(row, version), data, transaction_name(headers)
         )

@@ -24,6 +24,7 @@ HELP: Mapping[str, str] = {
     "call_seconds": "Time from the head of a request to its answer, without writing it.",
     "calls_running": "Calls that are being answered now.",
     "waiting_calls": "Long calls of agents that wait for something to do.",
+    "followers": "Callers that follow a task by server-sent events.",
     "event_loop_lag_seconds": "How late the event loop runs what is due.",
     "batches_in_flight": "Batches of reports that are read, wait or are stored now.",
     "reports_refused": "1: reports are refused because the store's memory is beyond its limit.",

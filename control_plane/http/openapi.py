@@ -108,8 +108,8 @@ def _responses() -> dict[str, Any]:
 
 
 def _operation(row: Endpoint[Any], refs: Mapping[Any, Any]) -> dict[str, Any]:
-    if row.is_download:
-        content: dict[str, Any] = {"text/plain": {"schema": _TEXT}}
+    if row.is_download or row.is_stream:
+        content: dict[str, Any] = {"text/event-stream" if row.is_stream else "text/plain": {"schema": _TEXT}}
     else:
         # Without a Struct the answer's form is free, but it is an object.
         content = {"application/json": {"schema": _envelope(refs.get(row.response, _FREE))}}

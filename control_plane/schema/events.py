@@ -73,6 +73,19 @@ class LogRequest(OwnerRequest, kw_only=True):
     order: Literal["asc", "desc"] | None = None
 
 
+class FollowRequest(OwnerRequest, kw_only=True):
+    """What a task reports from now on."""
+
+    after: str | None = None
+    """The id of the last message seen; so says the header Last-Event-ID. Without one the newest lines come first:"""
+    lines: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    """so many."""
+    scalars: bool = False
+    """Also the newest value of every series, at first and when it changes."""
+    heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 15.0
+    """Something is sent at least so often."""
+
+
 class DownloadLogRequest(Request, kw_only=True):
     """The whole console. `line_format`: of lines of the type text; names in braces, see `services.events_log`."""
 

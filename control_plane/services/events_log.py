@@ -86,4 +86,8 @@ async def clear_task_log(ctx: Context, request: ClearLogRequest) -> dict[str, An
             return False
         return before_ms is None or line.at_ms < before_ms
 
-    return {"deleted": await ctx.store.events.drop_lines(request.task, is_doomed)}
+    deleted = await ctx.store.events.drop_lines(request.task, is_doomed)
+    transaction = ctx.store.transaction()
+    transaction.touch("task", request.task)  # who follows it looks again
+    await transaction.commit()
+    return {"deleted": deleted}

@@ -10,7 +10,7 @@ A request type is a `Request` Struct (contract: unknown keys are ignored), `dict
 `*.get_all` (the body as it came, an object), or `bytes` for the endpoints that take NDJSON (the body untouched).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -31,7 +31,25 @@ class Download:
     chunks: AsyncIterator[bytes]
 
 
-Answer = Mapping[str, Any] | msgspec.Struct | Download | None
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One server-sent event. `id`: where a caller goes on that comes again; empty: it stays where it was."""
+
+    event: str
+    data: Mapping[str, Any]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer without an envelope that goes on while things happen: server-sent events."""
+
+    messages: AsyncGenerator[Message, None]
+    heartbeat_s: float
+    """How long it may be silent."""
+
+
+Answer = Mapping[str, Any] | msgspec.Struct | Download | Stream | None
 """What a handler returns: the envelope's `data`. None is an empty object."""
 
 
@@ -63,6 +81,11 @@ class Endpoint(Generic[RequestT]):
     def is_download(self) -> bool:
         """True when the answer is a file without an envelope."""
         return self.handler.__annotations__.get("return") is Download
+
+    @property
+    def is_stream(self) -> bool:
+        """True when the answer is server-sent events, which may go on for long."""
+        return self.handler.__annotations__.get("return") is Stream
 
 
 def endpoint(

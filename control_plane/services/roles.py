@@ -86,7 +86,7 @@ _ENDPOINTS: Mapping[Use, Mapping[str, str]] = {
         "users": "update",
     },
     Use.READ: {
-        "events": "clear_scroll debug_images download_task_log get_debug_image_sample get_multi_task_metrics"
+        "events": "clear_scroll debug_images download_task_log follow get_debug_image_sample get_multi_task_metrics"
         " get_multi_task_plots get_plot_sample get_scalar_metric_data get_scalar_metrics_and_variants"
         " get_task_events get_task_latest_scalar_values get_task_log get_task_metrics get_task_plots"
         " get_task_single_value_metrics get_vector_metrics_and_variants multi_task_scalar_metrics_iter_histogram"

@@ -10,6 +10,7 @@ MODULES = (
     "debug",
     "events",
     "events_curves",
+    "events_follow",
     "events_log",
     "events_plots",
     "events_read",
