@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import click
 
 from clearml_agent.arguments import normalise
-from clearml_agent.commands import daemon, execute, look, setup
+from clearml_agent.commands import cache, daemon, execute, look, setup
 from clearml_agent.errors import AgentError, UsageError
 from clearml_sdk._version import __version__
 from clearml_sdk.errors import ClearmlError
 
 COMMANDS = (
+    cache.cache,
     daemon.daemon,
     execute.execute,
     look.list_workers,

@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
         "stop_grace_sec": 10.0,
         "vcs_cache": {"enabled": True, "path": ""},
         "venvs_cache": {"max_entries": 10, "free_space_threshold_gb": 2.0, "path": ""},
-        "package_manager": {"type": "uv", "extra_index_url": []},
+        "package_manager": {"type": "pip", "extra_index_url": []},
         "sdk": "",
     }
 }

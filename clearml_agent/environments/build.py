@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
-from clearml_agent.environments import thin
-from clearml_agent.environments.cache import ENVIRONMENT, SEEDS, Cache, Want
+from clearml_agent.environments import existing, modes, thin, torch
+from clearml_agent.environments.cache import Cache
 from clearml_agent.environments.installer import Installer, Place
 from clearml_agent.environments.interpreters import Interpreter, find_interpreter
 from clearml_agent.environments.layout import Entry
+from clearml_agent.environments.recipes import ENVIRONMENT, Packages, Want
+from clearml_agent.environments.request import Clock, Environment, EnvironmentRequest
 from clearml_agent.environments.requirements import SDK_NAMES, Plan, logical_lines, read_plan, requirement_name
-from clearml_agent.environments.settings import PackageSettings
+from clearml_agent.environments.seeds import obtain_seeds
 from clearml_agent.environments.sources import chosen_lines
 from clearml_agent.errors import EnvironmentFailed
 from clearml_agent.files import remove_tree
@@ -24,44 +23,9 @@ from clearml_agent.locks import LockTimeout, file_lock
 from clearml_agent.packages import LEFT_OUT, freeze
 from clearml_agent.process import HelperTimeout, Log, run_process
 
-SEED_RETRY_S = 600.0
 OLDEST_FOR_SDK = (3, 11)
 COMPILE_S = 1800.0
 COMPILE = "import compileall, os, sys; os.nice(19); compileall.compile_dir(sys.argv[1], quiet=2)"
-
-
-class EnvironmentRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a task wants to run in.
-
-    requirements: the recorded lines, a text or a list; when there are none, the requirements.txt files of the code.
-    python_wish: `3.11`, "" for any. root, folder: the code, and the entry point's folder in it.
-    sdk_wheel_url: our SDK's wheel (a URL with its hash as fragment), to be installed in place of `clearml`.
-    """
-
-    requirements: str | Sequence[str] = ()
-    python_wish: str = ""
-    root: Path | None = None
-    folder: Path | None = None
-    sdk_wheel_url: str | None = None
-    settings: PackageSettings = PackageSettings()
-
-
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment of one task; removing its directory is all the cleaning.
-
-    python: what runs the task. variables: for the task's process, on top of the agent's own.
-    reused: nothing had to be installed. frozen: the installed packages as requirement lines.
-    stages: seconds for "interpreter", "packages" (the cached part), "thin", "own" (git, editable and local ones).
-    shared: directories of the cached parts.
-    """
-
-    python: Path
-    variables: dict[str, str]
-    reused: bool
-    frozen: list[str]
-    key: str
-    stages: dict[str, float]
-    shared: tuple[Path, ...] = ()
 
 
 async def build(
@@ -84,66 +48,193 @@ async def build(
     """
     environ = os.environ if environ is None else environ
     settings = request.settings
-    clock = _Clock()
+    clock = Clock()
+    await asyncio.to_thread(remove_tree, directory)
+    mode = request.mode
+    if mode.kind == "conda" and not settings.skip_install:
+        from clearml_agent.environments.in_conda import build_conda
+
+        return await build_conda(request, directory, cache=cache, log=log, environ=environ, clock=clock)
     interpreter = await find_interpreter(request.python_wish, settings, cache=cache, environ=environ, log=log)
     clock.took("interpreter")
-    await asyncio.to_thread(remove_tree, directory)
     if settings.skip_install:
         log("Packages are not installed (CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL)")
         return Environment(
             python=Path(interpreter.executable), variables={}, reused=True, frozen=[], key="", stages=clock.stages
         )
+    modes.say(mode, settings, log)
+    work = _Work(request, directory, interpreter, Cache(cache, Installer(settings, environ, log), settings, log))
+    if settings.existing:
+        return await existing.build(work.installer, work.plan(), directory, cache, environ, clock)
     directory.mkdir(parents=True)  # from now on the cached parts taken for it are in use
-    lines = chosen_lines(
-        request.requirements, request.root, request.folder, force_file=settings.force_repository_file, log=log
-    )
-    if settings.manager not in ("uv", "pip"):
-        log(f"WARNING: packages are installed by uv: agent.package_manager.type {settings.manager!r} is not supported")
-    wheel, lines = _sdk_for(interpreter, request.sdk_wheel_url, lines, log)
-    plan = read_plan(lines, request.root, sdk_wheel_url=wheel, log=log)
-    installer = Installer(settings, environ, log)
-    want = Want(ENVIRONMENT, interpreter, plan, settings)
-    entries, reused = await _obtain_all(Cache(cache, installer, settings, log), want, directory, log)
-    clock.took("packages")
-    python = thin.make(directory, interpreter, entries, system_site_packages=settings.system_site_packages)
-    clock.took("thin")
-    shared = entries[0].record.frozen if plan.shared else []
-    if plan.own:
-        await _install_own(installer, plan, interpreter, entries, directory, python, request.root or directory)
-        clock.took("own")
-    log(f"Environment {want.key}: {'reused' if reused else 'built'} in {sum(clock.stages.values()):.3f} s")
-    return Environment(
-        python=python,
-        variables={
-            "VIRTUAL_ENV": str(directory),
-            "PATH": os.pathsep.join([str(python.parent), *_path_of_others(environ)]),
-        },
-        reused=reused and not plan.own,
-        frozen=_frozen(shared, plan, directory / interpreter.site_packages, lines),
-        key=want.key,
-        stages=clock.stages,
-        shared=tuple(entry.path for entry in entries),
-    )
+    if mode.kind == "pip":
+        return await work.pip(await work.with_torch(environ), environ, clock)
+    return await work.locked(mode, environ, clock)
 
 
 async def byte_compile(environment: Environment) -> None:
     """Compile what is not yet compiled of the cached parts, at the lowest priority, and close them to writing.
 
     Compiling numpy and requests takes 0.8 s, importing them uncompiled 0.4 s longer than compiled: it is better done
-    beside the first task than before it. Does nothing where it is done, or being done by another agent.
+    beside the first task than before it. Does nothing where it is done, or being done by another agent. Of large ones,
+    whose files are not looked at one by one before a task, every file is looked at here.
     """
-    for path in environment.shared:
-        if (path / "compiled").exists():
-            continue
+    for entry in environment.shared:
+        tree = entry.tree
         try:
-            async with file_lock(path / "compile.lock", timeout_s=0):
-                await run_process(
-                    [str(environment.python), "-I", "-S", "-c", COMPILE, str(path / "site")], timeout_s=COMPILE_S
-                )
-                await asyncio.to_thread(_close_to_writing, path / "site")
-                (path / "compiled").touch()
+            async with file_lock(entry.path / "compile.lock", timeout_s=0):
+                if entry.is_compiled:
+                    if entry.is_large:
+                        await asyncio.to_thread(entry.look_over)
+                    continue
+                await run_process([str(environment.python), "-I", "-S", "-c", COMPILE, str(tree)], timeout_s=COMPILE_S)
+                await asyncio.to_thread(_close_to_writing, tree)
+                await asyncio.to_thread(entry.mark_compiled)
         except (LockTimeout, HelperTimeout, OSError):
             continue  # the modules are compiled when they are imported, then
+
+
+class _Work:
+    """One environment being made."""
+
+    def __init__(self, request: EnvironmentRequest, directory: Path, interpreter: Interpreter, cache: Cache) -> None:
+        self.request, self.directory, self.interpreter, self.cache = request, directory, interpreter, cache
+        self.settings, self.installer, self.log = request.settings, cache.installer, cache.log
+        self.wheel, self.lines = _sdk_for(interpreter, request.sdk_wheel_url, self._chosen(), self.log)
+
+    def _chosen(self) -> list[str]:
+        request = self.request
+        if request.mode.kind != "pip":
+            return logical_lines(request.requirements)
+        force = request.settings.force_repository_file
+        return chosen_lines(request.requirements, request.root, request.folder, force_file=force, log=self.log)
+
+    def plan(self) -> Plan:
+        """What the lines ask for."""
+        return read_plan(self.lines, self.request.root, sdk_wheel_url=self.wheel, log=self.log)
+
+    async def with_torch(self, environ: Mapping[str, str]) -> Plan:
+        """The same with PyTorch for this machine."""
+        return await torch.fit(self.plan(), self.settings, cache=self.cache.directory, environ=environ, log=self.log)
+
+    async def pip(self, plan: Plan, environ: Mapping[str, str], clock: Clock) -> Environment:
+        """Requirement lines: the shared ones from the cache, git, editable and local ones on top."""
+        async with asyncio.TaskGroup() as group:
+            seeds = group.create_task(obtain_seeds(self.cache, self.interpreter, self.directory), name="seed packages")
+
+            async def seed_site() -> Path | None:
+                found = await asyncio.shield(seeds)
+                return found.site if found else None
+
+            recipe = Packages(plan, self.interpreter, self.installer, seeds=seed_site)
+            want = Want(ENVIRONMENT, recipe)
+            job = group.create_task(_obtain(self.cache, want, self.directory), name="packages") if plan.shared else None
+        entry, reused, failed = job.result() if job else (None, True, None)
+        if failed is not None:
+            raise failed
+        clock.took("packages")
+        seed = seeds.result()
+        entries = [found for found in (entry, seed) if found]
+        python = thin.make(
+            self.directory, self.interpreter, entries, system_site_packages=self.settings.system_site_packages
+        )
+        clock.took("thin")
+        if plan.own:
+            await self.own(plan, entry, seed, python)
+            clock.took("own")
+        shared = entry.record.frozen if entry else []
+        frozen = _frozen(shared, plan, self.directory / self.interpreter.site_packages, self.lines)
+        return self.made(python, environ, entries, want.key, clock, reused=reused and not plan.own, frozen=frozen)
+
+    async def own(self, plan: Plan, shared: Entry | None, seeds: Entry | None, python: Path) -> None:
+        """Git, editable and local requirements, whose dependencies are looked for in the cached part first."""
+        from clearml_agent.environments import pip_engine
+
+        root = self.request.root or self.directory
+        site = self.directory / self.interpreter.site_packages
+        shadows = thin.show_shared(site, shared) if shared else []
+        version = pip_engine.pip_version(seeds.site if seeds else None)
+        try:
+            if version and (reason := pip_engine.why_not_uv(plan, self.settings)):
+                self.log(f"pip installs {', '.join(plan.own)}: {reason}")
+                await pip_engine.install_into(self.installer, plan, plan.own, python, self.directory, version, root)
+            else:
+                await self.installer.install(plan.own, Place(python), plan=plan, folder=root, scratch=self.directory)
+        finally:
+            thin.hide_shared(shadows)
+
+    async def locked(self, mode: modes.Mode, environ: Mapping[str, str], clock: Clock) -> Environment:
+        """What the project's own tool installs from its lock file."""
+        from clearml_agent.environments import locked
+
+        sdk = [line for line in self.lines if requirement_name(line) in SDK_NAMES]
+        added = [f"clearml-lean @ {self.wheel}"] if self.wheel else sdk[-1:]
+        project = locked.project(mode, self.interpreter, self.cache, self.directory, added)
+        seeds = await obtain_seeds(self.cache, self.interpreter, self.directory)
+        want = Want(ENVIRONMENT, project)
+        entries, reused = [], False
+        if project.is_shareable:
+            entry, reused = await self.cache.obtain(want, self.directory)
+            entries.append(entry)
+        clock.took("packages")
+        entries += [seeds] if seeds else []
+        python = thin.make(
+            self.directory, self.interpreter, entries, system_site_packages=self.settings.system_site_packages
+        )
+        clock.took("thin")
+        site = self.directory / self.interpreter.site_packages
+        if project.has_own or not project.is_shareable:
+            shadows = thin.show_shared(site, entries[0]) if project.is_shareable else []
+            try:
+                if not project.is_shareable:
+                    await project.sync(self.directory, python, own=False)
+                if project.has_own:
+                    await project.sync(self.directory, python, own=True)
+            finally:
+                thin.hide_shared(shadows)
+            if not project.is_shareable and project.added:
+                await self.installer.install(
+                    project.added, Place(python), plan=Plan(), folder=self.directory, scratch=self.directory
+                )
+            clock.took("own")
+        frozen = freeze([site, *(entry.site for entry in entries[:1])])
+        frozen = [line for line in frozen if not line.startswith("-e ") and "file://" not in line]
+        return self.made(python, environ, entries, want.key, clock, reused=reused, frozen=_named(frozen, self.lines))
+
+    def made(
+        self,
+        python: Path,
+        environ: Mapping[str, str],
+        entries: Sequence[Entry],
+        key: str,
+        clock: Clock,
+        *,
+        reused: bool,
+        frozen: list[str],
+    ) -> Environment:
+        """The answer."""
+        self.log(f"Environment {key}: {'reused' if reused else 'built'} in {sum(clock.stages.values()):.3f} s")
+        return Environment(
+            python=python,
+            variables={
+                "VIRTUAL_ENV": str(self.directory),
+                "PATH": os.pathsep.join([str(python.parent), *path_of_others(environ)]),
+            },
+            reused=reused,
+            frozen=frozen,
+            key=key,
+            stages=clock.stages,
+            shared=tuple(entries),
+        )
+
+
+async def _obtain(cache: Cache, want: Want, directory: Path) -> tuple[Entry | None, bool, EnvironmentFailed | None]:
+    """As `Cache.obtain`, a failure answered instead of raised: what runs beside it is to end by itself."""
+    try:
+        entry, reused = await cache.obtain(want, directory)
+    except EnvironmentFailed as failed:
+        return None, False, failed
+    return entry, reused, None
 
 
 def _sdk_for(interpreter: Interpreter, wheel: str | None, lines: list[str], log: Log) -> tuple[str | None, list[str]]:
@@ -157,62 +248,12 @@ def _sdk_for(interpreter: Interpreter, wheel: str | None, lines: list[str], log:
     return None, lines if has_sdk else [*lines, "clearml"]
 
 
-async def _obtain_all(cache: Cache, want: Want, directory: Path, log: Log) -> tuple[list[Entry], bool]:
-    """The cached environment of the task's packages, and that of pip and its like, built at the same time."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            seeds = group.create_task(_obtain_seeds(cache, want, directory, log), name="seed packages")
-            wanted = group.create_task(cache.obtain(want, directory), name="packages") if want.plan.shared else None
-    except* EnvironmentFailed as failures:
-        raise failures.exceptions[0] from None
-    found = [wanted.result()[0]] if wanted else []
-    seed = seeds.result()
-    return found + ([seed] if seed else []), wanted.result()[1] if wanted else True
-
-
-async def _obtain_seeds(cache: Cache, want: Want, directory: Path, log: Log) -> Entry | None:
-    """pip, for what a task installs by itself, and setuptools where scripts take it for granted; last on the path."""
-    plan = Plan(shared=("pip",) if want.interpreter.is_at_least(3, 12) else ("pip", "setuptools<81"))
-    seeds = Want(SEEDS, want.interpreter, plan, want.settings)
-    failed = cache.directory / f"{seeds.key}.failed"
-    if failed.exists() and time.time() - failed.stat().st_mtime < SEED_RETRY_S:
-        return None
-    try:
-        return (await cache.obtain(seeds, directory))[0]
-    except EnvironmentFailed as error:
-        failed.touch()
-        log(f"WARNING: this environment has no pip: {error.message}")
-        return None
-
-
-async def _install_own(
-    installer: Installer,
-    plan: Plan,
-    interpreter: Interpreter,
-    entries: Sequence[Entry],
-    directory: Path,
-    python: Path,
-    root: Path,
-) -> None:
-    """Git, editable and local requirements, whose dependencies are looked for in the cached part first."""
-    site = directory / interpreter.site_packages
-    shadows = thin.show_shared(site, entries[0]) if plan.shared else []
-    try:
-        await installer.install(plan.own, Place(python), plan=plan, folder=root, scratch=directory)
-    finally:
-        thin.hide_shared(shadows)
-
-
 def _frozen(shared: Sequence[str], plan: Plan, site: Path, recorded: Sequence[str]) -> list[str]:
     """What is to be recorded: installed versions, but git, local and SDK lines as they were asked for.
 
     A path of this machine, or the address of a server's wheel, would mean nothing to the next agent.
     """
-    sdk = next((line for line in logical_lines(recorded) if requirement_name(line) in SDK_NAMES), "clearml")
     found = {requirement_name(line): line for line in shared}
-    if "clearml-lean" in found:
-        del found["clearml-lean"]
-        found["clearml"] = sdk
     if plan.own:
         for line in freeze([site]):
             name = requirement_name(line)
@@ -220,10 +261,20 @@ def _frozen(shared: Sequence[str], plan: Plan, site: Path, recorded: Sequence[st
                 found.pop(name, None)  # one of the lines below
             elif name not in LEFT_OUT:
                 found[name] = line
-    return [found[name] for name in sorted(found)] + list(plan.own)
+    return _named([found[name] for name in sorted(found)], recorded) + list(plan.own)
 
 
-def _path_of_others(environ: Mapping[str, str]) -> list[str]:
+def _named(frozen: Sequence[str], recorded: Sequence[str]) -> list[str]:
+    """The lines with our SDK under the name that any agent knows."""
+    sdk = next((line for line in logical_lines(recorded) if requirement_name(line) in SDK_NAMES), "clearml")
+    found = {requirement_name(line): line for line in frozen}
+    if "clearml-lean" in found:
+        del found["clearml-lean"]
+        found["clearml"] = sdk
+    return [found[name] for name in sorted(found)]
+
+
+def path_of_others(environ: Mapping[str, str]) -> list[str]:
     """The agent's PATH without the virtual environment that the agent itself was started from."""
     own = Path(environ["VIRTUAL_ENV"]) / "bin" if environ.get("VIRTUAL_ENV") else None
     return [part for part in environ.get("PATH", os.defpath).split(os.pathsep) if part and Path(part) != own]
@@ -232,16 +283,3 @@ def _path_of_others(environ: Mapping[str, str]) -> list[str]:
 def _close_to_writing(tree: Path) -> None:
     for folder, _, _ in os.walk(tree):
         os.chmod(folder, 0o555)
-
-
-class _Clock:
-    """Seconds of consecutive stages."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, float] = {}
-        self._since = time.perf_counter()
-
-    def took(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.stages[stage] = round(now - self._since, 6)
-        self._since = now

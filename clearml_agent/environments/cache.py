@@ -1,7 +1,7 @@
 """The cache of environments: taken when there, built when not, removed when nobody needs them.
 
-Every step may be the last before the agent is killed: an entry gets its name when it is complete and on the disk, a
-build under way has a name that nobody takes, and what is found half done is removed by whoever holds its key's lock.
+Every step may be the last before the agent is killed: an entry gets its record when it is complete and on the disk,
+without a record nobody takes it, and what is found half done is removed by whoever holds its key's lock.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pathlib import Path
 import msgspec
 
 from clearml_agent.environments import layout
-from clearml_agent.environments.installer import Installer, Place
-from clearml_agent.environments.interpreters import Interpreter
+from clearml_agent.environments.installer import Installer
 from clearml_agent.environments.layout import Entry, Record
-from clearml_agent.environments.requirements import Plan, requirement_name
+from clearml_agent.environments.recipes import SITE, Want
+from clearml_agent.environments.requirements import requirement_name
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.environments.thin import without_shebang
 from clearml_agent.errors import EnvironmentFailed
@@ -33,42 +33,6 @@ from clearml_agent.packages import freeze
 from clearml_agent.process import Log
 
 DATA = ("share", "etc", "include")
-ENVIRONMENT, SEEDS = "env", "seeds"
-"""Kinds of keys: a task's packages; pip and its like, which every environment of an interpreter shares."""
-
-
-class Want(msgspec.Struct, frozen=True):
-    """A cached environment that somebody wants. Two wants with one key are satisfied by one entry."""
-
-    kind: str
-    interpreter: Interpreter
-    plan: Plan
-    settings: PackageSettings
-
-    @property
-    def key(self) -> str:
-        """Interpreter, libc, requested text, indexes and installer, as a name."""
-        indexes, plan = self.settings.indexes, self.plan
-        facts = (
-            layout.FORMAT,
-            self.interpreter.identity,
-            sorted(content_of(line) for line in plan.shared),
-            plan.options,
-            plan.arguments,
-            sorted(plan.constraints),
-            msgspec.structs.astuple(indexes),
-            self.settings.flags,
-            Installer.identity(),
-        )
-        digest = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:24]
-        return f"{self.kind}-{digest}"
-
-
-def content_of(line: str) -> str:
-    """A requirement as what it installs: of an address with a hash the hash counts, not the server's port of today."""
-    name, at, url = line.partition(" @ ")
-    _, _, digest = url.partition("#sha256=")
-    return f"{name} @ sha256={digest}" if at and digest else line
 
 
 class Cache:
@@ -117,54 +81,39 @@ class Cache:
         """A new entry; when it cannot be built, the expired one if there is one."""
         await self._clear(want.key)
         expired = next(iter(layout.entries(self.directory, want.key)), None)
-        await self._make_room()
+        expires_at = None if want.is_pinned else time.time() + self.settings.unpinned_s
+        if not await self._make_room():
+            expires_at = time.time()  # for this task alone: nothing is added to the cache of a full disk
         try:
-            return await self._build(want)
+            return await self._build(want, expires_at)
         except EnvironmentFailed as error:
             if expired is None:
                 raise
             self.log(f"WARNING: the packages could not be looked up again ({error.message}); those of before are used")
             return expired
 
-    async def _build(self, want: Want) -> Entry:
-        """Install into a directory that nobody takes, and give it its name when everything is on the disk."""
-        name = f"{want.key}.{uuid.uuid4().hex[:8]}"
-        building = self.directory / f".building-{name}"
-        site = building / "site"
-        building.mkdir()
+    async def _build(self, want: Want, expires_at: float | None) -> Entry:
+        """Fill a directory that nobody takes, and give it its record when everything is on the disk."""
+        path = self.directory / f"{want.key}.{uuid.uuid4().hex[:8]}"
+        path.mkdir()
         try:
-            if want.plan.shared:
-                await self.installer.install(
-                    want.plan.shared,
-                    Place(Path(want.interpreter.executable), site),
-                    plan=want.plan,
-                    folder=building,
-                    scratch=building,
-                    # Any pip will do; of other unpinned requests uv's cache may hold old answers.
-                    offline_first=want.kind == SEEDS or (want.plan.is_pinned and not self.settings.force_upgrade),
-                )
-            site.mkdir(exist_ok=True)
-            record = await asyncio.to_thread(describe_site, site, want, self._expiry(want))
-            layout.write_durably(building / "entry.json", msgspec.json.encode(record))
-            os.rename(building, self.directory / name)
+            await want.recipe.fill(path)
+            record = await asyncio.to_thread(describe, path, want, expires_at)
+            layout.write_durably(path / "entry.json", msgspec.json.encode(record))
             layout.sync_directory(self.directory)
         except BaseException:
-            await asyncio.to_thread(remove_tree, building)
+            await asyncio.to_thread(remove_tree, path)
             raise
-        return Entry(self.directory / name, record)
-
-    def _expiry(self, want: Want) -> float | None:
-        if want.kind == SEEDS or want.plan.is_pinned:
-            return None
-        return time.time() + self.settings.unpinned_s
+        return Entry(path, record)
 
     async def _clear(self, key: str) -> None:
         """Quarantine the changed entries of `key` and remove what killed builds left; its lock is held alone."""
         for entry in layout.entries(self.directory, key):
             if not await asyncio.to_thread(entry.is_unchanged):
                 await self._quarantine(entry)
-        for left in self.directory.glob(f".building-{key}.*"):
-            await asyncio.to_thread(remove_tree, left)
+        for left in layout.unfinished(self.directory, key):
+            if not Entry(left, _NO_RECORD).is_used():
+                await asyncio.to_thread(remove_tree, left)
 
     async def _quarantine(self, entry: Entry) -> None:
         """Give a changed entry to no task any more; those that use it keep it until they end.
@@ -172,14 +121,14 @@ class Cache:
         Its files may be links into the installer's cache: packages whose files differ from their own record are removed
         from there, or the next build would link the changed files again.
         """
-        damaged = await asyncio.to_thread(damaged_packages, entry.site)
+        damaged = await asyncio.to_thread(damaged_packages, entry.site) if entry.site.is_dir() else []
         self.log(
             f"WARNING: the cached environment {entry.path.name} was changed after it was built"
             f"{' (' + ', '.join(damaged) + ')' if damaged else ''}: it is built anew"
         )
         if damaged:
             await self.installer.forget(damaged)
-        os.rename(entry.path / "entry.json", entry.path / "quarantined.json")
+        os.rename(entry.path / "entry.json", entry.path / layout.QUARANTINED)
         if not entry.is_used():
             await self._remove(entry.path)
 
@@ -192,28 +141,37 @@ class Cache:
             limits[kind] = limits.get(kind, 0) + 1
             is_surplus = limits[kind] > max(self.settings.max_entries, 1) or entry.is_expired(now)
             if is_surplus and entry.path != keep.path:
-                await self._remove_unused(entry.path)
-        for path in list(self.directory.iterdir()):
-            name = path.name
-            if name.startswith(".removed-"):
-                await asyncio.to_thread(remove_tree, path)
-            elif name.startswith(".building-") or (path / "quarantined.json").exists():
-                await self._remove_unused(path)
+                await self.remove_unused(entry.path)
+        await self.tidy()
 
-    async def _make_room(self) -> None:
+    async def tidy(self) -> None:
+        """Remove what killed builds and removals left, and entries that are given to nobody any more."""
+        for path in layout.unfinished(self.directory):
+            await self.remove_unused(path)
+        for path in list(self.directory.iterdir()):
+            if path.name.startswith(".removed-"):
+                await asyncio.to_thread(remove_tree, path)
+            elif (path / layout.QUARANTINED).exists():
+                await self.remove_unused(path)
+
+    async def _make_room(self) -> bool:
         """Keep some of the disk free, at the cost of the environments that were not used for longest."""
         while shutil.disk_usage(self.directory).free < self.settings.free_space_bytes:
             found = sorted(layout.entries(self.directory), key=lambda entry: entry.used_at)
             for entry in found:
-                if await self._remove_unused(entry.path):
+                if await self.remove_unused(entry.path):
                     break
             else:
-                self.log("WARNING: little space is left on the disk, and no cached environment can be removed")
-                return
+                self.log(
+                    "WARNING: less than agent.venvs_cache.free_space_threshold_gb is left on the disk and no cached "
+                    "environment can be removed: this task's is not kept"
+                )
+                return False
+        return True
 
-    async def _remove_unused(self, path: Path) -> bool:
-        """Remove an entry, or what is left of one, unless it is in use or its key is being worked on."""
-        key = path.name.removeprefix(".building-").partition(".")[0]
+    async def remove_unused(self, path: Path) -> bool:
+        """Remove an entry, or what is left of one, unless it is in use or being worked on; whether it is gone now."""
+        key = path.name.partition(".")[0]
         try:
             async with file_lock(self._lock(key), timeout_s=0):
                 if not path.is_dir() or Entry(path, _NO_RECORD).is_used():
@@ -234,26 +192,33 @@ _NO_RECORD = Record(
 )
 
 
-def describe_site(site: Path, want: Want, expires_at: float | None) -> Record:
-    """The record of what an installer left in `site`."""
+def describe(path: Path, want: Want, expires_at: float | None) -> Record:
+    """The record of what was filled in at `path`. Blocking."""
+    recipe = want.recipe
+    site = path / recipe.tree if recipe.tree == SITE else None
     scripts: dict[str, str] = {}
     programs: list[str] = []
-    for file in sorted((site / "bin").glob("*")):
+    for file in sorted((site / "bin").glob("*")) if site else ():
         text = _script(file)
         if text is None:
             programs.append(file.name)
         else:
             scripts[file.name] = text
+    found = layout.scan(path / recipe.tree)
     return Record(
         key=want.key,
         built_at=time.time(),
         expires_at=expires_at,
-        requirements=[line for line in want.plan.shared if "@" not in line],
-        frozen=freeze([site]),
-        fingerprint=layout.fingerprint(site),
+        requirements=recipe.requirements,
+        frozen=freeze([site]) if site else recipe.frozen(path),
+        fingerprint=found.fingerprint,
         scripts=scripts,
         programs=programs,
-        data=[name for name in DATA if (site / name).is_dir() and not (site / name / "__init__.py").exists()],
+        data=[name for name in DATA if site and (site / name).is_dir() and not (site / name / "__init__.py").exists()],
+        facts=want.facts,
+        tree=recipe.tree,
+        files=found.files,
+        bytes=found.bytes,
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -30,11 +31,15 @@ facts = {
     "abi": sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag or "",
     "platform": sysconfig.get_platform(),
     "libc": "-".join(platform.libc_ver()),
+    "build": sys.version,
+    "library": os.path.join(sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("INSTSONAME") or ""),
     "site_packages": sysconfig.get_path("purelib", scheme, at).lstrip("/"),
 }
 """
 QUESTION = FACTS + "print(json.dumps(facts))"
 ASK_S = 30.0
+IDENTITY = ("executable", "version", "implementation", "abi", "platform", "libc", "build")
+"""The fields of an Interpreter that an environment depends on."""
 
 
 class Interpreter(msgspec.Struct, frozen=True):
@@ -42,7 +47,8 @@ class Interpreter(msgspec.Struct, frozen=True):
 
     executable: real path, of the base interpreter where it was found through a virtual environment.
     site_packages: of a virtual environment made from it, relative to its root: `lib/python3.11/site-packages`.
-    libc: name and version, "" where there is none to speak of.
+    libc: name and version, "" where there is none to speak of. build: when and by what it was compiled.
+    library: the shared library that holds the interpreter, where there is one.
     """
 
     executable: str
@@ -52,6 +58,8 @@ class Interpreter(msgspec.Struct, frozen=True):
     platform: str
     libc: str
     site_packages: str
+    build: str = ""
+    library: str = ""
 
     @property
     def minor(self) -> str:
@@ -62,31 +70,55 @@ class Interpreter(msgspec.Struct, frozen=True):
         """Whether this is Python `major.minor` or newer."""
         return tuple(map(int, self.minor.split("."))) >= (major, minor)
 
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """What an environment built for it depends on."""
-        return (self.executable, self.version, self.implementation, self.abi, self.platform, self.libc)
-
 
 @functools.cache
-def own_interpreter() -> Interpreter:
-    """The interpreter that runs the agent, without starting it again."""
+def _started_with() -> tuple[Interpreter, tuple[str, ...]]:
+    """The interpreter that runs this process, and how its files looked when it was first asked for."""
     scope: dict[str, Any] = {}
     exec(FACTS, scope)
-    return msgspec.convert(scope["facts"], type=Interpreter)
+    found = msgspec.convert(scope["facts"], type=Interpreter)
+    return found, stamps(Path(found.executable), found.library)
+
+
+def own_interpreter() -> Interpreter:
+    """The interpreter that runs the agent, without starting it again."""
+    return _started_with()[0]
+
+
+async def agents_interpreter(cache: Path) -> Interpreter:
+    """The interpreter of the agent as it is on the disk now, which may have been replaced since the agent started."""
+    found, seen = _started_with()
+    path = Path(found.executable)
+    return found if stamps(path, found.library) == seen else await describe(path, cache) or found
+
+
+def stamps(executable: Path, library: str = "") -> tuple[str, ...]:
+    """What changes when an interpreter is replaced by another one at the same path."""
+    found = [str(executable)]
+    for path in (executable, Path(library) if library else None):
+        with contextlib.suppress(OSError):
+            if path is not None and path.is_file():
+                facts = path.stat()
+                found.append(f"{os.path.realpath(path)} {facts.st_mtime_ns} {facts.st_size} {facts.st_ino}")
+    return tuple(found)
 
 
 async def find_interpreter(
     wish: str, settings: PackageSettings, *, cache: Path, environ: Mapping[str, str], log: Log
 ) -> Interpreter:
-    """The interpreter for a task that wants version `wish` ("" for any).
+    """The interpreter for a task that wants version `wish` ("" for any), or the interpreter at the path `wish`.
 
     The order is of contract/agent_behaviour.md 5: the wish, agent.python_binary, agent.default_python, the agent's own.
     Where no interpreter has the version that it wants, it gets what it would get without the wish, with a warning.
     """
     wish = "" if settings.ignore_python_wish else wish
+    own = await agents_interpreter(cache)
+    if "/" in wish:
+        if chosen := await describe(Path(wish), cache):
+            return chosen
+        wish = version_in(wish)
     search = environ.get("PATH", os.defpath)
-    if wish and not _has_version(own_interpreter(), wish):
+    if wish and not _has_version(own, wish):
         for candidate in _candidates(wish, settings, search):
             found = await describe(candidate, cache)
             if found is not None and _has_version(found, wish):
@@ -94,7 +126,7 @@ async def find_interpreter(
         if (elsewhere := await _known_to_uv(wish, environ)) and (found := await describe(elsewhere, cache)):
             return found
     elif wish:
-        return own_interpreter()
+        return own
     for name in (settings.python_binary, settings.default_python):
         if not name:
             continue
@@ -104,21 +136,22 @@ async def find_interpreter(
         if found is not None:
             return _with_warning(found, wish, log)
         log(f"WARNING: the configured Python {name!r} cannot be run (agent.python_binary, agent.default_python)")
-    return _with_warning(own_interpreter(), wish, log)
+    return _with_warning(own, wish, log)
 
 
 async def describe(executable: Path, cache: Path) -> Interpreter | None:
     """Ask an interpreter about itself; None when it cannot be run. A binary's answer is kept, a script's is not."""
     try:
-        facts = executable.stat()
         with executable.open("rb") as file:
             is_script = file.read(2) == b"#!"
     except OSError:
         return None
-    asked = f"{executable}\0{executable.resolve()}\0{facts.st_mtime_ns}\0{facts.st_size}\0{QUESTION}"
+    asked = "\0".join([*stamps(executable), str(executable.resolve()), QUESTION])
     kept = cache / "interpreters" / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode(kept.read_bytes(), type=Interpreter)
+        known = msgspec.json.decode(kept.read_bytes(), type=_Known)
+        if tuple(known.library_stamps) == stamps(Path(), known.interpreter.library):
+            return known.interpreter
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     try:
         done = await run_process([str(executable), "-I", "-c", QUESTION], env=environment, timeout_s=ASK_S)
@@ -128,9 +161,22 @@ async def describe(executable: Path, cache: Path) -> Interpreter | None:
     if not is_script:
         kept.parent.mkdir(parents=True, exist_ok=True)
         new = kept.with_name(f".{uuid.uuid4().hex}")
-        new.write_bytes(msgspec.json.encode(found))
+        new.write_bytes(msgspec.json.encode(_Known(found, list(stamps(Path(), found.library)))))
         os.replace(new, kept)
     return found
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What is kept of an interpreter that was asked."""
+
+    interpreter: Interpreter
+    library_stamps: list[str]
+
+
+def version_in(name: str) -> str:
+    """`3.11` of `python3.11`, `/usr/bin/python3.11` or `python3.11.4` (`3.11.4`); "" when it says no minor version."""
+    match = re.search(r"python(\d+\.\d+(?:\.\d+)?)(?:\.exe)?$", Path(name).name)
+    return match[1] if match else ""
 
 
 def uv_program() -> str:

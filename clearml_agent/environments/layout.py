@@ -1,12 +1,14 @@
 """What lies in the cache of environments, and what makes an entry complete. Reads and writes single entries only.
 
 <cache>/<key>.lock             alone while one is built or removed, shared while one is taken
-<cache>/<key>.<generation>/    an entry: complete since it has this name
-    entry.json                 what it is (Record), written and synced last
-    site/                      the packages, as `--target` of the installer leaves them
+<cache>/<key>.<generation>/    an entry, built in place (a conda environment cannot be moved)
+    entry.json                 what it is (Record), written and synced last: without it, the entry is not complete
+    site/ or prefix/           the packages, as `--target` of the installer leaves them; a conda environment
     users/<hash>               the path of a thin environment on top of it, in use as long as that path exists
-    compiled                   the modules are byte-compiled
-<cache>/.building-<key>.<generation>/, .removed-...   unfinished; whoever finds them removes them
+    compiled                   the modules are byte-compiled; the tree's folders as they are since then
+    changed                    a look at every file found it changed: it is given to nobody any more
+    quarantined.json           the record of an entry that is given to nobody any more, but may be in use
+<cache>/.removed-...           unfinished removals; whoever finds them goes on
 <cache>/interpreters/          facts about interpreters
 """
 
@@ -18,10 +20,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
+SMALL = 3000
+"""Files that are looked at each time an entry is taken (about 20 ms); of more, the folders, and the rest later."""
+COMPILED, CHANGED, QUARANTINED = "compiled", "changed", "quarantined.json"
 _NAME = re.compile(r"^(?P<key>[a-z]+-[0-9a-f]{24})\.(?P<generation>[0-9a-f]{8})$")
 
 
@@ -31,6 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     built_at, expires_at: s since epoch; expires_at None for ever.
     frozen: `name==version` lines. fingerprint: of the tree, see `fingerprint`.
     scripts: Python commands, name -> text after the shebang; programs: other files in `bin`; data: `share`, ...
+    facts: what the key is made of. tree: `site` or `prefix`. files, bytes: how many there are, and their size.
     """
 
     key: str
@@ -42,6 +49,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     scripts: dict[str, str]
     programs: list[str]
     data: list[str]
+    facts: dict[str, Any] = {}
+    tree: str = "site"
+    files: int = 0
+    bytes: int = 0
     format: int = FORMAT
 
 
@@ -56,6 +67,10 @@ class Entry(msgspec.Struct, frozen=True):
         return self.path / "site"
 
     @property
+    def tree(self) -> Path:
+        return self.path / self.record.tree
+
+    @property
     def users(self) -> Path:
         return self.path / "users"
 
@@ -68,8 +83,31 @@ class Entry(msgspec.Struct, frozen=True):
         return self.record.expires_at is not None and self.record.expires_at <= now
 
     def is_unchanged(self) -> bool:
-        """Whether the tree is as it was built: every name, size and time (a few microseconds a file)."""
-        return fingerprint(self.site) == self.record.fingerprint
+        """Whether the tree is as it was built: every name, size and time; of large ones the folders alone."""
+        if (self.path / CHANGED).exists():
+            return False
+        if self.is_large and (known := _read(self.path / COMPILED)):
+            return folders(self.tree) == known
+        return scan(self.tree).fingerprint == self.record.fingerprint
+
+    @property
+    def is_large(self) -> bool:
+        return self.record.files > SMALL
+
+    @property
+    def is_compiled(self) -> bool:
+        return (self.path / COMPILED).exists()
+
+    def mark_compiled(self) -> None:
+        """Note that the modules are compiled, and the folders as they are now. Blocking."""
+        write_durably(self.path / COMPILED, folders(self.tree))
+
+    def look_over(self) -> bool:
+        """Look at every file, whatever it takes; what is found changed is given to nobody any more."""
+        is_unchanged = scan(self.tree).fingerprint == self.record.fingerprint
+        if not is_unchanged:
+            (self.path / CHANGED).touch()
+        return is_unchanged
 
     def take(self, thin: Path) -> None:
         """Note that the environment at `thin` is made on top; the key's lock is held."""
@@ -137,15 +175,26 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def fingerprint(tree: Path) -> str:
-    """A digest of every name, size and modification time under `tree`, but for what Python itself writes there."""
+class Scan(NamedTuple):
+    """A tree: a digest of every name, size and modification time, but for what Python itself writes there."""
+
+    fingerprint: str
+    files: int
+    bytes: int
+
+
+def scan(tree: Path) -> Scan:
+    """Look at every file under `tree`, about 8 us each."""
     digest = hashlib.blake2b(digest_size=16)
-    for line in _facts(str(tree), ""):
+    files = size = 0
+    for line, length in _facts(str(tree), ""):
         digest.update(line)
-    return digest.hexdigest()
+        files += 1
+        size += length
+    return Scan(digest.hexdigest(), files, size)
 
 
-def _facts(folder: str, relative: str) -> Iterator[bytes]:
+def _facts(folder: str, relative: str) -> Iterator[tuple[bytes, int]]:
     with os.scandir(folder) as listing:
         found = sorted(listing, key=lambda item: item.name)
     for item in found:
@@ -155,4 +204,40 @@ def _facts(folder: str, relative: str) -> Iterator[bytes]:
                 yield from _facts(item.path, name)
         elif not item.name.endswith(".pyc"):
             facts = item.stat(follow_symlinks=False)
-            yield b"%s\0%d\0%d\n" % (os.fsencode(name), facts.st_size, facts.st_mtime_ns)
+            yield b"%s\0%d\0%d\n" % (os.fsencode(name), facts.st_size, facts.st_mtime_ns), facts.st_size
+
+
+def folders(tree: Path) -> bytes:
+    """Every folder with its modification time, which tells of files added, removed or replaced. Raises OSError."""
+    known = _read(tree.parent / COMPILED)
+    names = [line.partition(b"\0")[0] for line in known.splitlines()] if known else _folder_names(tree)
+    try:
+        return b"".join(b"%s\0%d\n" % (name, os.stat(os.fsencode(tree) + name).st_mtime_ns) for name in names)
+    except FileNotFoundError:
+        return b""
+
+
+def _folder_names(tree: Path) -> list[bytes]:
+    found = []
+    for folder, inner, _ in os.walk(os.fsencode(tree)):
+        found.append(folder.removeprefix(os.fsencode(tree)))
+        inner[:] = sorted(name for name in inner if name != b"__pycache__")
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def unfinished(cache: Path, key: str | None = None) -> list[Path]:
+    """Entries without a record: being built, or left by a build that was killed."""
+    found = []
+    for path in cache.iterdir() if cache.is_dir() else ():
+        match = _NAME.match(path.name)
+        is_complete = (path / "entry.json").exists() or (path / QUARANTINED).exists()
+        if match and (key is None or match["key"] == key) and not is_complete:
+            found.append(path)
+    return found

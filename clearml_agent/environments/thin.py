@@ -13,6 +13,7 @@ from pathlib import Path
 
 from clearml_agent.environments.interpreters import Interpreter
 from clearml_agent.environments.layout import Entry
+from clearml_agent.files import remove_tree
 
 PTH = "~clearml.pth"
 """Sorts after every other .pth file, so that an editable package of the task comes before a cached one."""
@@ -23,10 +24,22 @@ SHADOW = "CLEARML-SHARED"
 
 def make(directory: Path, interpreter: Interpreter, entries: Sequence[Entry], *, system_site_packages: bool) -> Path:
     """Make the environment at `directory` (which must be empty) and answer its interpreter."""
+    sites = [entry.site for entry in entries]
+    python = make_bare(directory, interpreter, sites, system_site_packages=system_site_packages)
+    for entry in reversed(entries):
+        link_programs(entry, directory / "bin", python)
+        link_data(entry, directory)
+    return python
+
+
+def make_bare(
+    directory: Path, interpreter: Interpreter, sites: Sequence[Path], *, system_site_packages: bool = False
+) -> Path:
+    """The environment at `directory` without the commands of its packages, which are found in `sites`."""
     site = directory / interpreter.site_packages
     binaries = directory / "bin"
     site.mkdir(parents=True, exist_ok=True)
-    binaries.mkdir()
+    binaries.mkdir(exist_ok=True)
     if not (directory / "lib64").exists() and (directory / "lib").is_dir():
         (directory / "lib64").symlink_to("lib")
     python = binaries / "python"
@@ -39,14 +52,15 @@ def make(directory: Path, interpreter: Interpreter, entries: Sequence[Entry], *,
         f"version = {interpreter.version}\n"
         "prompt = clearml\n"
     )
-    if entries:
+    if sites:
         # `import` lines of a .pth file are executed, whatever else is in the line.
-        lines = (f"import site; site.addsitedir({str(entry.site)!r})\n" for entry in entries)
-        (site / PTH).write_text("".join(lines))
-    for entry in reversed(entries):
-        link_programs(entry, binaries, python)
-        link_data(entry, directory)
+        (site / PTH).write_text("".join(f"import site; site.addsitedir({str(path)!r})\n" for path in sites))
     return python
+
+
+def remove(directory: Path) -> None:
+    """Remove what `make` or `make_bare` made."""
+    remove_tree(directory)
 
 
 def link_programs(entry: Entry, binaries: Path, python: Path) -> None:
@@ -63,13 +77,19 @@ def link_programs(entry: Entry, binaries: Path, python: Path) -> None:
 
 
 def link_data(entry: Entry, directory: Path) -> None:
-    """`share` and its like, which programs look for under `sys.prefix`; the first cached environment's win."""
+    """`share` and its like, which programs look for under `sys.prefix`; the first cached environment's win.
+
+    Folders are made and only files are links: what the task installs beside them must not land in the cache.
+    """
     for name in entry.record.data:
-        place = directory / name
-        if place.is_symlink():
-            place.unlink()
-        if not place.exists():
-            place.symlink_to(entry.site / name)
+        source = entry.site / name
+        for folder, _, files in os.walk(source):
+            place = directory / name / Path(folder).relative_to(source)
+            place.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                link = place / file
+                link.unlink(missing_ok=True)
+                link.symlink_to(os.path.join(folder, file))
 
 
 def shebang(python: Path) -> str:

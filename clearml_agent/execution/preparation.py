@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,18 +15,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
-from clearml_agent.environments import Environment, EnvironmentRequest, PackageSettings, build, recorded_lines
-from clearml_agent.environments.requirements import is_own
+from clearml_agent.environments import (
+    Environment,
+    EnvironmentFailed,
+    EnvironmentRequest,
+    PackageSettings,
+    build,
+    custom_build,
+    modes,
+    recorded_lines,
+)
+from clearml_agent.environments.interpreters import version_in
+from clearml_agent.environments.requirements import SDK_NAMES, is_own, requirement_name
 from clearml_agent.execution import variables
+from clearml_agent.execution.entry_points import adapted
 from clearml_agent.execution.process import Launch
 from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
 from clearml_agent.runs import RunDirectory
 from clearml_agent.vcs import Checkout, GitSettings, checkout
+from clearml_sdk.config.environment import read_flag
 
 Say = Callable[[str], None]
-PYTHON_BINARY = re.compile(r"python(?:(\d+)(?:\.(\d+))?)?(?:\.exe)?$")
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ async def prepare(
     script = dict(task.get("script") or {})
     describe(task, script, say)
     begun_at = time.monotonic()
-    code, environment = await code_and_environment(script, directory=directory, config=config, api=api, say=say)
+    code, environment = await code_and_environment(task, script, directory=directory, config=config, api=api, say=say)
     stages = {"preparation": time.monotonic() - begun_at}
     stages |= {f"code: {name}": seconds for name, seconds in code.stages.items()}
     stages |= {f"environment: {name}": seconds for name, seconds in environment.stages.items()}
@@ -79,12 +91,27 @@ async def prepare(
 
 
 async def code_and_environment(
-    script: Mapping[str, Any], *, directory: RunDirectory, config: AgentConfig, api: Api, say: Say
+    task: Mapping[str, Any],
+    script: Mapping[str, Any],
+    *,
+    directory: RunDirectory,
+    config: AgentConfig,
+    api: Api,
+    say: Say,
 ) -> tuple[Checkout, Environment]:
-    """The task's code and its packages; side by side where the packages do not need the code."""
+    """The task's code and its packages; side by side where the packages do not need the code.
+
+    What was begun for the recorded packages is dropped when the code turns out to bring a lock file.
+    """
     requirements = script.get("requirements") or {}
     settings = PackageSettings.from_config(config.config.get, config.environ)
     lines = recorded_lines(requirements, original=settings.force_original)
+    conda = recorded_lines({"pip": requirements.get("conda")} if isinstance(requirements, Mapping) else {})
+    forces_init = read_flag("AGENT_FORCE_TASK_INIT", False, config.environ)
+    if forces_init and not any(requirement_name(line) in SDK_NAMES for line in lines):
+        lines = ["clearml", *lines] if lines else lines
+    custom = config.environ.get("CLEARML_AGENT_CUSTOM_BUILD_SCRIPT") or config.config.get("agent.custom_build_script")
+    place = directory.path / "env"
 
     async def get_code() -> Checkout:
         return await checkout(
@@ -96,7 +123,7 @@ async def code_and_environment(
             log=say,
         )
 
-    async def get_environment(code: Checkout | None) -> Environment:
+    async def get_environment(code: Checkout | None, mode: modes.Mode, lines: Sequence[str]) -> Environment:
         wheel = None
         if wants_our_sdk(requirements, str(config.config.get("agent.sdk", "") or "")):
             wheel = await find_wheel(api)
@@ -104,21 +131,79 @@ async def code_and_environment(
                 say(f"{api.settings.api_server} hands out no SDK: the official package is installed in its place")
         request = EnvironmentRequest(
             requirements=lines,
-            python_wish=python_wish(str(script.get("binary") or "")),
+            conda=conda,
+            mode=mode,
+            python_wish=python_wish(str(script.get("binary") or ""), chosen=settings.python_binary),
             root=code.root if code else None,
             folder=folder_of(code) if code else None,
             sdk_wheel_url=wheel,
             settings=settings,
         )
-        return await build(request, directory.path / "env", cache=config.environments, log=say, environ=config.environ)
+        return await build(request, place, cache=config.environments, log=say, environ=config.environ)
 
-    if needs_code(lines) or settings.force_repository_file:
+    async def early_environment() -> Environment | EnvironmentFailed:
+        try:
+            return await get_environment(None, modes.PIP, lines)
+        except EnvironmentFailed as failed:
+            return failed  # counts only if the code does not decide otherwise
+
+    async def decided(code: Checkout) -> modes.Mode:
+        return await asyncio.to_thread(
+            modes.choose, settings, code.root, code.working_dir, recorded=bool(lines), recorded_conda=bool(conda)
+        )
+
+    is_notebook = ".ipynb" in str(script.get("entry_point") or "")
+    if custom or is_notebook or needs_code(lines) or settings.force_repository_file or settings.manager == "conda":
         code = await get_code()
-        return code, await get_environment(code)
+        if custom and (built := await run_custom(str(custom), task, script, code, place, config, say)):
+            return built
+        code, more = adapted(code, forces_init=forces_init, say=say)
+        return code, await get_environment(code, await decided(code), [*lines, *more])
     async with asyncio.TaskGroup() as group:
-        code_task = group.create_task(get_code(), name="code")
-        environment_task = group.create_task(get_environment(None), name="environment")
-    return code_task.result(), environment_task.result()
+        early = group.create_task(early_environment(), name="environment")
+        code = await get_code()
+        mode = await decided(code)
+        if mode.kind != "pip":
+            early.cancel()
+    code, _ = adapted(code, forces_init=forces_init, say=say)
+    if mode.kind != "pip":
+        return code, await get_environment(code, mode, lines)
+    environment = early.result()
+    if isinstance(environment, EnvironmentFailed):
+        raise environment
+    return code, environment
+
+
+async def run_custom(
+    command: str,
+    task: Mapping[str, Any],
+    script: Mapping[str, Any],
+    code: Checkout,
+    place: Path,
+    config: AgentConfig,
+    say: Say,
+) -> tuple[Checkout, Environment] | None:
+    """The code and the interpreter that a custom build script names; None when it leaves the rest to the agent."""
+    built = await custom_build.run(
+        command,
+        task,
+        root=code.root,
+        entry_point=str(script.get("entry_point") or ""),
+        working_dir=str(script.get("working_dir") or "."),
+        directory=place,
+        environ=config.environ,
+        log=say,
+    )
+    if built is None:
+        return None
+    argv = [str(built.entry_point), *code.entry_point_argv[1:]]
+    code = msgspec.structs.replace(code, working_dir=built.working_dir, entry_point_argv=argv, shell=None)
+    path = os.pathsep.join([str(built.binary.parent), config.environ.get("PATH", os.defpath)])
+    variables_of_it = {"PATH": path}
+    environment = Environment(
+        python=built.binary, variables=variables_of_it, reused=False, frozen=[], key="", stages={}
+    )
+    return code, environment
 
 
 def needs_code(lines: Sequence[str]) -> bool:
@@ -161,10 +246,14 @@ def folder_of(code: Checkout) -> Path:
     return code.working_dir if first.startswith("-") else (code.working_dir / first).parent
 
 
-def python_wish(binary: str) -> str:
-    """`3.11` of a recorded binary `python3.11`; empty when it names no minor version."""
-    match = PYTHON_BINARY.search(Path(binary).name)
-    return f"{match[1]}.{match[2]}" if match and match[1] and match[2] else ""
+def python_wish(binary: str, *, chosen: str = "") -> str:
+    """`3.11` of a recorded binary `python3.11`; the path itself where it is one of an interpreter on this machine.
+
+    chosen: `agent.python_binary`; where it is set, a recorded path counts by its version alone.
+    """
+    if binary.startswith("/") and not chosen and os.access(binary, os.X_OK):
+        return binary
+    return version_in(binary)
 
 
 def host_property(task: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -181,11 +270,15 @@ def write_back(script: Mapping[str, Any], code: Checkout, environment: Environme
     """The calls that record the commit and the packages that the task really has."""
     calls: list[tuple[str, dict[str, Any]]] = []
     recorded = dict(script.get("requirements") or {})
-    if environment.frozen:
-        if "org_pip" not in recorded and recorded.get("pip"):
-            original = recorded["pip"]
-            recorded["org_pip"] = original if isinstance(original, str) else "\n".join(map(str, original))
-        recorded["pip"] = list(environment.frozen)
+    for name, installed in (("pip", environment.frozen), ("conda", environment.frozen_conda)):
+        if not (installed and environment.is_recorded):
+            continue
+        if original := next((recorded[key] for key in (f"org_{name}", f"orig_{name}", name) if recorded.get(key)), ""):
+            text = original if isinstance(original, str) else "\n".join(map(str, original))
+            for key in (f"org_{name}", f"orig_{name}"):  # agents write the one name, SDKs read the other
+                recorded.setdefault(key, text)
+        recorded[name] = list(installed)
+    if environment.is_recorded and (environment.frozen or environment.frozen_conda):
         calls.append(("tasks.set_requirements", {"requirements": recorded}))
     if code.commit and not script.get("version_num"):
         calls.append(("tasks.edit", {"force": True, "script": {"version_num": code.commit}}))

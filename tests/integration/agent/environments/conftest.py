@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from clearml_agent.environments import Environment, EnvironmentRequest, PackageSettings, build
+from clearml_agent.environments import Environment, EnvironmentRequest, PackageSettings, build, modes
+from clearml_agent.environments.layout import unfinished
 from clearml_agent.environments.settings import Indexes
 
 
@@ -94,13 +95,17 @@ class Work:
         root: Path | None = None,
         python: str = "",
         sdk: str | None = None,
+        conda: tuple[str, ...] = (),
     ) -> Environment:
+        settings = settings or self.settings
         request = EnvironmentRequest(
             requirements=lines,
+            conda=conda,
+            mode=modes.choose(settings, root, root, recorded=bool(lines), recorded_conda=bool(conda)),
             root=root,
             python_wish=python,
             sdk_wheel_url=sdk,
-            settings=settings or self.settings,
+            settings=settings,
         )
         place = self.folder / "runs" / name / "env"
         return await build(request, place, cache=self.cache, log=self.lines.append, environ=self.environ)
@@ -114,7 +119,7 @@ class Work:
         return sorted(path.parent.name for path in self.cache.glob(f"{kind}-*/entry.json"))
 
     def unfinished(self) -> list[str]:
-        return sorted(path.name for path in self.cache.glob(".*"))
+        return sorted(path.name for path in (*unfinished(self.cache), *self.cache.glob(".*")))
 
     def run(self, environment: Environment, code: str) -> str:
         """What `code` prints when the environment's Python runs it."""

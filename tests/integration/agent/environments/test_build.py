@@ -197,7 +197,7 @@ async def test_notes_of_ended_runs_are_forgotten(work: Any) -> None:
     for number in range(4):
         remove_tree(work.folder / "runs" / f"run{number - 1}")
         made = await work("alpha==1.0", name=f"run{number}")
-    assert len(list((made.shared[0] / "users").iterdir())) == 1
+    assert len(list((made.shared[0].users).iterdir())) == 1
 
 
 async def test_system_packages_on_request(work: Any) -> None:
@@ -249,7 +249,7 @@ async def test_passwords_of_indexes_reach_the_index_and_nothing_else(work: Any, 
 async def test_modules_are_compiled_beside_the_task_and_stay_unchanged(work: Any) -> None:
     made = await work("alpha==1.0")
     await byte_compile(made)
-    (site,) = [path / "site" for path in made.shared if path.name.startswith("env-")]
+    (site,) = [entry.site for entry in made.shared if entry.path.name.startswith("env-")]
     assert list((site / "alpha" / "__pycache__").glob("*.pyc"))
     assert site.stat().st_mode & 0o222 == 0
     assert (await work("alpha==1.0", name="two")).reused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearml_agent.environments.cache import content_of
+from clearml_agent.environments.recipes import content_of
 
 
 def test_a_wheel_is_known_by_its_hash_not_by_the_server_that_hands_it_out() -> None:
