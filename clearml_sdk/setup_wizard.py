@@ -180,7 +180,12 @@ def explain(error: Exception) -> str:
 
 
 def write_conf(path: str, settings: ApiSettings) -> None:
-    """Write a new configuration file that only its owner can read. Raises FileExistsError rather than overwrite one."""
+    """Write a new configuration file. Raises FileExistsError rather than overwrite one."""
+    write_text(path, conf_text(settings))
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a new file that only its owner can read. Raises FileExistsError rather than overwrite one."""
     if is_taken(path):
         raise FileExistsError(f"{path} exists already and is left as it is")
     if os.path.lexists(path):
@@ -188,7 +193,7 @@ def write_conf(path: str, settings: ApiSettings) -> None:
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(handle, "w", encoding="utf-8") as file:
-        file.write(conf_text(settings))
+        file.write(text)
 
 
 def conf_text(settings: ApiSettings) -> str:

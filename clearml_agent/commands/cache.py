@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import msgspec
 
 from clearml_agent import config, show
 from clearml_agent.environments import PackageSettings, inventory
+from clearml_sdk.config import Config
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -26,7 +29,7 @@ def cache() -> None:
 @click.pass_context
 def list_environments(context: click.Context, as_json: bool) -> None:
     """List the environments, the most recently used first."""
-    found = inventory.items(_settings(context).environments)
+    found = inventory.items(_folder(context)[0])
     if as_json:
         print(json.dumps(msgspec.to_builtins(found), indent=2))
         return
@@ -53,7 +56,7 @@ def list_environments(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def size(context: click.Context, as_json: bool) -> None:
     """Say how much of the disk the cache takes."""
-    found = inventory.size(_settings(context).environments)
+    found = inventory.size(_folder(context)[0])
     if as_json:
         print(json.dumps(msgspec.to_builtins(found), indent=2))
         return
@@ -70,10 +73,10 @@ def size(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def prune(context: click.Context, names: tuple[str, ...], unused: str, as_json: bool) -> None:
     """Remove environments that no task uses: all, or those of the given NAMES."""
-    settings = _settings(context)
-    packages = PackageSettings.from_config(settings.config.get, settings.environ)
+    folder, loaded = _folder(context)
+    packages = PackageSettings.from_config(loaded.get, os.environ)
     work = inventory.prune(
-        settings.environments, packages, lambda line: click.echo(line, err=True), unused_s=_seconds(unused), names=names
+        folder, packages, lambda line: click.echo(line, err=True), unused_s=_seconds(unused), names=names
     )
     removed = asyncio.run(work)
     if as_json:
@@ -84,8 +87,12 @@ def prune(context: click.Context, names: tuple[str, ...], unused: str, as_json: 
     print(f"{len(removed)} environments removed, {_shown(sum(item.size for item in removed))}")
 
 
-def _settings(context: click.Context) -> config.AgentConfig:
-    return config.build(config.load(context.obj["config_file"]))
+def _folder(context: click.Context) -> tuple[Path, Config]:
+    """The cache, which needs no server, and the configuration."""
+    loaded = config.load(context.obj["config_file"])
+    chosen = loaded.get("agent.venvs_cache.path")
+    home = config.home_directory() / "envs"
+    return Path(os.path.expandvars(str(chosen))).expanduser() if chosen else home, loaded
 
 
 def _seconds(text: str) -> float:

@@ -8,11 +8,10 @@ import click
 @click.command()
 @click.pass_context
 def init(context: click.Context) -> int:
-    """Write ~/clearml.conf: the address and the credentials of a server, git and package indexes."""
-    from clearml_sdk import setup_wizard
+    """Write ~/clearml.conf: a server and its credentials, git, package indexes. Never over an existing file."""
+    from clearml_agent.commands import wizard
 
-    file = context.obj["config_file"]
-    return int(setup_wizard.main(["--agent", *(["--file", file] if file else [])]) or 0)
+    return wizard.run(wizard.default_path(context.obj["config_file"]))
 
 
 @click.command("install-bootstrap")
