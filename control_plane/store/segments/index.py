@@ -12,7 +12,9 @@ from control_plane.store import keys
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
 
-ENTRIES_A_READ = 500
+FIRST_ENTRIES, ENTRIES_A_READ = 64, 500
+READ_BYTES = 4 * 1024 * 1024
+"""So many blocks are read at once as have about so many bytes."""
 TRIES = 50
 
 
@@ -67,26 +69,36 @@ class Snapshot:
     """Number of the seal -> segment, oldest first."""
     blocks: Mapping[str, Sequence[tuple[bytes, bytes]]]
     """Family -> (id, block) of what is not sealed, oldest first."""
+    is_cut: bool = False
+    """Whether more was there than was asked for."""
 
 
 async def snapshot(
-    connection: Connection, owner: str, families: Collection[str], *, most: int | None = None, first: bytes = b"-"
+    connection: Connection,
+    owner: str,
+    families: Collection[str],
+    *,
+    most: int | None = None,
+    most_bytes: int | None = None,
+    first: bytes = b"-",
 ) -> Snapshot:
     """Read the index and the streams of some families.
 
     Args:
-        most: read only so many of the oldest blocks of each family.
+        most: read only so many of the oldest blocks of each family,
+        most_bytes: and no more when they have so many bytes.
         first: of those that are not older than this id.
     """
     state = await read_state(connection, owner)
     for _ in range(TRIES):
         segments = await entries(connection, owner, state.generation)
+        limits = _Limits(most, most_bytes)
         blocks = {
-            family: await _blocks(connection, owner, state.generation, family, most, first) for family in families
+            family: await _blocks(connection, owner, state.generation, family, limits, first) for family in families
         }
         after = await read_state(connection, owner)
         if after == state:
-            return Snapshot(state, segments, blocks)
+            return Snapshot(state, segments, blocks, limits.are_reached)
         state = after
     raise StoreError(f"the events of {owner} changed faster than they could be read")
 
@@ -107,19 +119,41 @@ async def entries(connection: Connection, owner: str, generation: int) -> dict[i
     return {number: _decode(raw) for number, raw in sorted((int(field), raw) for field, raw in found.items())}
 
 
+@dataclass
+class _Limits:
+    """How much of a family is read."""
+
+    most: int | None
+    most_bytes: int | None
+    are_reached: bool = False
+    """By one of the families."""
+
+    def reach(self, blocks: int, size: int) -> bool:
+        """Whether so much is enough."""
+        is_enough = (self.most is not None and blocks >= self.most) or (
+            self.most_bytes is not None and size >= self.most_bytes
+        )
+        self.are_reached |= is_enough
+        return is_enough
+
+
 async def _blocks(
-    connection: Connection, owner: str, generation: int, family: str, most: int | None, first: bytes
+    connection: Connection, owner: str, generation: int, family: str, limits: _Limits, first: bytes
 ) -> list[tuple[bytes, bytes]]:
     stream, after = keys.event_stream(owner, generation, family), first
     found: list[tuple[bytes, bytes]] = []
-    while most is None or len(found) < most:
-        count = ENTRIES_A_READ if most is None else min(ENTRIES_A_READ, most - len(found))
+    count, size = FIRST_ENTRIES, 0
+    while not limits.reach(len(found), size):
+        if limits.most is not None:
+            count = min(count, limits.most - len(found))
         page: Any = await connection.run(
             lambda client, after=after, count=count: client.xrange(stream, after, "+", count=count),  # type: ignore[misc]
             owner=owner,
         )
         found += [(id, fields[b"b"]) for id, fields in page]
+        size += sum(len(fields[b"b"]) for _, fields in page)
         if len(page) < count:
             break
         after = b"(" + page[-1][0]
+        count = max(1, min(ENTRIES_A_READ, READ_BYTES * len(found) // size))
     return found

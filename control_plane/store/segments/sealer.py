@@ -18,8 +18,9 @@ from typing import Any
 from control_plane.store import keys
 from control_plane.store.blocks import FAMILIES, Record, unpack_points, unpack_records
 from control_plane.store.connection import Connection
+from control_plane.store.memory import give_back
 from control_plane.store.points import Merge
-from control_plane.store.segments import arrivals, index
+from control_plane.store.segments import arrivals, index, merging
 from control_plane.store.segments import format as segment
 from control_plane.store.segments.arrivals import Arrivals
 from control_plane.store.segments.files import SegmentFiles, SegmentMissing
@@ -31,12 +32,8 @@ from control_plane.store.segments.reader import SegmentReader
 log = logging.getLogger(__name__)
 
 BLOCKS_A_SEAL = 4000
-"""Blocks of each family that go into one segment: bounds what a seal holds in memory."""
-SMALL_BYTES = 1024 * 1024
-SMALL_SEGMENTS = 8
-"""So many small segments in a row are made one."""
-MERGE_BYTES = 16 * SMALL_BYTES
-"""More is not made one at a time."""
+BYTES_A_SEAL = 8 * 1024 * 1024
+"""So many blocks and bytes of each family go into one segment: bounds what a seal holds in memory."""
 ORPHAN_S = 3600
 """A file that no index names is left alone for so long: somebody may be about to name it."""
 
@@ -51,13 +48,13 @@ class Sealer:
         self._replaced = Replaced(connection)
 
     async def seal(self, owner: str) -> int:
-        """Seal everything that an owner has in streams; returns how many events that were.
+        """Seal everything that an owner has in streams now; returns how many events that were.
 
         Raises SegmentsUnavailable when the place cannot be written: then nothing was trimmed.
         """
         sealed = 0
         while True:
-            found = await index.snapshot(self._connection, owner, FAMILIES, most=BLOCKS_A_SEAL)
+            found = await index.snapshot(self._connection, owner, FAMILIES, most=BLOCKS_A_SEAL, most_bytes=BYTES_A_SEAL)
             if not any(found.blocks.values()):
                 break
             contents = await asyncio.to_thread(collect, found.blocks)
@@ -65,8 +62,11 @@ class Sealer:
             if not await self._commit(owner, found, entry):
                 continue  # somebody else sealed, or the owner was reset: look again
             sealed += sum(entry.counts.values())
+            if not found.is_cut:
+                break  # what came meanwhile makes a segment of its own later, and a larger one
         if sealed:
             await self.merge(owner)
+            await asyncio.to_thread(give_back)
         return sealed
 
     async def write(self, owner: str, generation: int, contents: Contents, *, is_thinned: bool = False) -> Entry:
@@ -94,13 +94,13 @@ class Sealer:
 
     # ---- segments made anew
 
-    async def merge(self, owner: str, *, least: int = SMALL_SEGMENTS) -> int:
-        """Make one of so many small segments in a row, or more; returns how many there are less."""
+    async def merge(self, owner: str, *, least: int = merging.SMALL_SEGMENTS) -> int:
+        """Make one of small segments in a row, see `merging`; returns how many there are less."""
         less = 0
         while True:
             state = await index.read_state(self._connection, owner)
             entries = await index.entries(self._connection, owner, state.generation)
-            run = _small_run(entries, least)
+            run = merging.run(entries, least)
             if not run:
                 return less
             contents = await self._contents(owner, state, {number: entries[number] for number in run})
@@ -328,22 +328,6 @@ def _together(workers: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
         else:
             runs.append((count, worker))
     return runs
-
-
-def _small_run(entries: Mapping[int, Entry], least: int) -> list[int]:
-    """The first run of small segments that is long enough, or nothing."""
-    run: list[int] = []
-    size = 0
-    for number, entry in entries.items():
-        is_small = entry.size <= SMALL_BYTES
-        if not is_small or size > MERGE_BYTES:
-            if len(run) >= least:
-                break
-            run, size = [], 0
-        if is_small:
-            run.append(number)
-            size += entry.size
-    return run if len(run) >= least else []
 
 
 def _after(id: bytes) -> str:
