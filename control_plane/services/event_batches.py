@@ -34,7 +34,7 @@ FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 """The years 1 to 9999, in ms since the epoch: what can be shown as a date."""
 LARGEST = sys.float_info.max
 
-SCALAR = "training_stats_scalar"
+SCALAR, LOG = "training_stats_scalar", "log"
 PIECE_BYTES = 64 * 1024
 """So much is decoded and sorted at once, in about a millisecond; then others get their turns."""
 
@@ -112,10 +112,13 @@ def sort(batch: Batch, events: Iterable[Event], *, worker: str) -> None:
     """Put events into the batch. `worker` stands in for what an event does not say."""
     last: tuple[object, ...] = ()
     run: Run | None = None
+    lines: list[Record] | None = None
     owner: OwnerPart | None = None
+    now_ms = batch.now_ms
     for event in events:
+        # The short ways, for what batches are full of: many points of a few series, or lines of a console, one after
+        # the other.
         if event.type == SCALAR and not _wrong(event):
-            # The short way, for what batches are full of: many points of a few series, one after the other.
             name = (event.task, event.metric, event.variant, event.model_event, event.allow_locked)
             if name != last:
                 owner = _owner(batch, event)
@@ -129,19 +132,47 @@ def sort(batch: Batch, events: Iterable[Event], *, worker: str) -> None:
                 iteration = _integer(iteration, 0)
             at_ms = event.timestamp
             run.steps.append(iteration)
-            run.times_ms.append(at_ms if type(at_ms) is int else _integer(at_ms, batch.now_ms))
+            run.times_ms.append(at_ms if type(at_ms) is int else _integer(at_ms, now_ms))
             value = event.value
             run.values.append(math.nan if value is None else float(value))
             owner.count += 1
             if event.metric not in NOT_PROGRESS:
                 owner.reach(iteration)
-            continue
-        family = FAMILY_OF.get(event.type)
-        other = _owner(batch, event) if family is not None and not _wrong(event) else None
-        if family is None or other is None:
-            _count_wrong(batch, event)
+        elif event.type == LOG and not _wrong(event):
+            whose = (event.task, event.model_event, event.allow_locked)
+            if whose != last:
+                owner = _owner(batch, event)
+                lines = owner.part.records.setdefault("log", []) if owner is not None else None
+                last = whose
+            if owner is None or lines is None:
+                _count_wrong(batch, event)
+                continue
+            lines.append(_line(event, now_ms, worker))
+            owner.count += 1
         else:
-            _add(other, family, event, batch.now_ms, worker)
+            _sort_other(batch, event, worker)
+
+
+def _line(event: Event, now_ms: int, worker: str) -> Record:
+    at_ms, iteration = event.timestamp, event.iter
+    return Record(
+        at_ms if type(at_ms) is int else _integer(at_ms, now_ms),
+        iteration if type(iteration) is int else _integer(iteration, 0),
+        event.metric or "",
+        event.variant or "",
+        event.worker or worker,
+        event.msg or "",
+        event.level or "info",
+    )
+
+
+def _sort_other(batch: Batch, event: Event, worker: str) -> None:
+    family = FAMILY_OF.get(event.type)
+    owner = _owner(batch, event) if family is not None and not _wrong(event) else None
+    if family is None or owner is None:
+        _count_wrong(batch, event)
+    else:
+        _add(owner, family, event, batch.now_ms, worker)
 
 
 def _owner(batch: Batch, event: Event) -> OwnerPart | None:
@@ -176,7 +207,7 @@ def _wrong(event: Event) -> str | None:
         return "timestamp"
     if step is not None and not -(2**63) <= step < 2**63 and not _is_special(step):
         return "iter"
-    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+    if type(value) is int and not -LARGEST <= value <= LARGEST:
         return "value"
     return None
 
@@ -192,19 +223,17 @@ def _add(owner: OwnerPart, family: Family, event: Event, now_ms: int, worker: st
     iteration = _integer(event.iter, 0)
     metric, variant = event.metric or "", event.variant or ""
     record = Record(at_ms, iteration, metric, variant, event.worker or worker, _text(family, event))
-    if family == "log":
-        record.level = event.level or "info"
-    elif family == "image":
+    if family == "image":
         record.key = event.key or ""
     elif family == "vector":
         record.values = event.values or []
     owner.part.records.setdefault(family, []).append(record)
-    if family != "log" and metric not in NOT_PROGRESS:
+    if metric not in NOT_PROGRESS:
         owner.reach(iteration)
 
 
 def _text(family: Family, event: Event) -> str:
-    text = {"log": event.msg, "plot": event.plot_str, "image": event.url}.get(family)
+    text = {"plot": event.plot_str, "image": event.url}.get(family)
     return text or ""
 
 
