@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -89,17 +89,29 @@ class Api:
 
     Args:
         on_token: called with every token that replaces the first one.
+        new_token: obtains one in the place of one that is good for nothing any more, as after an outage of weeks.
     """
 
     def __init__(
-        self, connection: Connection, settings: ApiSettings, *, on_token: Callable[[str], None] | None = None
+        self,
+        connection: Connection,
+        settings: ApiSettings,
+        *,
+        on_token: Callable[[str], None] | None = None,
+        new_token: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self.connection = connection
         self.core = SessionCore(settings)
-        self._on_token = on_token
+        self._on_token, self._new_token = on_token, new_token
         self._login = asyncio.Lock()
 
-    def for_claim(self, token: str, *, on_token: Callable[[str], None] | None = None) -> Api:
+    def for_claim(
+        self,
+        token: str,
+        *,
+        on_token: Callable[[str], None] | None = None,
+        new_token: Callable[[], Awaitable[str]] | None = None,
+    ) -> Api:
         """The same connection, with the rights of `token` alone."""
         own = self.core.settings
         settings = ApiSettings(
@@ -113,7 +125,7 @@ class Api:
             token_threshold_s=own.token_threshold_s,
             worker=own.worker,
         )
-        return Api(self.connection, settings, on_token=on_token)
+        return Api(self.connection, settings, on_token=on_token, new_token=new_token)
 
     @property
     def settings(self) -> ApiSettings:
@@ -169,7 +181,13 @@ class Api:
         async with self._login:
             if not self.core.must_log_in and self.core.token != rejected:
                 return self.core.claims
-            claims = self.core.read_login(*await self._send(self.core.login, 30.0, deadline))
+            try:
+                claims = self.core.read_login(*await self._send(self.core.login, 30.0, deadline))
+            except Unauthorized:
+                if self._new_token is None:
+                    raise
+                self.core.accept_token(await self._new_token())
+                claims = self.core.claims
             if self._on_token is not None and self.core.token is not None:
                 self._on_token(self.core.token)
             return claims

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from clearml_agent.api import Api
@@ -26,6 +27,7 @@ from clearml_agent.placing import Slots as PlainSlots
 from clearml_agent.queues import Queue, by_name
 from clearml_agent.reports import StatusReports, Working
 from clearml_agent.runs import Record, RunDirectory, Stop, StopKind
+from clearml_agent.schedule import entries, schedule
 from clearml_agent.slots import Slots
 from clearml_agent.watch import Watcher
 from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
@@ -75,7 +77,8 @@ class Daemon:
         self._slots: Slots | None = None
         self._told: dict[str, float] = {}
         """Tasks whose stop the server has told, and when (monotonic, s): it would tell them again at once."""
-        self._is_held = False
+        self._schedule = schedule(*(entries(config.config.get(f"agent.{name}")) for name in ("uptime", "downtime")))
+        self._is_held = self._is_off_duty = False
         self._missing: list[str] = []
         """Served queues that the server says are gone."""
 
@@ -164,7 +167,8 @@ class Daemon:
             "known_stops": self._known_stops(slots),
             "known_drain": self._is_held,
             "known_missing": self._missing,
-            "timeout_s": MISSING_WAIT_S if self._missing else WAIT_S,
+            **self._duty(MISSING_WAIT_S if self._missing else WAIT_S),
+            "use_owner_token": self.config.use_owner_token,
         }
         answer = await self._wait_call(body, lambda: self._room(slots).queues != room.queues)
         if answer is None:
@@ -182,6 +186,16 @@ class Daemon:
         if self._is_held or self._stage is not Stage.SERVING:
             return Room(0)
         return self._placing.room(slots.records)
+
+    def _duty(self, longest_s: float) -> dict[str, Any]:
+        """Whether the timetable lets this worker take tasks, and how long one call may wait before that changes."""
+        now = datetime.now()
+        is_off = self._schedule is not None and not self._schedule.is_on(now)
+        if is_off != self._is_off_duty:
+            self._is_off_duty = is_off
+            log.info("off duty by its timetable: takes nothing new" if is_off else "on duty by its timetable")
+        left_s = self._schedule.seconds_to_change(now) if self._schedule is not None else None
+        return {"is_off_duty": is_off, "timeout_s": longest_s if left_s is None else min(longest_s, left_s + 0.01)}
 
     async def _note_missing(self, missing: Sequence[str]) -> None:
         """Say once that a served queue was deleted; one that is made again under its name is served again."""

@@ -11,7 +11,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -130,33 +130,38 @@ def request_path(folder: Path, worker: str) -> Path:
 
 
 def stop(facts: Facts, *, home: Path, actor: str = "") -> bool:
-    """Have a daemon stop now, its tasks with it; returns when it is gone, after its grace and 10 s at the latest.
+    """Have a daemon stop now, its tasks with it; see `stop_all`."""
+    return stop_all([facts], home=home, actor=actor)[facts.worker]
 
-    One that does not obey in that time is killed; what it ran is dead by then or dies of its runner, and is reported by
-    the next start. False when it cannot be signalled.
+
+def stop_all(daemons: Sequence[Facts], *, home: Path, actor: str = "") -> dict[str, bool]:
+    """Have daemons stop now, side by side, their tasks with them: which of them are gone.
+
+    Returns after the longest grace and 10 s at the latest. A daemon that does not obey in that time is killed; what it
+    ran is dead by then or dies of its runner, and is reported by the next start. One that cannot be signalled stays.
 
     Args:
         home: the agents' home directory; actor: who wants it, by default the user of this process.
     """
     who = actor or f"{getpass.getuser()}@{platform.node()} (clearml-agent daemon --stop)"
-    with contextlib.suppress(OSError):  # on a full disk it stops all the same, and does not say for whom
-        request_path(directory(home), facts.worker).write_text(who, encoding="utf-8")
-    limit_s = facts.grace_s + STOP_LIMIT_S
-    return _signal(facts, signal.SIGINT, limit_s - 1.0) or _signal(facts, signal.SIGKILL, 1.0)
+    for facts in daemons:
+        with contextlib.suppress(OSError):  # on a full disk it stops all the same, and does not say for whom
+            request_path(directory(home), facts.worker).write_text(who, encoding="utf-8")
+    grace_s = max((facts.grace_s for facts in daemons), default=0.0)
+    staying = _signal(daemons, signal.SIGINT, grace_s + STOP_LIMIT_S - 1.0)
+    staying = _signal(staying, signal.SIGKILL, 1.0)
+    return {facts.worker: facts not in staying for facts in daemons}
 
 
-def _signal(facts: Facts, number: signal.Signals, limit_s: float) -> bool:
-    """Signal a daemon and wait until it is gone; False when it stays."""
+def _signal(daemons: Sequence[Facts], number: signal.Signals, limit_s: float) -> list[Facts]:
+    """Signal daemons and wait until they are gone; returns those that stay."""
     deadline = time.monotonic() + limit_s
-    try:
-        if facts.is_alive:
-            os.kill(facts.pid, number)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    while facts.is_alive:
+    for facts in daemons:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone; or another user's, which stays
+            if facts.is_alive:
+                os.kill(facts.pid, number)
+    while staying := [facts for facts in daemons if facts.is_alive]:
         if time.monotonic() >= deadline:
-            return False
-        time.sleep(LOOK_S)  # not this process's child: nothing tells of its end on every system
-    return True
+            break
+        time.sleep(LOOK_S)  # not this process's children: nothing tells of their end on every system
+    return staying

@@ -15,7 +15,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -152,7 +152,13 @@ class RedisApi(Api):
         super().__init__(connection, settings, on_token=on_token)
         self.redis, self._owner = connection, owner
 
-    def for_claim(self, token: str, *, on_token: Callable[[str], None] | None = None) -> RedisApi:
+    def for_claim(
+        self,
+        token: str,
+        *,
+        on_token: Callable[[str], None] | None = None,
+        new_token: Callable[[], Awaitable[str]] | None = None,
+    ) -> RedisApi:
         """The same connection with the rights of a claim, whose token may not be signed yet."""
         settings = super().for_claim(token).settings
         return RedisApi(self.redis, settings, owner=self._owner or self, on_token=on_token)

@@ -66,7 +66,7 @@ class TaskRun:
     ) -> None:
         self.directory, self.config = directory, config
         self.record = directory.record
-        self.api = api.for_claim(self.record.token, on_token=self._keep_token)
+        self.api = api.for_claim(self.record.token, on_token=self._keep_token, new_token=self._new_token)
         self._agent_api, self.on_change = api, on_change
         self.sends_console = True
         self.is_announced = False
@@ -336,6 +336,15 @@ class TaskRun:
     def _keep_token(self, token: str) -> None:
         self.record.token = token
         self.directory.save()
+
+    async def _new_token(self) -> str:
+        """A token for this claim in the place of one that has expired; refused when the claim is over."""
+        record = self.record
+        body = {"worker": record.worker, "task": record.task, "claim": record.claim}
+        found = await self._agent_api.call(
+            "agents.token", {**body, "use_owner_token": self.config.use_owner_token}, give_up_s=30
+        )
+        return str(found["token"])
 
     def _say_stages(self, prepared: Prepared, started_at: float) -> None:
         self.stages = {**prepared.stages, "start": time.monotonic() - self.stages["start"]}

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from control_plane.schema.base import Request
 
@@ -13,7 +13,10 @@ class WaitRequest(Request, kw_only=True):
     `queues`: ids, most important first. `slots`: how many tasks can be taken now; 0: only commands are waited for.
     `known_stops`: tasks whose stop the agent has been told already. `known_drain`: whether it was told to drain; a
     change of that is news at any time. `known_missing`: the queues that it knows to be gone; without it (null), a queue
-    that is gone refuses the call.
+    that is gone refuses the call. `is_off_duty`: by its timetable the worker takes nothing now, but from queues tagged
+    `force_workers:on`. `use_owner_token`: a task's token is that of the user it belongs to; for administrators.
+    `take_from`: those of the queues from which tasks can be taken now, most important first; null: all. `known_waiting`:
+    the queues that are known to hold tasks; a change of that is news, unless it is null.
     """
 
     worker: str
@@ -23,6 +26,10 @@ class WaitRequest(Request, kw_only=True):
     known_stops: list[str] = field(default_factory=list)
     known_drain: bool | None = None
     known_missing: list[str] | None = None
+    is_off_duty: bool = False
+    use_owner_token: bool = False
+    take_from: list[str] | None = None
+    known_waiting: list[str] | None = None
     timeout_s: Annotated[float, Meta(ge=0, le=25)] = 25.0
 
 
@@ -49,12 +56,16 @@ class Stop(Struct, kw_only=True):
 
 
 class WaitResponse(Struct, kw_only=True):
-    """What there is to do. `drain`: finish what runs and take nothing new. `missing`: queues that are gone."""
+    """What there is to do. `drain`: finish what runs and take nothing new. `missing`: queues that are gone.
+
+    `waiting`: the queues that hold tasks still, for a caller that said what it knows of them.
+    """
 
     entries: list[Entry]
     stops: list[Stop]
     drain: bool
     missing: list[str] = field(default_factory=list)
+    waiting: list[str] | UnsetType = UNSET
 
 
 class HeldClaim(Request, kw_only=True):
@@ -103,11 +114,14 @@ class ReleaseResponse(Struct, kw_only=True):
 
 
 class TokenRequest(Request, kw_only=True):
-    """The token of a claim that this worker holds: for an agent that took the task in the store itself."""
+    """The token of a claim that this worker holds: for an agent that took the task in the store itself, or whose token
+    has expired while no server answered. `use_owner_token`: as in WaitRequest.
+    """
 
     worker: str
     task: str
     claim: int
+    use_owner_token: bool = False
 
 
 class TokenResponse(Struct, kw_only=True):

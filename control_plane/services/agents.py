@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import UNSET
+
 from control_plane.schema.agents import (
     DrainRequest,
     Entry,
@@ -19,10 +21,13 @@ from control_plane.schema.agents import (
     WaitResponse,
 )
 from control_plane.services import lost, workers
-from control_plane.services.context import Claim, Context
-from control_plane.services.errors import fenced, unknown_queue
+from control_plane.services.access import USER_FACTS
+from control_plane.services.context import Claim, Context, Identity
+from control_plane.services.errors import fenced, forbidden, unknown_queue
+from control_plane.services.impersonation import act_as
 from control_plane.services.queues_entries import added_iso, take
 from control_plane.services.registry import endpoint
+from control_plane.services.roles import IMPERSONATORS
 from control_plane.services.status import Status
 from control_plane.services.transitions import record, status_fields
 from control_plane.store import Claim as Taken
@@ -31,6 +36,9 @@ from control_plane.store.changes import Waiter
 
 FORGOTTEN_AFTER_MS = 60_000
 """An agent that no longer names a task it took longer ago than this no longer runs it."""
+
+FORCED_ON, FORCED_OFF = "force_workers:on", "force_workers:off"
+"""Tags of a queue that go before the timetables of its workers."""
 
 LOOK_AGAIN_S = 10.0
 """A waiter looks again after this time even if nothing woke it: a change without a notice must not be for ever."""
@@ -42,13 +50,14 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
 
     Tasks are taken only for a caller that is still there; if the answer cannot be written they return at once.
     """
+    _refuse_owner(ctx, request.use_owner_token)
     missing = await _missing(ctx, request)
     if missing and request.known_missing is None:
         raise unknown_queue(ids=missing)
     held = await ctx.store.leases.held(request.worker)
     worker_key = workers.key(ctx, request.worker)
     wakes = [("worker", worker_key), *(("task", task) for task in held)]
-    if request.slots:
+    if request.slots or request.known_waiting is not None:
         wakes += [("queue", queue) for queue in request.queues]
     deadline = time.monotonic() + request.timeout_s
     with ctx.store.changes.waiting(wakes) as waiter:
@@ -67,16 +76,27 @@ async def _look(ctx: Context, request: WaitRequest, worker_key: str) -> WaitResp
     drain = bool(worker and worker.get("drain"))
     stops = await _stops(ctx, request.worker, request.known_stops)
     entries: list[Entry] = []
-    missing = await _missing(ctx, request)
-    queues = [queue for queue in request.queues if queue not in missing]
-    if request.slots and queues and not drain and ctx.connection.is_alive:
-        entries = await _take(ctx, request, queues)
-    return WaitResponse(entries=entries, stops=stops, drain=drain, missing=missing)
+    tags = await _tags(ctx, request.queues)
+    missing = [queue for queue in request.queues if queue not in tags]
+    queues = [queue for queue in request.queues if queue in tags and _is_open(tags[queue], request.is_off_duty)]
+    sources = queues if request.take_from is None else [queue for queue in request.take_from if queue in queues]
+    if request.slots and sources and not drain and ctx.connection.is_alive:
+        entries = await _take(ctx, request, sources)
+    waiting = UNSET if request.known_waiting is None else await _waiting(ctx, queues)
+    return WaitResponse(entries=entries, stops=stops, drain=drain, missing=missing, waiting=waiting)
+
+
+async def _waiting(ctx: Context, queues: Sequence[str]) -> list[str]:
+    """Those of the queues that hold tasks."""
+    counts = await ctx.store.queues.counts(queues)
+    return [queue for queue, count in zip(queues, counts, strict=True) if count]
 
 
 def _is_news(request: WaitRequest, answer: WaitResponse) -> bool:
     """True when the agent should hear of its orders or its queues now."""
     if sorted(answer.missing) != sorted(request.known_missing or ()):
+        return True
+    if answer.waiting is not UNSET and sorted(answer.waiting) != sorted(request.known_waiting or ()):
         return True
     if request.known_drain is None:
         return answer.drain and request.slots > 0
@@ -87,6 +107,19 @@ async def _missing(ctx: Context, request: WaitRequest) -> list[str]:
     """The queues of a request that do not exist."""
     existing = await ctx.store.exists("queue", request.queues)
     return [id for id, found in zip(request.queues, existing, strict=True) if not found]
+
+
+async def _tags(ctx: Context, queues: Sequence[str]) -> dict[str, list[str]]:
+    """The tags of those queues that exist."""
+    found = await ctx.store.get_many("queue", queues, ["id", "tags"]) if queues else []
+    return {id: list(queue.get("tags") or ()) for id, queue in zip(queues, found, strict=True) if queue is not None}
+
+
+def _is_open(tags: Sequence[str], is_off_duty: bool) -> bool:
+    """Whether a worker takes from a queue of these tags now. Source: contract/agent_behaviour.md 2."""
+    if FORCED_OFF in tags:
+        return False
+    return not is_off_duty or FORCED_ON in tags
 
 
 async def _take(ctx: Context, request: WaitRequest, queues: Sequence[str]) -> list[Entry]:
@@ -103,17 +136,35 @@ async def _take(ctx: Context, request: WaitRequest, queues: Sequence[str]) -> li
     )
     if taken:
         ctx.connection.if_unanswered(lambda: _give_back(ctx, request.worker, taken))
+    identities = await _identities(ctx, [claim.task for claim in taken], use_owner=request.use_owner_token)
     return [
         Entry(
             task=claim.task,
             queue=claim.queue,
             claim=claim.number,
-            token=ctx.access.mint_claim(ctx.identity, Claim(claim.task, claim.number, request.worker)),
+            token=ctx.access.mint_claim(identities[claim.task], Claim(claim.task, claim.number, request.worker)),
             lease_s=lease_s,
             added=added_iso(claim),
         )
         for claim in taken
     ]
+
+
+def _refuse_owner(ctx: Context, is_wanted: bool) -> None:
+    if is_wanted and ctx.identity.role not in IMPERSONATORS:
+        raise forbidden("only an agent with an administrator's key runs tasks as their owners", role=ctx.identity.role)
+
+
+async def _identities(ctx: Context, tasks: Sequence[str], *, use_owner: bool) -> dict[str, Identity]:
+    """Who the runs of these tasks act as: the agent, or the users whom the tasks belong to."""
+    if not use_owner or not tasks:
+        return dict.fromkeys(tasks, ctx.identity)
+    documents = await ctx.store.get_many("task", tasks, ["user"])
+    owners = {task: str((document or {}).get("user") or "") for task, document in zip(tasks, documents, strict=True)}
+    users = dict.fromkeys(owner for owner in owners.values() if owner)
+    known = await ctx.store.get_many("user", list(users), USER_FACTS)
+    acting = {user: act_as(ctx.access, ctx.identity, facts) for user, facts in zip(users, known, strict=True) if facts}
+    return {task: acting.get(owner, ctx.identity) for task, owner in owners.items()}
 
 
 async def _give_back(ctx: Context, worker: str, taken: Sequence[Taken]) -> None:
@@ -243,13 +294,15 @@ async def _requeue_started(ctx: Context, request: ReleaseRequest) -> bool:
 
 @endpoint("agents.token", TokenRequest, TokenResponse)
 async def token(ctx: Context, request: TokenRequest) -> TokenResponse:
-    """The token of a claim, for an agent that works on the store and so cannot sign one."""
+    """The token of a claim, for an agent that works on the store and so cannot sign one, or has only an expired one."""
     held = (await ctx.store.leases.held(request.worker)).get(request.task)
     current = (await ctx.store.queues.claim_numbers([request.task])).get(request.task)
     if held is None or held[0] != request.claim or current != request.claim:
         raise fenced(request.task, request.claim, current)
+    _refuse_owner(ctx, request.use_owner_token)
     claim = Claim(request.task, request.claim, request.worker)
-    return TokenResponse(token=ctx.access.mint_claim(ctx.identity, claim))
+    identities = await _identities(ctx, [request.task], use_owner=request.use_owner_token)
+    return TokenResponse(token=ctx.access.mint_claim(identities[request.task], claim))
 
 
 @endpoint("agents.drain", DrainRequest)

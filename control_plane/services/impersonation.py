@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from control_plane.services.access import USER_FACTS, Access
 from control_plane.services.context import Identity
@@ -27,17 +27,17 @@ async def apply(
     Each use is a line in the log. The page's own key opens sessions of users who are no administrators, and does
     nothing else in their name.
     """
-    impersonate, act_as = headers.get(IMPERSONATE), headers.get(ACT_AS)
-    if not impersonate and not act_as:
+    impersonate, acting = headers.get(IMPERSONATE), headers.get(ACT_AS)
+    if not impersonate and not acting:
         return identity
-    if impersonate and act_as:
+    if impersonate and acting:
         raise ApiError(
             400, Subcode.INVALID_HEADERS, "Invalid headers", "only one allowed", headers=(IMPERSONATE, ACT_AS)
         )
     is_door = identity.role == DOOR and endpoint == "auth.login"
     if identity.claim is not None or not (is_door or identity.role in IMPERSONATORS):
         raise ApiError(400, Subcode.IMPERSONATION, "Impersonation is not allowed", role=identity.role)
-    wanted = impersonate or act_as or ""
+    wanted = impersonate or acting or ""
     user = await store.get("user", wanted, USER_FACTS)
     if user is None:
         raise unknown_user(id=wanted, company=identity.company)
@@ -45,5 +45,12 @@ async def apply(
         raise forbidden("an administrator logs in with a password or a key", user=wanted)
     facts = {"actor": identity.user or "page", "user": wanted, "endpoint": endpoint}
     log.info("acting for another user", extra=facts)
-    actor = "" if is_door else identity.actor or identity.user
-    return replace(access.identity_from(user), credential=identity.credential, session=identity.session, actor=actor)
+    found = act_as(access, identity, user)
+    return replace(found, actor="") if is_door else found
+
+
+def act_as(access: Access, identity: Identity, user: Mapping[str, Any]) -> Identity:
+    """The identity of a user for whom `identity` acts; whether it may is the caller's question."""
+    actor = identity.actor or identity.user
+    own = access.identity_from(dict(user))
+    return replace(own, credential=identity.credential, session=identity.session, actor=actor)

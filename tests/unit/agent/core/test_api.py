@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import jwt
 import pytest
 
 from clearml_agent.api import Api, Connection
@@ -13,7 +14,7 @@ from clearml_agent.watch import Watcher, process_ended
 from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.errors import ApiError, ServerUnreachable
 
-from .fake_server import FakeServer, serving
+from .fake_server import KEY, FakeServer, serving
 
 
 @pytest.fixture
@@ -92,3 +93,25 @@ async def test_a_growing_file_wakes_its_watcher(tmp_path: object) -> None:
         assert await watched.changed(10)
         assert time.monotonic() - began < 1
         watched.close()
+
+
+async def test_a_claim_whose_token_nobody_accepts_asks_for_another(server: FakeServer, api: Api) -> None:
+    """After an outage that outlasted the token: nothing of the run is lost."""
+    logins = []
+
+    def hook(endpoint: str) -> int:
+        if endpoint == "auth.login":
+            logins.append(endpoint)
+        return 401 if endpoint == "auth.login" and len(logins) == 1 else 0
+
+    fresh = jwt.encode({"claim": "t.1", "identity": {}}, KEY)
+
+    async def new_token() -> str:
+        return fresh
+
+    kept: list[str] = []
+    claim = api.for_claim(jwt.encode({"claim": "t.1", "exp": 1}, KEY), on_token=kept.append, new_token=new_token)
+    server.hook = hook
+    await claim.call("tasks.ping", {"task": "t"})
+    assert kept == [fresh]
+    assert server.calls[-1][2] == "t.1"
