@@ -14,44 +14,45 @@ from .session import OfficialSession
 from .test_tasks import file_status
 
 
+def report_everything(id: str) -> None:
+    """Something of each kind, by the official logger."""
+    import numpy
+    from clearml import Task
+
+    task = Task.get_task(task_id=id)
+    log = task.get_logger()
+    for n in range(20):
+        log.report_scalar("loss", "train", value=1.0 / (n + 1), iteration=n)
+        log.report_scalar("loss", "valid", value=2.0 / (n + 1), iteration=n)
+    log.report_scalar("accuracy", "train", value=0.5, iteration=19)
+    log.report_single_value("best", 0.875)
+    log.report_single_value("params", 1_000_000)
+    log.report_histogram("hist", "h", values=[1, 2, 3], iteration=1, xlabels=["a", "b", "c"])
+    log.report_vector("vec", "v", values=[4.0, 5.0], iteration=2)
+    log.report_confusion_matrix("cm", "m", matrix=numpy.eye(3), iteration=3)
+    log.report_scatter2d("scatter", "s", scatter=[(0, 1), (1, 2)], iteration=4)
+    log.report_scatter3d("scatter3", "s", scatter=[(0, 1, 2), (1, 2, 3)], iteration=4)
+    log.report_surface("surface", "s", matrix=numpy.eye(4), iteration=5)
+    log.report_table("table", "t", table_plot=[["x", "y"], [1, 2], [3, 4]], iteration=6)
+    log.report_plotly("plotly", "p", figure={"data": [{"y": [1, 2]}], "layout": {"title": "t"}}, iteration=7)
+    for n in range(3):
+        image = numpy.full((8, 8, 3), 40 * n, dtype=numpy.uint8)
+        log.report_image("images", "grey", iteration=n, image=image)
+    with open("sound.txt", "w") as out:
+        out.write("listen")
+    log.report_media("media", "m", iteration=0, local_path="sound.txt")
+    for n in range(25):
+        log.report_text(f"line {n}", print_console=False)
+    task.flush(wait_for_uploads=True)
+    task.mark_completed()
+
+
 @pytest.fixture(scope="module")
 def reported(server: RunningServer, official_session: OfficialSession) -> str:
     """The id of a task that reported something of each kind through the official logger, and was completed."""
     project = server.call("projects.create", {"name": "reported by the official logger"})["id"]
     task = running_task(server.call, project, "the reporter")
-
-    def report(id: str) -> None:
-        import numpy
-        from clearml import Task
-
-        task = Task.get_task(task_id=id)
-        log = task.get_logger()
-        for n in range(20):
-            log.report_scalar("loss", "train", value=1.0 / (n + 1), iteration=n)
-            log.report_scalar("loss", "valid", value=2.0 / (n + 1), iteration=n)
-        log.report_scalar("accuracy", "train", value=0.5, iteration=19)
-        log.report_single_value("best", 0.875)
-        log.report_single_value("params", 1_000_000)
-        log.report_histogram("hist", "h", values=[1, 2, 3], iteration=1, xlabels=["a", "b", "c"])
-        log.report_vector("vec", "v", values=[4.0, 5.0], iteration=2)
-        log.report_confusion_matrix("cm", "m", matrix=numpy.eye(3), iteration=3)
-        log.report_scatter2d("scatter", "s", scatter=[(0, 1), (1, 2)], iteration=4)
-        log.report_scatter3d("scatter3", "s", scatter=[(0, 1, 2), (1, 2, 3)], iteration=4)
-        log.report_surface("surface", "s", matrix=numpy.eye(4), iteration=5)
-        log.report_table("table", "t", table_plot=[["x", "y"], [1, 2], [3, 4]], iteration=6)
-        log.report_plotly("plotly", "p", figure={"data": [{"y": [1, 2]}], "layout": {"title": "t"}}, iteration=7)
-        for n in range(3):
-            image = numpy.full((8, 8, 3), 40 * n, dtype=numpy.uint8)
-            log.report_image("images", "grey", iteration=n, image=image)
-        with open("sound.txt", "w") as out:
-            out.write("listen")
-        log.report_media("media", "m", iteration=0, local_path="sound.txt")
-        for n in range(25):
-            log.report_text(f"line {n}", print_console=False)
-        task.flush(wait_for_uploads=True)
-        task.mark_completed()
-
-    official_session.run(report, task)
+    official_session.run(report_everything, task)
     return task
 
 
