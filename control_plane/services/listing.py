@@ -100,10 +100,16 @@ async def count(ctx: Context, kind: str, request: Mapping[str, Any]) -> int:
 
 
 async def totals(
-    ctx: Context, kind: str, request: Mapping[str, Any], by: str, paths: Sequence[str]
+    ctx: Context,
+    kind: str,
+    request: Mapping[str, Any],
+    by: Sequence[str],
+    *,
+    sums: Sequence[str] = (),
+    greatest: Sequence[str] = (),
 ) -> list[tuple[Any, ...]]:
-    """`(value of by, sum, greatest, ...)`, a pair a path, of everything that a query finds."""
-    return await ctx.store.totals(kind, await _query(ctx, kind, request), by, paths)
+    """`(value of by, ..., how many, sum, ..., greatest, ...)` of everything that a query finds."""
+    return await ctx.store.totals(kind, await _query(ctx, kind, request), by, sums=sums, greatest=greatest)
 
 
 async def names(ctx: Context, kind: str, part: str, request: Mapping[str, Any]) -> dict[tuple[str, ...], str]:

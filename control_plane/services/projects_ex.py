@@ -146,10 +146,10 @@ async def _counted(ctx: Context, where: dict[str, Any]) -> dict[str, dict[str, A
     """Project id -> counts of the tasks that a query finds in it."""
     day_ago = (ctx.now - timedelta(days=1)).isoformat()
     lately = {**where, "_and_": {"fields": ["completed"], "datetime": [f">{day_ago}"]}}
+    by = ["project", "status"]
     return project_stats.count(
-        await listing.counts(ctx, "task", where, ["project", "status"]),
-        await listing.totals(ctx, "task", where, "project", ["active_duration", "started"]),
-        await listing.counts(ctx, "task", lately, ["project", "status"]),
+        await listing.totals(ctx, "task", where, by, sums=["active_duration"], greatest=["started"]),
+        await listing.counts(ctx, "task", lately, by),
     )
 
 

@@ -7,38 +7,48 @@ from typing import Any
 
 import numpy as np
 
-from control_plane.store.columns import INTEGER, REAL, TIME, Column, Rows
+from control_plane.store.columns import INTEGER, REAL, TIME, Column, Floats, Rows
 from control_plane.store.fields import FieldRef
 from control_plane.store.table import Found, Table
 
 
-def totals(table: Table, found: Found, by: FieldRef, refs: Sequence[FieldRef]) -> list[tuple[Any, ...]]:
-    """`(value of by, sum, greatest, sum, greatest, ...)`, a pair a field, for each value that `by` has.
+def totals(
+    table: Table, found: Found, by: Sequence[FieldRef], sums: Sequence[FieldRef], greatest: Sequence[FieldRef]
+) -> list[tuple[Any, ...]]:
+    """`(value of by, ..., how many, sum, ..., greatest, ...)` for each combination of values of `by`.
 
-    Numbers and times count, other values do not. The greatest of times is a time, and their sum means nothing; None
-    is the greatest of nothing.
+    Numbers and times count, other values do not. The sum of times means nothing; None is the greatest of nothing.
     """
-    groups, values = table.columns[by].groups(found.rows)
-    columns: list[list[Any]] = []
-    for ref in refs:
-        columns += _sum_and_greatest(table.columns[ref], found.rows, groups, len(values))
-    present = np.unique(groups).tolist()
-    return [(values[group], *(column[group] for column in columns)) for group in present]
+    groups, combinations = table.combined(found, by)
+    count = len(combinations)
+    columns: list[list[Any]] = [np.bincount(groups, minlength=count).tolist()]
+    for ref in sums:
+        at, data = _numbers(table.columns[ref], found.rows)
+        columns.append(np.bincount(groups[at], weights=data, minlength=count).tolist())
+    columns += [_greatest(table.columns[ref], found.rows, groups, count) for ref in greatest]
+    return [(*combination, *found) for combination, *found in zip(combinations, *columns, strict=True)]
 
 
-def _sum_and_greatest(column: Column, rows: Rows, groups: Rows, count: int) -> list[list[Any]]:
-    kinds, data = column.kinds[rows], column.data[rows]
+def _numbers(column: Column, rows: Rows) -> tuple[Rows, Floats]:
+    """Which of some rows hold a number or a time, and these."""
+    kinds = column.kinds[rows]
     at = np.flatnonzero((kinds == INTEGER) | (kinds == REAL) | (kinds == TIME))
-    sums = np.bincount(groups[at], weights=data[at], minlength=count)
-    greatest: list[Any] = [None] * count
-    order = at[np.argsort(data[at], kind="stable")]
-    # Of several rows of one group the last one written stays: the greatest, as they come in their order.
-    last = np.full(count, -1, np.intp)
-    last[groups[order]] = order
-    known = np.flatnonzero(last >= 0)
-    for group, value in zip(known.tolist(), column.values(rows[last[known]]), strict=True):
-        greatest[group] = value
-    return [sums.tolist(), greatest]
+    return at, column.data[rows[at]]
+
+
+def _greatest(column: Column, rows: Rows, groups: Rows, count: int) -> list[Any]:
+    at, data = _numbers(column, rows)
+    highest = np.full(count, -np.inf)
+    np.maximum.at(highest, groups[at], data)
+    # A row of each group that has its greatest value, the last of several: it knows how that is written.
+    winner = np.full(count, -1, np.intp)
+    at = at[data == highest[groups[at]]]
+    winner[groups[at]] = at
+    known = np.flatnonzero(winner >= 0)
+    found: list[Any] = [None] * count
+    for group, value in zip(known.tolist(), column.values(rows[winner[known]]), strict=True):
+        found[group] = value
+    return found
 
 
 def stamps(table: Table, found: Found, refs: Sequence[FieldRef]) -> list[tuple[Any, ...]]:

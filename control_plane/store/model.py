@@ -71,15 +71,17 @@ class Model:
         """Each combination of values that some fields have in what matches, followed by how many have it."""
         return await self._on(query, refs, lambda table: table.counts(table.find(query), refs))
 
-    async def totals(self, query: Query, by: FieldRef, refs: Sequence[FieldRef]) -> list[tuple[Any, ...]]:
-        """Sums and extremes of fields for each value of another one; see `aggregates`."""
+    async def totals(
+        self, query: Query, by: Sequence[FieldRef], sums: Sequence[FieldRef], greatest: Sequence[FieldRef]
+    ) -> list[tuple[Any, ...]]:
+        """Numbers, sums and extremes for each combination of values of some fields; see `aggregates`."""
 
         def work(table: Table) -> list[tuple[Any, ...]]:
             from control_plane.store.aggregates import totals  # late, as numpy is
 
-            return totals(table, table.find(query), by, refs)
+            return totals(table, table.find(query), by, sums, greatest)
 
-        return await self._on(query, (by, *refs), work)
+        return await self._on(query, (*by, *sums, *greatest), work)
 
     async def stamps(self, query: Query, refs: Sequence[FieldRef]) -> list[tuple[Any, ...]]:
         """Ids, and numbers that change whenever some times do; see `aggregates`."""

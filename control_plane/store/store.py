@@ -203,12 +203,15 @@ class Store:
         """
         return await self._model.counts(query, [field_of(kind, path) for path in paths])
 
-    async def totals(self, kind: str, query: Query, by: str, paths: Sequence[str]) -> list[tuple[Any, ...]]:
-        """`(value of by, sum, greatest, sum, greatest, ...)`: a pair a path, for each value that `by` has.
+    async def totals(
+        self, kind: str, query: Query, by: Sequence[str], *, sums: Sequence[str] = (), greatest: Sequence[str] = ()
+    ) -> list[tuple[Any, ...]]:
+        """`(value of by, ..., how many, sum, ..., greatest, ...)` for each combination of values of `by`.
 
         Numbers and times count, other values do not; the greatest of times is a time, of nothing None.
         """
-        return await self._model.totals(query, field_of(kind, by), [field_of(kind, path) for path in paths])
+        named = [[field_of(kind, path) for path in paths] for paths in (by, sums, greatest)]
+        return await self._model.totals(query, *named)
 
     async def _scroll(self, query: Query) -> QueryResult:
         """Go on where the scroll was left; an unknown or expired one starts anew under another id."""

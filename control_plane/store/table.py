@@ -227,13 +227,27 @@ class Table:
 
     def counts(self, found: Found, refs: Sequence[FieldRef]) -> list[tuple[Any, ...]]:
         """Each combination of values (None = no value) of some fields, followed by how many rows have it."""
+        numbers, combinations = self.combined(found, refs)
+        counted = np.bincount(numbers, minlength=len(combinations)).tolist()
+        return [(*combination, count) for combination, count in zip(combinations, counted, strict=True)]
+
+    def combined(self, found: Found, refs: Sequence[FieldRef]) -> tuple[Rows, list[tuple[Any, ...]]]:
+        """For each row the number of its combination of values, and the combinations that there are."""
         combinations: list[tuple[Any, ...]] = [()]
         numbers = np.zeros(len(found.rows), np.intp)
         for ref in refs:
             more, values = self.columns[ref].groups(found.rows)
-            distinct, numbers = np.unique(numbers * len(values) + more, return_inverse=True)
+            distinct, numbers = _renumbered(numbers * len(values) + more, len(combinations) * len(values))
             combinations = [
                 (*combinations[number // len(values)], values[number % len(values)]) for number in distinct.tolist()
             ]
-        counted = np.bincount(numbers, minlength=len(combinations)).tolist()
-        return [(*combination, count) for combination, count in zip(combinations, counted, strict=True)]
+        return numbers, combinations
+
+
+def _renumbered(numbers: Rows, limit: int) -> tuple[Rows, Rows]:
+    """The distinct ones of numbers below `limit`, ascending, and for each number its place among them."""
+    if limit > 4 * len(numbers):
+        distinct, places = np.unique(numbers, return_inverse=True)
+        return distinct, places
+    is_there = np.bincount(numbers, minlength=limit) > 0  # few, so that nothing has to be sorted
+    return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[numbers]

@@ -20,11 +20,15 @@ from control_plane.store.table import Found, Table
 class TestStatistics:
     def test_counts_of_projects_add_up(self) -> None:
         counts = project_stats.count(
-            [("a", "created", 2), ("a", "completed", 3), ("b", "created", 1)],
-            [("a", 7.0, 5, 0.0, "2026-01-02"), ("b", 0.0, None, 0.0, None)],
+            [
+                ("a", "created", 2, 0.0, None),
+                ("a", "completed", 2, 5.0, "2026-01-02"),
+                ("a", "failed", 1, 2.0, "2026-01-01"),
+                ("b", "created", 1, 0.0, None),
+            ],
             [("a", "completed", 1), ("a", "failed", 4)],
         )
-        assert counts["a"]["status_count"]["completed"] == 3
+        assert counts["a"]["status_count"]["completed"] == 2
         assert counts["a"]["completed_tasks_24h"] == 1
         both = project_stats.total(counts.values())
         assert both["status_count"]["created"] == 3
@@ -39,26 +43,42 @@ class TestStatistics:
         assert of_state({}, "archived")["filters"] == {"system_tags": {"all": {"include": ["archived"]}}}
 
 
-PROJECT, SECONDS = FieldRef("core", "project"), FieldRef("core", "active_duration")
+PROJECT, STATUS = FieldRef("core", "project"), FieldRef("core", "status")
+SECONDS, STARTED = FieldRef("core", "active_duration"), FieldRef("core", "started")
+moments = st.integers(0, 20).map(lambda day: f"2026-01-{day + 1:02}T00:00:00.000000+00:00")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 10_000) | st.none()), max_size=30))
-def test_totals_are_those_of_a_plain_loop(rows: list[tuple[str | None, int | None]]) -> None:
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", None]),
+            st.sampled_from(["created", "failed"]),
+            st.integers(0, 10_000) | st.none(),
+            moments | st.none(),
+        ),
+        max_size=30,
+    )
+)
+def test_totals_are_those_of_a_plain_loop(rows: list[tuple[str | None, str, int | None, str | None]]) -> None:
     table = Table()
-    table.begin([PROJECT, SECONDS])
+    refs = [PROJECT, STATUS, SECONDS, STARTED]
+    table.begin(refs)
     numbers = table.add([f"id{position}" for position in range(len(rows))])
-    table.put(PROJECT, numbers, [group for group, _ in rows])
-    table.put(SECONDS, numbers, [seconds for _, seconds in rows])
-    table.finish([PROJECT, SECONDS])
+    for ref, values in zip(refs, zip(*rows, strict=True), strict=False):
+        table.put(ref, numbers, values)
+    table.finish(refs)
     found = Found(np.array(numbers, np.intp))
-    wanted = {
-        group: (
-            sum(seconds or 0 for one, seconds in rows if one == group),
-            max((seconds for one, seconds in rows if one == group and seconds is not None), default=None),
-        )
-        for group, _ in rows
-    }
-    assert {group: (total, most) for group, total, most in totals(table, found, PROJECT, [SECONDS])} == wanted
+    wanted = set()
+    for group in {row[:2] for row in rows}:
+        held = [row[2:] for row in rows if row[:2] == group]
+        seconds = [one for one, _ in held if one is not None]
+        started = [one for _, one in held if one is not None]
+        most = max(seconds, default=None), max(started, default=None)
+        wanted.add((*group, len(held), float(sum(seconds)), *most))
+    answered = totals(table, found, [PROJECT, STATUS], sums=[SECONDS], greatest=[SECONDS, STARTED])
+    assert len(answered) == len(wanted)
+    assert set(answered) == wanted
+    assert table.counts(found, [PROJECT, STATUS]) == [row[:3] for row in answered]
     assert [id for id, _ in stamps(table, found, [SECONDS])] == [f"id{position}" for position in range(len(rows))]
 
 
