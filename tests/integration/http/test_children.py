@@ -8,10 +8,10 @@ from typing import Any
 import psutil
 
 
-def _until(condition: Callable[[], Any], limit_s: float = 30.0) -> Any:
+def _until(server: Any, condition: Callable[[], Any], limit_s: float = 60.0) -> Any:
     deadline = time.monotonic() + limit_s
     while not (found := condition()):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, server.log[-4000:]
         time.sleep(0.05)  # another process starts: nothing to wait on
     return found
 
@@ -35,10 +35,10 @@ def _served(server: Any) -> set[str]:
 def test_agents_are_started_restarted_and_stopped_with_the_server(new_server: Any, tmp_path: Path) -> None:
     env = {"CLEARML_AGENT_HOME": str(tmp_path)}
     with new_server("--with-agent", "first", "second", env=env) as server:
-        _until(lambda: _served(server) == {"first", "second"})
+        _until(server, lambda: _served(server) == {"first", "second"})
         (agent,) = _agents(server)
         agent.kill()
-        again = _until(lambda: [child for child in _agents(server) if child.pid != agent.pid])[0]
+        again = _until(server, lambda: [child for child in _agents(server) if child.pid != agent.pid])[0]
         tree = [again, *again.children(recursive=True)]
         assert server.stop() == 0
         assert not psutil.wait_procs(tree, timeout=5)[1]
