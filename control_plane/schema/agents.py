@@ -15,8 +15,8 @@ class WaitRequest(Request, kw_only=True):
     change of that is news at any time. `known_missing`: the queues that it knows to be gone; without it (null), a queue
     that is gone refuses the call. `is_off_duty`: by its timetable the worker takes nothing now, but from queues tagged
     `force_workers:on`. `use_owner_token`: a task's token is that of the user it belongs to; for administrators.
-    `take_from`: those of the queues from which tasks can be taken now, most important first; null: all. `known_waiting`:
-    the queues that are known to hold tasks; a change of that is news, unless it is null.
+    `take_from`: those of the queues from which tasks can be taken now, most important first; null: all.
+    `known_waiting`: the queues that are known to hold tasks; a change of that is news, unless it is null.
     """
 
     worker: str

@@ -96,6 +96,23 @@ def test_waiting_for_nothing_ends_empty_after_its_time(server: RunningServer) ->
     assert 0.25 < time.monotonic() - started < 10
 
 
+def test_an_agent_takes_from_some_queues_and_hears_of_the_others(server: RunningServer) -> None:
+    small, large = new_queue(server), new_queue(server)
+    asked = {"worker": new_worker(), "queues": [large, small], "take_from": [small], "known_waiting": []}
+    big = new_task(server, large)
+    answer = server.call("agents.wait", asked)
+    assert (answer["entries"], answer["waiting"]) == ([], [large])
+    wait = in_background(lambda: server.call("agents.wait", {**asked, "known_waiting": [large]}))
+    little = new_task(server, small)
+    answer = wait.result(LIMIT_S)
+    assert [entry["task"] for entry in answer["entries"]] == [little]
+    assert answer["waiting"] == [large]
+    blind = {**asked, "slots": 0, "known_waiting": [large]}
+    wait = in_background(lambda: server.call("agents.wait", blind))
+    server.call("tasks.dequeue", {"task": big})
+    assert wait.result(LIMIT_S)["waiting"] == []
+
+
 def test_a_task_enqueued_after_the_agent_hung_up_stays_in_its_queue(own_server: RunningServer) -> None:
     server = own_server
     queue = new_queue(server)
