@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 
 from clearml_sdk.errors import ClearmlError, NotFound
 from clearml_sdk.notices import say, warn_once
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from clearml_sdk.record import TaskRecord
 
 POLL_S = 4.0
+SIGN, SIGN_S = "stopping", 0.2
+"""File that our agent puts into the run's directory when somebody stops the task, and how often it is looked for."""
 GRACE_S = 10.0
 """From the stop signal to the kill of a process that does not end."""
 
@@ -45,6 +48,16 @@ class Watcher:
         self.abort_callback: Callable[[], object] | None = None
         self.abort_timeout_s = 30.0
 
+    def register_callback(self, callback: Callable[[], object] | None, timeout_s: float) -> None:
+        """Have `callback` called before an abort ends this process, and the agent wait for it.
+
+        Source: contract/agent_behaviour.md 13, "Abort callback".
+        """
+        self.abort_callback, self.abort_timeout_s = callback, timeout_s
+        waits = {"_abort_callback_timeout": timeout_s, "_abort_poll_freq": self._poll_s} if callback else {}
+        gone = {"_abort_callback_timeout", "_abort_poll_freq", "_abort_callback_completed"} - set(waits)
+        self._record.change("runtime", waits, removed=gone)
+
     def start(self) -> None:
         self._thread.start()
 
@@ -54,7 +67,7 @@ class Watcher:
 
     def _run(self) -> None:
         pinged_at = time.monotonic()
-        while not self._ended.wait(self._poll_s):
+        while not self._wait():
             try:
                 found = self._record.read_fields("status", "status_message")
                 if time.monotonic() - pinged_at >= self._ping_s:
@@ -70,6 +83,17 @@ class Watcher:
                 self._end_process(reason)
                 return
 
+    def _wait(self) -> bool:
+        """Until the next look at the server, or the agent's sign that the task is stopped; True: watching is over."""
+        run = os.environ.get("CLEARML_AGENT_RUN")
+        if self.abort_callback is None or not run:
+            return self._ended.wait(self._poll_s)
+        until = time.monotonic() + self._poll_s
+        while time.monotonic() < until and not os.path.exists(os.path.join(run, SIGN)):
+            if self._ended.wait(SIGN_S):
+                return True
+        return False
+
     def _end_process(self, reason: str) -> None:
         say(f"Task: {reason}; ending this process")
         callback = self.abort_callback
@@ -77,6 +101,8 @@ class Watcher:
             thread = threading.Thread(target=callback, name="clearml-abort-callback", daemon=True)
             thread.start()
             thread.join(self.abort_timeout_s)
+            with suppress(ClearmlError, OSError):  # then the agent waits for the time that was registered
+                self._record.change("runtime", {"_abort_callback_completed": 1})
         self._stopping()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_S)  # the handler finishes the run meanwhile, and the process dies of the signal

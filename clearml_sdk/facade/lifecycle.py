@@ -151,8 +151,7 @@ class TaskLifecycle(TaskBase):
         if run.watcher is None:
             run.start_watching()
         if run.watcher is not None:
-            run.watcher.abort_callback = callback_function
-            run.watcher.abort_timeout_s = callback_execution_timeout
+            run.watcher.register_callback(callback_function, callback_execution_timeout)
 
     def close(self) -> None:
         """End this run: everything is sent, the task is completed, the process goes on.
