@@ -196,7 +196,7 @@ def agent(server: Any, new_agent: Callable[..., Agent]) -> Agent:
 @pytest.fixture
 def tasks(server: Any, request: pytest.FixtureRequest) -> Tasks:
     """Tasks in a queue of the test's own."""
-    name = re.sub(r"\W+", "-", request.node.name)[:60]
+    name = re.sub(r"\W+", "-", request.node.name)[-60:]
     found = server.call("queues.get_all", {"name": f"^{name}$"})["queues"]
     if not found:
         server.call("queues.create", {"name": name})
