@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from multidict import istr
 
 from control_plane.http import answers, authentication, download, openapi, sse
 from control_plane.http.arrivals import Arrivals, is_forwarded
@@ -43,6 +44,9 @@ STORE_FACTS_S = 1.0
 """What `/metrics` waits for the store."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 _TRANSACTION = re.compile(r"[\w.-]{1,64}", re.ASCII)
+# Names of headers that every call is asked for: ready for a look-up that knows no case.
+_ENCODING, _WORKER, _OLD_WORKER = istr("Content-Encoding"), istr("X-ClearML-Worker"), istr("X-Trains-Worker")
+_REQUEST_ID, _BATCH, _TRX = istr("X-ClearML-Request-Id"), istr("X-ClearML-Batch"), istr("X-Clearml-Trx")
 LONG_CALLS = frozenset({"agents.wait"})
 """Endpoints whose answer hands something out: they are told when the caller hangs up."""
 
@@ -137,20 +141,28 @@ class Api:
         self, request: web.BaseRequest, row: Endpoint[Any], version: tuple[int, int], query: str, request_id: str
     ) -> tuple[bytes, web.StreamResponse | None]:
         headers = request.headers
-        if headers.get("Content-Encoding", "identity") != "identity":
+        if headers.get(_ENCODING, "identity") != "identity":
             raise ApiError(415, Subcode.MALFORMED, "Compressed requests are not read; send the body as it is")
         address = self.limits.address(request)
         identity = await authentication.admit(self.store, self.access, request, row, self.origins, address)
         self.limits.admit(identity, request, address)
         body = await self._body(request, row.name)
-        worker = _text(headers.get("X-ClearML-Worker") or headers.get("X-Trains-Worker") or "")
-        closes = not request.keep_alive and not is_forwarded(headers)
-        call = repeats.Call(worker, query, body, safe_name(headers.get("X-ClearML-Request-Id", "")), closes)
-        note = repeats.note_of(row.name, identity, call, by=self.arrivals.id)
+        worker = _text(headers.get(_WORKER) or headers.get(_OLD_WORKER) or "")
         login = repeats.login_of(identity)
-        await self.arrivals.heard(request.protocol, login, note, takes=repeats.takes(row.name))
-        await self.arrivals.other_word(note)
-        fence = await fencing.of(self.store, identity, row.name)
+        note = None
+        if repeats.leaves_note(row.name):
+            closes = not request.keep_alive and not is_forwarded(headers)
+            call = repeats.Call(worker, query, body, safe_name(headers.get(_REQUEST_ID, "")), closes)
+            note = repeats.note_of(row.name, identity, call, by=self.arrivals.id)
+        if note is None:
+            self.arrivals.heard(request.protocol, login, None)
+        else:
+            takes = repeats.takes(row.name)
+            if self.arrivals.heard(request.protocol, login, note, takes=takes):
+                note = await self.arrivals.end(note, takes=takes)
+            else:
+                await self.arrivals.other_word(note)
+        fence = await fencing.of(self.store, identity, row.name) if identity.claim is not None else None
         ctx = Context(
             store=self.store.for_call(note, fence) if note or fence else self.store,
             settings=self.settings,
@@ -161,7 +173,7 @@ class Api:
             version=version,
             worker=worker,
             address=address,
-            batch_id=_text(headers.get("X-ClearML-Batch", "")),
+            batch_id=_text(headers.get(_BATCH, "")),
             note=note,
             counters=self.counters,
             clock=self.clock,
@@ -175,18 +187,22 @@ class Api:
             async with self.pressure.turn(row.name, len(body)):
                 data = await row.handler(ctx, decoded)
         else:
-            data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))
+            try:
+                data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))
+            except BaseException:
+                if note.is_over:
+                    self.arrivals.still_over(note)
+                raise
             if data or not repeats.takes(row.name):  # of an empty queue nothing was taken, and nothing noted
                 self.arrivals.sent(request.protocol, note, login, is_forwarded=is_forwarded(headers))
         if isinstance(data, Download):
             return b"", await download.send(request, data)
         if isinstance(data, Stream):
             return b"", await sse.send(request, data, ctx.connection, self.metrics.gauges)
-        answer = self._envelopes.success(
-            request_id, row.name, version, self._actual(row, version), data, transaction_name(headers)
-        )
+        actual = self._actual(row, version)
+        answer = self._envelopes.success(request_id, row.name, version, actual, data, transaction_name(headers))
         if row.name in ("auth.login", "auth.logout", "login.logout"):
-            return b"", await self._with_cookie(request, answer, data, request_id)
+            return b"", self._with_cookie(request, answer, data, request_id)
         return answer, None
 
     def _actual(self, row: Endpoint[Any], version: tuple[int, int]) -> str:
@@ -221,9 +237,9 @@ class Api:
             if not answered:
                 await asyncio.shield(connection.compensate())
 
-    async def _with_cookie(self, request: web.BaseRequest, body: bytes, data: Any, request_id: str) -> web.Response:
+    def _with_cookie(self, request: web.BaseRequest, body: bytes, data: Any, request_id: str) -> web.Response:
         """A login's answer also carries the token as a cookie for the page; scripts cannot read it."""
-        response = await answers.answer(request, body, request_id)
+        response = web.Response(body=body, headers={**answers.HEADERS, "X-Request-Id": request_id})
         token = data.get("token") if isinstance(data, dict) else None
         if token:
             secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
@@ -240,7 +256,7 @@ class Api:
             response.del_cookie(authentication.COOKIE, path="/", httponly=True, samesite="Lax")
         return response
 
-    async def _facts(self, request: web.BaseRequest, path: str, request_id: str) -> web.Response:
+    async def _facts(self, request: web.BaseRequest, path: str, request_id: str) -> web.StreamResponse:
         """`/metrics` and `/openapi.json`: they name nobody, and need a token off this machine."""
         if not authentication.is_local(request.remote, request.headers):
             try:
@@ -269,6 +285,8 @@ class Api:
     async def _body(self, request: web.BaseRequest, endpoint: str) -> bytes:
         if not request.can_read_body:
             return b""
+        if request.content.is_eof():  # it came with the head, as small ones do
+            return self.limits.whole_body(request, endpoint)
         try:
             async with asyncio.timeout(BODY_S):
                 return await self.limits.body(request, endpoint)
@@ -303,7 +321,7 @@ class Api:
 
 def transaction_name(headers: Mapping[str, str]) -> str:
     """The caller's own name for the call, which is echoed; empty unless it is fit to be."""
-    return safe_name(headers.get("X-Clearml-Trx", ""))
+    return safe_name(headers.get(_TRX, ""))
 
 
 def _text(header: str) -> str:
@@ -313,4 +331,4 @@ def _text(header: str) -> str:
 
 def safe_name(name: str) -> str:
     """A name that a caller made up; empty unless it is fit to be used."""
-    return name if _TRANSACTION.fullmatch(name) else ""
+    return name if name and _TRANSACTION.fullmatch(name) else ""

@@ -18,7 +18,7 @@ import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -81,8 +81,8 @@ class Arrivals:
         self._sent[protocol] = _Sent(note.digest, login, is_forwarded, time.monotonic())
         self._carriers[note.digest] = protocol
 
-    async def heard(self, protocol: web.RequestHandler, login: str, note: Note | None, *, takes: bool = False) -> None:
-        """A request came in; afterwards a note of this very call stands only if its answer may have been lost.
+    def heard(self, protocol: web.RequestHandler, login: str, note: Note | None, *, takes: bool = False) -> bool:
+        """A request came in. True: the answer to this very call made before has arrived, so its note is over.
 
         Args:
             takes: the call hands something out: an open connection is enough to believe that it got there.
@@ -93,13 +93,27 @@ class Arrivals:
             self._arrived[sent.digest] = None
         if takes and (carrier := self._carriers.get(digest)) is not None and _is_open(carrier):
             self._arrived[digest] = None
-        if digest in self._arrived:
-            await self._tell()
         self._remember(login, digest)
+        return digest in self._arrived
 
-    async def other_word(self, note: Note | None) -> None:
+    async def end(self, note: Note, *, takes: bool) -> Note:
+        """The note of a call whose earlier answer has arrived, ended: here, or with the call where it takes something.
+
+        Such a call says `still_over` if it fails.
+        """
+        if not takes:
+            await self._tell()
+            return note
+        self._arrived.pop(note.digest, None)
+        return replace(note, is_over=True)
+
+    def still_over(self, note: Note) -> None:
+        """The call that was to end its note has failed, and perhaps was not done."""
+        self._arrived[note.digest] = None
+
+    async def other_word(self, note: Note) -> None:
         """Wait until a replica that may have answered this very call just now has told what became of the answer."""
-        if note is None or note.is_named or not self._has_replicas:
+        if note.is_named or not self._has_replicas:
             return
         deadline = time.monotonic() + WORD_MS / 1000
         while time.monotonic() < deadline:

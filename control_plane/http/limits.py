@@ -40,6 +40,14 @@ class Limits:
         """The largest body that a call of an endpoint may have."""
         return min(self._body_bytes, LIMITED_BODY_BYTES.get(use_of(endpoint), self._body_bytes))
 
+    def whole_body(self, request: web.BaseRequest, endpoint: str) -> bytes:
+        """As `body`, of a call that has arrived whole."""
+        body = request.content.read_nowait()
+        limit = self.body_bytes(endpoint)
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+
     async def body(self, request: web.BaseRequest, endpoint: str) -> bytes:
         """The body of a call; raise 413 for one that is too large, before it is read where it says its size."""
         if not request.can_read_body:

@@ -5,6 +5,7 @@ Source: contract/wire.md, sections 1 and 5.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import NoneType
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,6 +34,7 @@ def parse_version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+@lru_cache(1024)
 def split_path(path: str) -> tuple[tuple[int, int], str]:
     """`/v2.23/tasks.edit` -> ((2, 23), "tasks.edit"); raise 400/0 for anything that is not such a path."""
     found = _PATH.fullmatch(path)

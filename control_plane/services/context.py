@@ -58,22 +58,30 @@ class Connection:
     A connection without a network (in-process calls, tests) lives until `lose()`.
     """
 
+    __slots__ = ("_compensations", "_is_lost", "_lost")
+
     def __init__(self) -> None:
-        self._lost = asyncio.Event()
+        self._is_lost = False
+        self._lost: asyncio.Event | None = None
         self._compensations: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def is_alive(self) -> bool:
         """False once the caller has hung up."""
-        return not self._lost.is_set()
+        return not self._is_lost
 
     def lose(self) -> None:
         """Note that the caller has hung up."""
-        self._lost.set()
+        self._is_lost = True
+        if self._lost is not None:
+            self._lost.set()
 
     async def lost(self) -> None:
         """Wait until the caller hangs up."""
-        await self._lost.wait()
+        if self._lost is None:  # made when somebody waits: most calls are answered at once
+            self._lost = asyncio.Event()
+        if not self._is_lost:
+            await self._lost.wait()
 
     def if_unanswered(self, compensate: Callable[[], Awaitable[None]]) -> None:
         """Run `compensate` if the answer cannot be written to the caller (the entry goes back to its queue, say)."""

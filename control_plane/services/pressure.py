@@ -11,7 +11,13 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INGEST = frozenset({"events.add", "events.add_batch"})
+_FREE = nullcontext()
 
 LOOK_S = 1.0
 """How often the store is asked for its memory."""
@@ -78,15 +85,15 @@ class Pressure:
         self._since_look -= came
         self._judge()
 
-    @contextmanager
-    def admitted(self, endpoint: str, size: int) -> Iterator[None]:
+    def admitted(self, endpoint: str, size: int) -> AbstractContextManager[None]:
         """Hold a place for a call of `endpoint` that announces `size` bytes; raise 429 when there is none.
 
         Calls that report nothing need no place.
         """
-        if endpoint not in INGEST:
-            yield
-            return
+        return self._admitted(size) if endpoint in INGEST else _FREE
+
+    @contextmanager
+    def _admitted(self, size: int) -> Iterator[None]:
         self._judge()
         if self._is_full:
             raise self._refusal(
@@ -109,12 +116,12 @@ class Pressure:
             self._bytes -= size
             self._gauges["batches_in_flight"] = self._batches
 
-    @asynccontextmanager
-    async def turn(self, endpoint: str, size: int) -> AsyncIterator[None]:
+    def turn(self, endpoint: str, size: int) -> AbstractAsyncContextManager[None]:
         """Wait until a batch of `size` bytes may be worked on; other calls need not."""
-        if endpoint not in INGEST:
-            yield
-            return
+        return self._turn(size) if endpoint in INGEST else _FREE
+
+    @asynccontextmanager
+    async def _turn(self, size: int) -> AsyncIterator[None]:
         async with self._turns:
             self._since_look += size
             yield

@@ -211,7 +211,7 @@ async def take(
         is_first = False
         if not claims:
             break
-        taken += [claim for claim in claims if await _is_runnable(ctx, claim)]
+        taken += [claim for claim in claims if await _is_runnable(ctx, claim, claim.status)]
     return taken
 
 
@@ -222,19 +222,24 @@ async def _drop_running(ctx: Context, claim: Claim) -> bool:
     try:
         await transaction.commit()
     except GuardFailed:
-        return await _is_runnable(ctx, claim)  # it changed at this moment
+        return await _is_still_runnable(ctx, claim)
     return False
 
 
-async def _is_runnable(ctx: Context, claim: Claim) -> bool:
+async def _is_still_runnable(ctx: Context, claim: Claim) -> bool:
+    """Look again: the task changed at this moment."""
     task = await ctx.store.get("task", claim.task, ["status"])
-    if task is None:
+    return await _is_runnable(ctx, claim, (task or {}).get("status"))
+
+
+async def _is_runnable(ctx: Context, claim: Claim, status: str | None) -> bool:
+    if status is None:
         await ctx.store.queues.release(claim)  # which drops it: there is nothing to return
         return False
-    if task.get("status") == Status.IN_PROGRESS:
+    if status == Status.IN_PROGRESS:
         # Somebody started it by hand while it waited: it runs already.
         return await _drop_running(ctx, claim)
-    if task.get("status") != Status.STOPPED:
+    if status != Status.STOPPED:
         return True
     transaction = ctx.store.transaction()
     transaction.expect("task", claim.task, {"status": AnyOf((Status.STOPPED.value,))})
@@ -245,5 +250,5 @@ async def _is_runnable(ctx: Context, claim: Claim) -> bool:
     try:
         await transaction.commit()
     except GuardFailed:
-        return await _is_runnable(ctx, claim)  # it changed at this moment
+        return await _is_still_runnable(ctx, claim)
     return True

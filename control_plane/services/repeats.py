@@ -133,6 +133,11 @@ def note_of(endpoint: str, identity: Identity, call: Call, *, by: str = "") -> N
     return Note(digest.hexdigest(), kept_s * 1000, is_named=bool(call.name), makes=bool(once.makes), by=by)
 
 
+def leaves_note(endpoint: str) -> bool:
+    """True when some calls of this endpoint leave a note."""
+    return endpoint in ONCE
+
+
 def takes(endpoint: str) -> bool:
     """True when this call hands something out that nobody else may get."""
     return endpoint in ONCE and ONCE[endpoint].takes

@@ -19,32 +19,41 @@ from control_plane.schema.tasks import (
 )
 from control_plane.services import projects, sections
 from control_plane.services.context import Context
-from control_plane.services.errors import ApiError, Subcode, bad_value, unknown_project, validation
+from control_plane.services.errors import ApiError, Subcode, bad_value, unknown_project, validation, wrong_status
 from control_plane.services.registry import endpoint
+from control_plane.services.status import Status
 from control_plane.services.tasks import require_references
-from control_plane.services.tasks_common import begin, changed, commit, load, load_all, require_editable
+from control_plane.services.tasks_common import begin, changed, commit, explained, load, load_all, require_editable
+from control_plane.store import GuardFailed
 
 
 @endpoint("tasks.edit", EditRequest, Updated, min_version="2.1")
 async def edit(ctx: Context, request: EditRequest) -> dict[str, Any]:
     """Change a task; one that is not a draft only with `force`."""
     await require_references(ctx, request)
-    needed = [name for name in ("script", "execution", "models") if getattr(request, name) is not None]
+    merged = [name for name in ("script", "execution", "models") if getattr(request, name) is not None]
     if request.output_dest is not None:
-        needed.append("output")
-    task = await load(ctx, request.task, ["status", *needed])
+        merged.append("output")
+    # Whether the task may be edited is the transaction's to say: it is read only to be merged with.
+    task = await load(ctx, request.task, merged) if merged else {}
     fields, writes = changes_of(request, task, ctx.now_iso)
-    require_editable(task, force=request.force)
     if not fields:
+        require_editable(await load(ctx, request.task, ["status"]), force=request.force)
         return {"updated": 0, "fields": {}}
     marks = changed(ctx)
     transaction = begin(ctx, request.task)
+    transaction.expect_exists("task", request.task)
     if not request.force:
-        transaction.expect("task", request.task, {"status": task["status"]})
+        transaction.expect("task", request.task, {"status": Status.CREATED.value})
     if request.project:
         transaction.expect_exists("project", request.project)
     transaction.set("task", request.task, {**writes, **marks})
-    await commit(ctx, transaction)
+    try:
+        await transaction.commit()
+    except GuardFailed as failed:
+        if failed.guard.kind == "equals":
+            raise wrong_status(expected=Status.CREATED.value, status=failed.found) from None
+        raise explained(ctx, failed) from None
     return {"updated": 1, "fields": {**fields, **marks}}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import hiredis
@@ -99,9 +99,10 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
         reader, asked = self._reader, self._asked
+        next_reply = reader.gets
         try:
             reader.feed(data)
-            while (reply := reader.gets()) is not _MORE:
+            while (reply := next_reply()) is not _MORE:
                 if isinstance(reply, hiredis.PushNotification):
                     continue  # the server's own announcements answer nobody
                 first = asked[0]
@@ -145,9 +146,9 @@ class Wire(asyncio.Protocol):
 
 
 class BatchedRedis(aioredis.Redis):
-    """redis-py's client, whose single commands and scripts share one `Wire`.
+    """redis-py's client, whose commands and scripts share one `Wire`, which ends when the server keeps silent.
 
-    Pipelines and blocking reads are as before: they take a connection of their own.
+    Pipelines would take a connection of their own that nobody watches: `many` is instead of them.
     """
 
     def __init__(self, *, silence_s: float, **options: Any) -> None:
@@ -215,7 +216,8 @@ class BatchedRedis(aioredis.Redis):
                 pool: Any = self.connection_pool
                 connection = pool.make_connection()
                 try:
-                    await connection.connect()
+                    async with asyncio.timeout(self._silence_s):
+                        await connection.connect()
                     writer, connection._reader, connection._writer = connection._writer, None, None
                 except BaseException:
                     await connection.disconnect(nowait=True)
@@ -228,6 +230,13 @@ class BatchedRedis(aioredis.Redis):
         if self._wire is not None:
             await self._wire.close()
         await super().aclose(close_connection_pool)
+
+
+def words(pairs: Mapping[str, str | bytes]) -> Iterator[str | bytes]:
+    """Field, value, field, value, ...: how HSET takes them."""
+    for field, value in pairs.items():
+        yield field
+        yield value
 
 
 def _raise_first(replies: Iterable[Any]) -> None:

@@ -44,6 +44,7 @@ MAX_CONNECTIONS = 128
 ANSWER_TIMEOUT_S = 20.0
 """A server that takes longer for one operation is treated as gone."""
 CONNECT_TIMEOUT_S = 5.0
+_METADATA: Final = key_names.schema_version().partition("}")[0] + "}"
 METADATA_SLOT: Final = key_slot(key_names.schema_version().encode())
 """Where a Cluster keeps everything but events."""
 
@@ -101,14 +102,15 @@ class Connection:
     ) -> T:
         """As `run`, for operations that must know whether they may have happened already (attempt > 0)."""
         slot = METADATA_SLOT if owner is None else key_slot(key_names.event_meta(owner).encode())
-        deadline = time.monotonic() + self.retry_s
+        began = time.monotonic()
         attempt = 0
         while True:
             try:
-                async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    return await operation(await self._client(slot), attempt)
+                # A server that keeps silent for ANSWER_TIMEOUT_S ends what waits for it: see `Wire`, `_located`.
+                return await operation(await self._client(slot), attempt)
             except AWAY as error:
                 self._is_stale = True
+                deadline = began + self.retry_s
                 pause_s = min(0.5, 0.02 * 2 ** min(attempt, 6)) * random.uniform(0.5, 1.0)
                 if time.monotonic() + pause_s > deadline:
                     raise StoreUnavailable(f"Redis did not answer for {self.retry_s:g} s: {error}") from error
@@ -127,7 +129,7 @@ class Connection:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = _Script(name)
-        client = await self._client(key_slot(keys[0].encode()))
+        client = await self._client(_slot(keys[0]))
         command = ("EVALSHA", script.sha, len(keys), *keys, *args)
         answer = await client.ask(command)
         if isinstance(answer, redis_errors.NoScriptError):
@@ -212,7 +214,8 @@ class Connection:
             # Before asking: what is lost meanwhile makes the answer stale.
             self._is_stale = False
             try:
-                found = await self.topology.locate(list(self._clients))
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    found = await self.topology.locate(list(self._clients))
             except BaseException:
                 self._is_stale = True
                 raise
@@ -250,6 +253,10 @@ class Connection:
             client = self._clients.pop(url)
             await client.aclose()
             await client.connection_pool.disconnect()
+
+
+def _slot(key: str) -> int:
+    return METADATA_SLOT if key.startswith(_METADATA) else key_slot(key.encode())
 
 
 def _takes_no_writes(error: redis_errors.RedisError) -> bool:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
@@ -22,9 +22,9 @@ Path = str | tuple[str, ...]
 CORE, TEXTS = "core", "texts"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """The shape of one kind of document."""
+    """The shape of one kind of document; there is one object of each."""
 
     name: str
     structs: frozenset[str] = frozenset()
@@ -129,8 +129,11 @@ def extents(kind: Kind, path: Path) -> list[Extent]:
 
 def plain_part(kind: Kind, path: Path) -> str | None:
     """The hash in which the path itself is the field of a single value; None for containers, users' keys and errors."""
-    if not isinstance(path, str):
-        return None
+    return _plain_part(kind, path) if isinstance(path, str) else None
+
+
+@lru_cache(1024)
+def _plain_part(kind: Kind, path: str) -> str | None:
     head, dot, rest = path.partition(".")
     if head in kind.keyed or (head in kind.structs) != bool(dot) or "." in rest:
         return None
@@ -200,30 +203,45 @@ def unflatten(
             _fill_keyed(document.setdefault(part, {}), fields, values, kind.keyed[part])
             continue
         for raw, value in zip(fields, values, strict=True):
-            head, dot, child = raw.decode().partition(".")
-            if names is None and head.startswith("_"):
-                continue  # the server's own notes are read by name only
-            if dot:
-                document.setdefault(head, {})[child] = value
-            else:
+            head, child = _core_place(raw)
+            if child is not None:
+                struct = document.get(head)
+                if struct is None:
+                    struct = document[head] = {}
+                struct[child] = value
+            elif names is not None or not head.startswith("_"):  # the server's own notes are read by name only
                 document[head] = value
     return document
 
 
+# Documents share most of their fields' names.
+@lru_cache(4096)
+def _core_place(field: bytes) -> tuple[str, str | None]:
+    """(top-level key, key below it or None) of a field of the core or of texts."""
+    head, dot, child = field.decode().partition(".")
+    return head, child if dot else None
+
+
+@lru_cache(4096)
+def _keyed_place(field: bytes) -> tuple[tuple[str, ...], str]:
+    """(names above, name) of a field of a keyed part."""
+    *above, name = split(field.decode())
+    return tuple(above), name
+
+
 def _fill_keyed(target: dict[str, Any], fields: Iterable[bytes], values: Iterable[Any], depth: int) -> None:
     for raw, value in zip(fields, values, strict=True):
-        joined = raw.decode()
-        names = split(joined) if "\x01" in joined else joined.split("\0")
+        above, name = _keyed_place(raw)
         level = target
-        for name in names[:-1]:
-            below = level.get(name)
+        for key in above:
+            below = level.get(key)
             if below is None:
-                below = level[name] = {}
+                below = level[key] = {}
             level = below
-        if len(names) == depth:
-            level[names[-1]] = value
+        if len(above) + 1 == depth:
+            level[name] = value
         else:
-            level.setdefault(names[-1], {})
+            level.setdefault(name, {})
 
 
 @dataclass(frozen=True)
@@ -236,6 +254,11 @@ class ReadPlan:
 
 def read_plan(kind: Kind, paths: Sequence[Path] | None) -> ReadPlan:
     """The least to read so that every path is answered. None = everything. Paths below a leaf read the leaf."""
+    return _read_plan(kind, None if paths is None else tuple(paths))
+
+
+@lru_cache(1024)
+def _read_plan(kind: Kind, paths: tuple[Path, ...] | None) -> ReadPlan:
     if paths is None:
         return ReadPlan(dict.fromkeys(kind.parts), None)
     fields: dict[str, set[str] | None] = {CORE: {"id"}}

@@ -34,9 +34,10 @@ class Note:
     """The caller named its call: whatever carries the name is this call."""
     makes: bool = False
     """What the call makes is made once."""
-
     by: str = ""
     """The server process that does the call."""
+    is_over: bool = False
+    """The answers to this call made before are known to have arrived: what lies there does not count."""
 
     def stamp(self, now_ms: int) -> str:
         """What lies at `AT`."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_plane.store import keys
+from control_plane.store.batching import Command, words
 from control_plane.store.connection import Connection
 
 MINUTE_S, HOUR_S = 60, 3600
@@ -79,16 +80,13 @@ class QueueMinutes:
             or (name[0] == "h" and int(name[1:]) <= now_h - HOURS_KEPT)
         ]
 
-        async def write(client: Any) -> None:
-            async with client.pipeline(transaction=True) as pipe:
-                if hours:
-                    pipe.hset(keys.queue_minutes(queue), mapping=hours)
-                if old:
-                    pipe.hdel(keys.queue_minutes(queue), *old)
-                await pipe.execute()
-
-        if hours or old:
-            await self._connection.run(write)
+        writes: list[Command] = []
+        if hours:
+            writes.append(("HSET", keys.queue_minutes(queue), *words(hours)))
+        if old:
+            writes.append(("HDEL", keys.queue_minutes(queue), *old))
+        if writes:
+            await self._connection.run(lambda client: client.many(writes, atomic=True))
 
     async def _fields(self, queue: str) -> dict[str, str]:
         raw: Any = await self._connection.run(lambda client: client.hgetall(keys.queue_minutes(queue)))

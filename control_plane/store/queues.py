@@ -10,10 +10,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from control_plane.store import keys
+from control_plane.store import keys, layout
 from control_plane.store.batching import Command
 from control_plane.store.connection import Connection
 from control_plane.store.notes import Note
@@ -25,6 +25,7 @@ Order = Literal["priority", "fair"]
 CURSOR_EXPIRY_MS = 24 * 3600 * 1000
 HELD_EXPIRY_MS = 24 * 3600 * 1000
 EXPIRED_A_ROUND = 200
+_TASK_KEY = tuple(keys.document("task", "*").split("*"))
 MOST_ENTRIES = 1 << 31
 """More than a queue holds, and a number that Redis takes."""
 
@@ -46,6 +47,8 @@ class Claim:
     number: int
     added_ms: int
     worker: str
+    status: str | None = field(default=None, compare=False)
+    """The task's when it was taken; None for a task that does not exist."""
 
     @property
     def flight(self) -> str:
@@ -96,6 +99,7 @@ class Queues:
         """
         if not queues:
             return []
+        how = "" if note is None else "note" if not is_first else "new" if note.is_over else "repeat"
         flat: list[Any] = await self._connection.run(
             lambda _client: self._connection.script(
                 "claim",
@@ -119,15 +123,23 @@ class Queues:
                     order,
                     CURSOR_EXPIRY_MS,
                     HELD_EXPIRY_MS if holds_leases else 0,
-                    "" if note is None else "repeat" if is_first else "note",
+                    how,
                     note.stamp(now_ms) if note else "",
+                    *_TASK_KEY,
                     *queues,
                 ],
             )
         )
         return [
-            Claim(flat[i].decode(), flat[i + 1].decode(), int(flat[i + 2]), int(flat[i + 3]), worker)
-            for i in range(0, len(flat), 4)
+            Claim(
+                task.decode(),
+                queue.decode(),
+                int(number),
+                int(added_ms),
+                worker,
+                layout.decode(status) if status else None,
+            )
+            for task, queue, number, added_ms, status in zip(*[iter(flat)] * 5, strict=True)
         ]
 
     async def release(self, claim: Claim) -> Returned:
@@ -176,16 +188,10 @@ class Queues:
         """What waits in each queue, next first; at most `limit` of each. Two round trips."""
         end = -1 if limit is None else min(limit, MOST_ENTRIES) - 1
 
-        async def ranges(client: Any) -> list[list[bytes]]:
-            async with client.pipeline(transaction=False) as pipe:
-                for queue in queues:
-                    pipe.zrange(keys.queue(queue), 0, end)
-                answers: list[list[bytes]] = await pipe.execute()
-                return answers
-
         if not queues or (limit is not None and limit <= 0):
             return [[] for _ in queues]
-        waiting = await self._connection.run(ranges)
+        ranges: list[Command] = [("ZRANGE", keys.queue(queue), 0, end) for queue in queues]
+        waiting: list[list[bytes]] = await self._connection.run(lambda client: client.many(ranges))
         tasks = [task for queue in waiting for task in queue]
         if not tasks:
             return [[] for _ in queues]
@@ -200,14 +206,8 @@ class Queues:
     async def counts(self, queues: Sequence[str]) -> list[int]:
         """How many wait in each queue."""
 
-        async def cards(client: Any) -> list[int]:
-            async with client.pipeline(transaction=False) as pipe:
-                for queue in queues:
-                    pipe.zcard(keys.queue(queue))
-                answers: list[int] = await pipe.execute()
-                return answers
-
-        return await self._connection.run(cards) if queues else []
+        cards: list[Command] = [("ZCARD", keys.queue(queue)) for queue in queues]
+        return await self._connection.run(lambda client: client.many(cards)) if queues else []
 
     async def totals(self) -> tuple[int, int]:
         """How many tasks wait in any queue, and how many are in flight."""

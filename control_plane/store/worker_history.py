@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_plane.store import keys, samples
+from control_plane.store.batching import Command, words
 from control_plane.store.connection import Connection
 from control_plane.store.samples import HOUR_S, Sample, Stretch
 from control_plane.store.turns import Turns
@@ -116,18 +117,15 @@ class WorkerHistory:
         written = {name: packed for name, packed in written.items() if not _is_old(name, this_hour)}
         removed = [f"r{hour}" for hour in over] + [name for name in names if _is_old(name, this_hour)]
 
-        async def write(client: Any) -> None:
-            async with client.pipeline(transaction=True) as pipe:
-                if written:
-                    pipe.hset(hash_key, mapping=written)
-                if removed:
-                    pipe.hdel(hash_key, *removed)
-                if over:
-                    pipe.unlink(*(keys.worker_samples(key, hour) for hour in over))
-                await pipe.execute()
-
+        writes: list[Command] = []
+        if written:
+            writes.append(("HSET", hash_key, *words(written)))
+        if removed:
+            writes.append(("HDEL", hash_key, *removed))
+        if over:
+            writes.append(("UNLINK", *(keys.worker_samples(key, hour) for hour in over)))
         if written or removed:
-            await self._connection.run(write)
+            await self._connection.run(lambda client: client.many(writes, atomic=True))
 
     async def _names(self, key: str) -> list[str]:
         found: Any = await self._connection.run(lambda client: client.hkeys(keys.worker_history(key)))

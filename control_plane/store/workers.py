@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from control_plane.store import documents, keys, layout
+from control_plane.store.batching import Command, words
 from control_plane.store.connection import Connection
 
 KIND = "worker"
@@ -21,17 +22,14 @@ class Workers:
     async def put(self, id: str, values: Mapping[str, Any], *, deadline_ms: int) -> None:
         """Note what a worker said, beside what it said before, and until when it is alive. None removes a value."""
         fields = {name: layout.encode(value) for name, value in values.items() if value is not None}
-        removed = [name for name, value in values.items() if value is None]
-
-        async def write(client: Any) -> None:
-            async with client.pipeline(transaction=True) as pipe:
-                pipe.hset(keys.document(KIND, id), mapping={**fields, "id": layout.encode(id)})
-                if removed:
-                    pipe.hdel(keys.document(KIND, id), *removed)
-                pipe.zadd(keys.worker_deadlines(), {id: deadline_ms})
-                await pipe.execute()
-
-        await self._connection.run(write)
+        fields["id"] = layout.encode(id)
+        writes: list[Command] = [
+            ("HSET", keys.document(KIND, id), *words(fields)),
+            ("ZADD", keys.worker_deadlines(), deadline_ms, id),
+        ]
+        if removed := [name for name, value in values.items() if value is None]:
+            writes.append(("HDEL", keys.document(KIND, id), *removed))
+        await self._connection.run(lambda client: client.many(writes, atomic=True))
 
     async def get(self, id: str, now_ms: int) -> dict[str, Any] | None:
         """A living worker."""
@@ -52,15 +50,10 @@ class Workers:
     async def remove(self, ids: Sequence[str]) -> None:
         """Forget workers; unknown ones too."""
 
-        async def write(client: Any) -> None:
-            async with client.pipeline(transaction=True) as pipe:
-                for id in ids:
-                    pipe.delete(keys.document(KIND, id))
-                    pipe.zrem(keys.worker_deadlines(), id)
-                await pipe.execute()
-
         if ids:
-            await self._connection.run(write)
+            documents_of: Command = ("DEL", *(keys.document(KIND, id) for id in ids))
+            deadlines: Command = ("ZREM", keys.worker_deadlines(), *ids)
+            await self._connection.run(lambda client: client.many([documents_of, deadlines], atomic=True))
 
     async def _purge(self, now_ms: int) -> None:
         dead: Any = await self._connection.run(

@@ -7,9 +7,10 @@
 --   ARGV[5] "fair" = one queue after the other, from the cursor; "priority" = the first that has any
 --   ARGV[6] expiry of cursor, ms    ARGV[7] expiry of held, ms (0 = the worker holds no leases)
 --   ARGV[8] "" = no note; "note" = a repeat of the call will get what is taken here, while it is not started; "repeat" =
---   and this may be such a repeat. The note (task -> flight) lasts ARGV[2]
---   ARGV[9] the stamp of the note: its field @    ARGV[10...] queue ids, as KEYS[9...]
--- Returns a flat list: task, queue, claim, added-ms; task, ...
+--   and this may be such a repeat; "new" = and it is none, unless of this try itself. The note (task -> flight) lasts ARGV[2]
+--   ARGV[9] the stamp of the note: its field @    ARGV[10], ARGV[11] what stands before and after the id in a task's key:
+--   which tasks there will be is not known beforehand    ARGV[12...] queue ids, as KEYS[9...]
+-- Returns a flat list: task, queue, claim, added-ms, the leaf of its status ("" = there is no such task); task, ...
 
 local deadline = string.format("%.0f", ARGV[1] + ARGV[2])
 local taken = {}
@@ -25,10 +26,17 @@ local function give(task, queue, claim, added)
     redis.call("HSET", KEYS[8], "@", ARGV[9])
     redis.call("PEXPIRE", KEYS[8], ARGV[2])
   end
-  for _, word in ipairs({ task, queue, claim, added }) do taken[#taken + 1] = word end
+  local status = redis.call("HGET", ARGV[10] .. task .. ARGV[11], "status") or ""
+  for _, word in ipairs({ task, queue, claim, added, status }) do taken[#taken + 1] = word end
 end
 
-if ARGV[8] == "repeat" then
+local is_repeat = ARGV[8] == "repeat"
+if ARGV[8] == "new" then
+  -- The client had its answer. Only the lost try of this very call, before its connection to Redis broke, counts.
+  is_repeat = redis.call("HGET", KEYS[8], "@") == ARGV[9]
+  if not is_repeat then redis.call("UNLINK", KEYS[8]) end
+end
+if is_repeat then
   local before, again = redis.call("HGETALL", KEYS[8]), {}
   for i = 1, #before, 2 do
     local task, flight = before[i], before[i + 1]
@@ -50,16 +58,16 @@ local at, fair = 0, ARGV[5] == "fair"
 if fair then
   local last = redis.call("GET", KEYS[5])
   for i = 1, queues do
-    if ARGV[9 + i] == last then at = i end
+    if ARGV[11 + i] == last then at = i end
   end
 end
 
 local empty, most = 0, tonumber(ARGV[4])
-while #taken < most * 4 and empty < queues do
+while #taken < most * 5 and empty < queues do
   local i = at % queues + 1
   local popped = redis.call("ZPOPMIN", KEYS[8 + i])
   if popped[1] then
-    local task, queue = popped[1], ARGV[9 + i]
+    local task, queue = popped[1], ARGV[11 + i]
     local added = string.match(redis.call("HGET", KEYS[1], task) or "", " (%d+)$") or ARGV[1]
     local claim = redis.call("HINCRBY", KEYS[4], task, 1)
     redis.call("HDEL", KEYS[1], task)
