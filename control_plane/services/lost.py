@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from control_plane.services.status import Status
@@ -76,6 +76,11 @@ def judge(
     if silent_s > settings.stuck_after_s:
         return Verdict(Status.STOPPED, NON_RESPONSIVE, NON_RESPONSIVE)
     return None
+
+
+def silent_since(now: datetime, settings: Settings) -> datetime:
+    """Whoever has shown a sign of life since then cannot be lost, whatever it is judged by. Pure."""
+    return now - timedelta(seconds=min(settings.lost_after_s, settings.worker_timeout_s, settings.stuck_after_s))
 
 
 def retried(task: Mapping[str, Any], cause: str) -> Verdict | None:

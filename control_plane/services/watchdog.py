@@ -110,7 +110,7 @@ async def return_entries(ctx: Context, now_ms: int) -> None:
 
 async def end_lost_tasks(ctx: Context, now_ms: int, since_ms: int, signs: Signs) -> None:
     """End the running tasks that nobody answers for any more, or queue them again."""
-    ids = await listing.ids(ctx, "task", {"status": [Status.IN_PROGRESS.value], "search_hidden": True})
+    ids = await silent(ctx)
     signs.keep(set(ids))
     leases = await ctx.store.leases.until_ms(ids)
     for task in await ctx.store.get_many("task", ids, (*STATUS_PARTS, *lost.PARTS)):
@@ -130,6 +130,15 @@ async def end_lost_tasks(ctx: Context, now_ms: int, since_ms: int, signs: Signs)
             ctx.counters["lost_tasks"] += 1
             log.warning("nobody answers for a task", extra={"task": task["id"], "status": verdict.status})
             await _change(ctx, task, verdict)
+
+
+async def silent(ctx: Context) -> list[str]:
+    """The running tasks that have not reported lately, or ahead of now: the only ones that can be over."""
+    running = {"status": [Status.IN_PROGRESS.value], "search_hidden": True}
+    lately = [f">{lost.silent_since(ctx.now, ctx.settings).isoformat()}", f"<={ctx.now_iso}"]
+    reported = await listing.ids(ctx, "task", {**running, "_and_": {"fields": ["last_update"], "datetime": lately}})
+    alive = set(reported)
+    return [id for id in await listing.ids(ctx, "task", running) if id not in alive]
 
 
 async def _change(ctx: Context, task: dict[str, Any], verdict: Verdict) -> None:

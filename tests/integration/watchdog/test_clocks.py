@@ -133,3 +133,23 @@ async def test_a_script_that_reports_outlives_every_jump(watched: Watched) -> No
             await transaction.commit()
             await rounds(watched, 100)
         assert await watched.status("t") == "in_progress"
+
+
+async def test_a_round_reads_only_the_tasks_that_are_silent(watched: Watched) -> None:
+    await watched.running("silent")
+    await rounds(watched, 7_100)
+    for number in range(100):
+        await watched.running(f"reports {number}")
+    await rounds(watched, 5)  # the read model takes in what is new
+    before = await commands(watched)
+    await rounds(watched, 5)
+    assert await commands(watched) - before < 50
+    await rounds(watched, 100)
+    assert await watched.status("silent") == "stopped"
+    assert await watched.status("reports 0") == "in_progress"
+
+
+async def commands(watched: Watched) -> int:
+    """How many commands the store has answered."""
+    found = await watched.ctx.store.connection.run(lambda client: client.info("stats"))
+    return int(found["total_commands_processed"])
