@@ -9,6 +9,7 @@ from control_plane.schema.base import Request
 EventType = Literal["training_stats_scalar", "training_stats_vector", "training_debug_image", "plot", "log"]
 Key = Literal["iter", "timestamp", "iso_time"]
 Samples = Annotated[int, Meta(ge=1, le=6000)]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 BatchSize = Annotated[int, Meta(ge=1)]
 
 
@@ -157,6 +158,10 @@ class RawRequest(OwnerRequest, kw_only=True):
     batch_size: BatchSize = 10_000
     count_total: bool = False
     scroll_id: str | None = None
+    begin: Whole | None = None
+    """Ours: only points from this iteration (or time, ms since the epoch) on."""
+    end: Whole | None = None
+    """Ours: only points up to this iteration (or time)."""
 
 
 class MetricDataRequest(OwnerRequest, kw_only=True):

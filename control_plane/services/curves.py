@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from control_plane.schema.events import Key
-from control_plane.store.series import Series
 
 if TYPE_CHECKING:
     from control_plane.store.points import Pieces
@@ -41,15 +39,32 @@ def curve(series: Pieces, key: Key, samples: int, *, extremes: bool = False) -> 
     return {"x": xs, "y": ys, **({"min": lows, "max": highs} if extremes else {})}
 
 
-def axis(series: Series, key: Key) -> tuple[Sequence[int], Sequence[float]]:
-    """(x, y) of every point of a curve, x ascending."""
-    first = 1 if series.steps[:1] == [SINGLE_VALUE_STEP] else 0  # steps ascend: it can only be the first one
-    xs = series.steps[first:] if key == "iter" else series.times_ms[first:]
-    ys = series.values[first:]
-    if key == "iter" or all(map(operator.le, xs, xs[1:])):  # as nearly always
-        return xs, ys
-    order = sorted(range(len(xs)), key=xs.__getitem__)
-    return [xs[i] for i in order], [ys[i] for i in order]
+@dataclass(frozen=True)
+class Stretch:
+    """Points of a curve along an axis, x ascending, and how many there are in all."""
+
+    xs: list[int]
+    ys: list[float]
+    total: int
+
+
+def stretch(
+    series: Pieces, key: Key, after: int | None, size: int, *, begin: int | None = None, end: int | None = None
+) -> Stretch:
+    """All points at one x and at least `size` above it.
+
+    Args:
+        after: this x; None: the first points.
+        begin, end: only points from and up to these x.
+    """
+    points = series.from_step(SINGLE_VALUE_STEP + 1)
+    whole = (points if key == "iter" else points.by_time()).joined()
+    xs, ys = whole.steps if key == "iter" else whole.times_ms, whole.values
+    first = 0 if begin is None else int(xs.searchsorted(begin))
+    last = len(xs) if end is None else int(xs.searchsorted(end, "right"))
+    low = first if after is None else max(first, int(xs.searchsorted(after)))
+    high = min(last, (low if after is None else max(low, int(xs.searchsorted(after, "right")))) + size)
+    return Stretch(xs[low:high].tolist(), ys[low:high].tolist(), max(0, last - first))
 
 
 def iso_time(at_ms: int) -> str:

@@ -16,7 +16,7 @@ from control_plane.schema.events import (
 )
 from control_plane.services import series_pages
 from control_plane.services.context import Context
-from control_plane.services.curves import SINGLE_VALUE_STEP, axis, curve, iso_time
+from control_plane.services.curves import SINGLE_VALUE_STEP, curve, iso_time, stretch
 from control_plane.services.events_read import (
     MOST_A_PAGE,
     bad_scroll,
@@ -73,27 +73,31 @@ async def _curves(
 async def scalar_metrics_iter_raw(ctx: Context, request: RawRequest) -> dict[str, Any]:
     """Every point of a metric's series, by x and then by variant; the scroll id names the last one."""
     await require_owners(ctx, [request.task], request.model_events)
-    after = _position(request.scroll_id)
-    found = await ctx.store.events.scalars(request.task, wanted([request.metric]))
-    along = {variant: axis(series, request.key) for (_, variant), series in found.items()}
-    xs = {variant: x for variant, (x, _) in along.items()}
-    page = series_pages.page(xs, after, min(request.batch_size, MOST_RAW_POINTS))
+    after, size = _position(request.scroll_id), min(request.batch_size, MOST_RAW_POINTS)
+    x = after[0] if after is not None else None
+    found = await ctx.store.events.each(
+        request.task,
+        wanted([request.metric]),
+        lambda series: stretch(series, request.key, x, size, begin=request.begin, end=request.end),
+    )
+    along = {variant: points for (_, variant), points in found.items()}
+    page = series_pages.page({variant: points.xs for variant, points in along.items()}, after, size)
     name = "iter" if request.key == "iter" else "timestamp"
     variants: dict[str, dict[str, list[Any]]] = {}
     turns = Turns()
     for variant, (low, high) in page.items():
-        shown: list[Any] = list(along[variant][0][low:high])
+        shown: list[Any] = along[variant].xs[low:high]
         if request.key == "iso_time":
-            for i, x in enumerate(shown):
-                shown[i] = iso_time(x)
+            for i, at_ms in enumerate(shown):
+                shown[i] = iso_time(at_ms)
                 await turns.rest()
-        variants[variant] = {name: shown, "y": list(along[variant][1][low:high])}
+        variants[variant] = {name: shown, "y": along[variant].ys[low:high]}
         await turns.rest()
     return {
         "variants": variants,
         "returned": sum(high - low for low, high in page.values()),
-        "total": sum(map(len, xs.values())) if request.count_total else None,
-        "scroll_id": _scroll_id(xs, page, request.scroll_id),
+        "total": sum(points.total for points in along.values()) if request.count_total else None,
+        "scroll_id": _scroll_id({variant: points.xs for variant, points in along.items()}, page, request.scroll_id),
     }
 
 
@@ -104,7 +108,7 @@ def _position(scroll_id: str | None) -> Position | None:
         position: Position | None = _decode_position(scroll_id)
     except (msgspec.DecodeError, RecursionError):
         raise bad_scroll(scroll_id) from None
-    if position is not None and position[2] < 0:
+    if position is not None and (position[2] < 0 or not -(2**63) <= position[0] < 2**63):
         raise bad_scroll(scroll_id)
     return position
 
@@ -123,10 +127,14 @@ async def get_scalar_metric_data(ctx: Context, request: MetricDataRequest) -> di
     xs = {variant: series.steps for (_, variant), series in found.items()}
     total = sum(map(len, xs.values()))
     page = series_pages.page(xs, after, total if request.no_scroll else MOST_A_PAGE)
+    names = {(request.metric, variant) for variant in page}
+    workers = await ctx.store.events.workers(request.task, names) if names else {}
     events, turns = [], Turns()
     for variant, (low, high) in page.items():
+        name = (request.metric, variant)
+        who = workers[name].of(xs[variant][low:high]) if name in workers else [""] * (high - low)
         for i in range(low, high):
-            events.append(scalar_event(request.task, request.metric, variant, found[request.metric, variant], i))
+            events.append(scalar_event(request.task, *name, found[name], i, who[i - low]))
             await turns.rest()
     events.sort(key=lambda event: (event["iter"], event["variant"]))
     scroll_id = None if request.no_scroll else _scroll_id(xs, page, request.scroll_id)

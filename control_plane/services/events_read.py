@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from control_plane.schema.events import (
     EventsRequest,
@@ -24,9 +24,13 @@ from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, unknown_model, unknown_task
 from control_plane.services.event_batches import FAMILY_OF, TYPE_OF
 from control_plane.services.registry import endpoint
+from control_plane.services.series_pages import Span
 from control_plane.store.blocks import FAMILIES, Family, Record
 from control_plane.store.series import Series
 from control_plane.store.turns import Turns
+
+if TYPE_CHECKING:
+    from control_plane.store.point_workers import Workers
 
 MOST_A_PAGE = 10_000
 """The largest batch of events; a page may still exceed it, as it holds all events of its last iteration."""
@@ -39,22 +43,28 @@ Wanted = set[tuple[str, str | None]] | None
 async def get_task_events(ctx: Context, request: EventsRequest) -> dict[str, Any]:
     """Raw events by iteration. A page holds every event of its last iteration; the scroll id names that iteration."""
     await require_owners(ctx, [request.task], request.model_events)
-    after = scroll_position(request.scroll_id)
+    after, size = scroll_position(request.scroll_id), min(request.batch_size, MOST_A_PAGE)
     families: tuple[Family, ...] = (FAMILY_OF[request.event_type],) if request.event_type else FAMILIES
-    sources = await _sources(ctx, request.task, families, wanted(request.metrics))
+    sources = await _sources(ctx, request, families, after, size)
     steps = [source.steps for source in sources]
     descending = request.order == "desc"
-    spans = series_pages.spans(steps, after, min(request.batch_size, MOST_A_PAGE), descending=descending)
+    spans = series_pages.spans(steps, after, size, descending=descending)
     events, turns = list[dict[str, Any]](), Turns()
+    workers = await _workers(ctx, request.task, sources, spans)
     for source, (low, high) in zip(sources, spans, strict=True):
+        known = workers.get(source.series) if source.series is not None else None
+        who = known.of(source.steps[low:high]) if known is not None else None
         for place in range(low, high):
-            events.append(source.shown(place))
+            shown = source.shown(place)
+            if who is not None:
+                shown["worker"] = who[place - low]
+            events.append(shown)
             await turns.rest()
     events.sort(key=lambda event: event["iter"], reverse=descending)
     return {
         "events": events,
         "returned": len(events),
-        "total": sum(map(len, steps)) if request.count_total else None,
+        "total": sum(source.total for source in sources) if request.count_total else None,
         "scroll_id": f"after:{events[-1]['iter']}" if events else request.scroll_id or "after:",
     }
 
@@ -65,19 +75,42 @@ class _Source:
 
     steps: Sequence[int]
     shown: Callable[[int], dict[str, Any]]
+    total: int
+    """How many there are: of scalars, only those that a page may need are here."""
+    series: tuple[str, str] | None = None
+    """Metric and variant of scalars."""
 
 
-async def _sources(ctx: Context, owner: str, families: Iterable[Family], some: Wanted) -> list[_Source]:
+async def _sources(
+    ctx: Context, request: EventsRequest, families: Iterable[Family], after: int | None, size: int
+) -> list[_Source]:
+    owner, some, descending = request.task, wanted(request.metrics), request.order == "desc"
     sources = []
     for family in families:
         if family == "scalar":
-            for (metric, variant), series in (await ctx.store.events.scalars(owner, some)).items():
-                sources.append(_Source(series.steps, partial(scalar_event, owner, metric, variant, series)))
+            found = await ctx.store.events.each(
+                owner, some, lambda series: (series.page(after, size, descending=descending), len(series))
+            )
+            for name, (series, total) in found.items():
+                sources.append(_Source(series.steps, partial(scalar_event, owner, *name, series), total, name))
         else:
-            found = await _records(ctx, owner, family)
-            records = sorted(of_metrics(found, some), key=lambda record: record.iteration)
-            sources.append(_Source([record.iteration for record in records], _showing(owner, family, records)))
+            of_family = await _records(ctx, owner, family)
+            records = sorted(of_metrics(of_family, some), key=lambda record: record.iteration)
+            steps = [record.iteration for record in records]
+            sources.append(_Source(steps, _showing(owner, family, records), len(records)))
     return sources
+
+
+async def _workers(
+    ctx: Context, owner: str, sources: Sequence[_Source], spans: Sequence[Span]
+) -> "dict[tuple[str, str], Workers]":
+    """Who reported the scalars of a page, by series."""
+    names = {
+        source.series
+        for source, (low, high) in zip(sources, spans, strict=True)
+        if source.series is not None and low < high
+    }
+    return await ctx.store.events.workers(owner, names) if names else {}
 
 
 def _showing(owner: str, family: Family, records: Sequence[Record]) -> Callable[[int], dict[str, Any]]:
@@ -202,7 +235,7 @@ def iso(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="microseconds")
 
 
-def scalar_event(owner: str, metric: str, variant: str, series: Series, place: int) -> dict[str, Any]:
+def scalar_event(owner: str, metric: str, variant: str, series: Series, place: int, worker: str = "") -> dict[str, Any]:
     """One point as the API answers it."""
     return {
         "type": TYPE_OF["scalar"],
@@ -212,6 +245,7 @@ def scalar_event(owner: str, metric: str, variant: str, series: Series, place: i
         "iter": series.steps[place],
         "metric": metric,
         "variant": variant,
+        "worker": worker,
         "value": series.values[place],
     }
 

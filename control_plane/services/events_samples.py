@@ -1,5 +1,6 @@
 """Debug images and plots by iteration: pages of several tasks, and one sample after the other."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from control_plane.schema.events import (
@@ -42,7 +43,7 @@ async def _samples(ctx: Context, request: SamplesRequest, family: Sampled) -> di
     for task, asked in by_task.items():
         some = None if any(one.metric is None for one in asked) else wanted(asked)
         by_iteration: dict[int, list[dict[str, Any]]] = {}
-        for record in of_metrics(await ctx.store.events.records(task, family), some):
+        for record in of_metrics(await _records(ctx, task, family), some):
             by_iteration.setdefault(record.iteration, []).append(event(task, family, record))
         steps = next_steps(by_iteration, windows.get(task), request.iters, earlier=request.navigate_earlier)
         if steps:
@@ -107,10 +108,28 @@ async def _next(ctx: Context, request: NextSampleRequest, family: Sampled) -> di
 async def _units(ctx: Context, task: str, family: Sampled) -> dict[Unit, list[Record]]:
     """What is shown at a time: one image, or all plots of a metric at an iteration."""
     units: dict[Unit, list[Record]] = {}
-    for record in await ctx.store.events.records(task, family):
+    for record in await _records(ctx, task, family):
         variant = record.variant if family == "image" else ""
         units.setdefault((record.iteration, record.metric, variant), []).append(record)
     return units
+
+
+async def _records(ctx: Context, task: str, family: Sampled) -> list[Record]:
+    records = await ctx.store.events.records(task, family)
+    return still_there(records) if family == "image" else records
+
+
+def still_there(images: Sequence[Record]) -> list[Record]:
+    """Without those whose file shows a later iteration now: SDKs keep so many files a series, and begin again."""
+    newest: dict[tuple[str, str, str], int] = {}
+    for image in images:
+        name = (image.metric, image.variant, image.text)
+        newest[name] = max(image.iteration, newest.get(name, image.iteration))
+    return [
+        image
+        for image in images
+        if not image.text or image.iteration == newest[image.metric, image.variant, image.text]
+    ]
 
 
 def _cursor(scroll_id: str | None, task: str) -> Cursor:

@@ -20,6 +20,7 @@ from control_plane.store.series import Series
 from control_plane.store.turns import Turns
 
 if TYPE_CHECKING:
+    from control_plane.store.point_workers import Workers
     from control_plane.store.points import Merge, Pieces
     from control_plane.store.segments.format import ChunkPlace
     from control_plane.store.segments.reader import SegmentReader
@@ -94,7 +95,7 @@ class EventReads:
             for footer in await (await self._reader()).footers(owner, snapshot.state.generation, entries):
                 for place in footer.series:
                     name = (place.metric, place.variant)
-                    if wanted is None or name in wanted or (place.metric, None) in wanted:
+                    if _is_wanted(*name, wanted):
                         sizes[name] += place.count
         turns = asyncio.Semaphore(GROUPS_AT_ONCE)
 
@@ -136,6 +137,35 @@ class EventReads:
             wanted: (metric, variant) pairs, variant None = all of the metric; None = every series.
         """
         return await self.each(owner, wanted, lambda pieces: pieces.joined().lists())
+
+    async def workers(self, owner: str, wanted: Names) -> dict[tuple[str, str], Workers]:
+        """Who reported the points of some series."""
+        return await self._again_when_swapped(lambda: self._workers(owner, wanted))
+
+    async def _workers(self, owner: str, wanted: Names) -> dict[tuple[str, str], Workers]:
+        snapshot = await index.snapshot(self._connection, owner, ("scalar",))
+        entries = with_family(snapshot, "scalar")
+        await load_numpy()
+        from control_plane.store.point_workers import Workers
+
+        found: dict[tuple[str, str], Workers] = {}
+        footers = await (await self._reader()).footers(owner, snapshot.state.generation, entries) if entries else []
+        for place in (place for footer in footers for place in footer.series):
+            if _is_wanted(place.metric, place.variant, wanted):
+                for count, worker in place.workers:
+                    found.setdefault((place.metric, place.variant), Workers()).add(worker, count)
+        turns = Turns()
+        for _, block in snapshot.blocks["scalar"]:
+            points = unpack_points(block)
+            if _is_wanted(points.metric, points.variant, wanted):
+                found.setdefault((points.metric, points.variant), Workers()).add(points.worker, len(points))
+            await turns.rest()
+        several = [name for name, workers in found.items() if workers.are_several]
+        if several:
+            merges = await self._sealed(owner, snapshot, entries, several, with_times=False) if entries else {}
+            for name, merge in (await _with_live(merges, snapshot, several)).items():
+                found[name].steps = merge.written().steps
+        return found
 
     async def records(self, owner: str, family: str) -> list[Record]:
         """Plots, images or vectors, overwritten ones left out, in the order they came."""
@@ -272,10 +302,14 @@ async def _with_live(
     for _, block in snapshot.blocks["scalar"]:
         points = unpack_points(block)
         name = (points.metric, points.variant)
-        if wanted is None or name in wanted or (points.metric, None) in wanted:
+        if _is_wanted(*name, wanted):
             merges.setdefault(name, Merge()).add_block(points)
         await turns.rest()
     return merges
+
+
+def _is_wanted(metric: str, variant: str, wanted: Names | None) -> bool:
+    return wanted is None or (metric, variant) in wanted or (metric, None) in wanted
 
 
 def _groups(sizes: Mapping[tuple[str, str], int]) -> list[list[tuple[str, str]]]:

@@ -41,6 +41,10 @@ class SeriesArrays:
         """The same as lists of Python's numbers."""
         return Series(self.steps.tolist(), self.times_ms.tolist(), self.values.tolist())
 
+    def part(self, low: int, high: int) -> Series:
+        """Those from one place up to another, as lists."""
+        return SeriesArrays(self.steps[low:high], self.times_ms[low:high], self.values[low:high]).lists()
+
     def from_step(self, least: int) -> SeriesArrays:
         """Those of this iteration and above."""
         first = int(np.searchsorted(self.steps, least))
@@ -71,6 +75,15 @@ class Pieces:
         if not self.pieces or self.pieces[0].steps[0] >= least:
             return self
         return Pieces([one for one in (piece.from_step(least) for piece in self.pieces) if len(one)])
+
+    def page(self, after: int | None, size: int, *, descending: bool) -> Series:
+        """The `size` points next above an iteration, or (`descending`) below it; None: from the end there is."""
+        whole = self.joined()
+        if descending:
+            high = len(whole) if after is None else int(np.searchsorted(whole.steps, after))
+            return whole.part(max(0, high - size), high)
+        low = 0 if after is None else int(np.searchsorted(whole.steps, after, "right"))
+        return whole.part(low, low + size)
 
     def by_time(self) -> Pieces:
         """In the order of their times; of equal ones by iteration."""

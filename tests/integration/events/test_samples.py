@@ -164,3 +164,15 @@ def test_the_same_image_reported_again_replaces_the_older(server: RunningServer,
 
 def test_clearing_a_scroll_is_no_error(server: RunningServer) -> None:
     assert server.call("events.clear_scroll", {"scroll_id": "after:5"}) == {}
+
+
+def test_an_image_whose_file_shows_a_later_one_is_history(server: RunningServer, task: str) -> None:
+    # An SDK that keeps 4 files of a series, as long as it likes.
+    send(server, *(image(task, step, "m", "v", url=f"http://files/{step % 4}.png") for step in range(10)))
+    body = {"metrics": [{"task": task, "metric": "m"}], "iters": 50}
+    (found,) = server.call("events.debug_images", body)["metrics"]
+    assert [one["iter"] for one in found["iterations"]] == [9, 8, 7, 6]
+    first = server.call("events.get_debug_image_sample", {"task": task, "metric": "m", "variant": "v"})
+    assert (first["min_iteration"], first["max_iteration"]) == (6, 9)
+    raw = {"task": task, "event_type": "training_debug_image", "batch_size": 100}
+    assert server.call("events.get_task_events", raw)["total"] == 10

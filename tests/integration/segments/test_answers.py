@@ -26,6 +26,11 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("events.scalar_metrics_iter_histogram", {"key": "iso_time"}),
     ("events.scalar_metrics_iter_histogram", {"metrics": [{"metric": "loss", "variants": ["train"]}]}),
     ("events.scalar_metrics_iter_raw", {"metric": {"metric": "loss"}, "batch_size": 40, "count_total": True}),
+    ("events.scalar_metrics_iter_raw", {"metric": {"metric": "loss"}, "batch_size": 9, "begin": 3, "end": 150}),
+    (
+        "events.scalar_metrics_iter_raw",
+        {"metric": {"metric": "loss"}, "key": "timestamp", "begin": 1_700_000_000_100, "count_total": True},
+    ),
     ("events.get_scalar_metric_data", {"metric": "loss", "no_scroll": True}),
     ("events.get_scalar_metrics_and_variants", {}),
     ("events.get_task_latest_scalar_values", {}),
@@ -63,7 +68,7 @@ def first_half(task: str) -> list[dict[str, Any]]:
 
 def second_half(task: str) -> list[dict[str, Any]]:
     """More of the same, late points and overwritten ones among them."""
-    events = [scalar(task, step, -1.5, ("loss", "train")) for step in (3, 4, 297, 300, 303)]
+    events = [scalar(task, step, -1.5, ("loss", "train"), worker="second") for step in (3, 4, 297, 300, 303)]
     events += [scalar(task, step, 2.5, ("new", "series")) for step in range(20)]
     events += [plot(task, 3, "chart", "a", plot_str=json.dumps({"data": ["again"]})), plot(task, 9, "chart", "c")]
     events += [image(task, 5, "pictures", "a", url="http://files/again.png")]
