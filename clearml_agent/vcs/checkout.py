@@ -81,6 +81,9 @@ async def checkout(
             reason="no script",
         )
     remove_tree(directory)
+    if not settings.is_cached:  # beside the code, which borrows its objects: it goes when the run goes
+        cache = directory.with_name(f"{directory.name}.mirrors")
+        remove_tree(cache)
     work = _Work(settings, cache, environ, log)
     if repository:
         address = read_address(repository, settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,6 +24,9 @@ from clearml_agent.vcs.git import Failure, Git, GitError, explain
 from clearml_agent.vcs.settings import GitSettings
 
 REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+REQUESTS = ("refs/pull/*/head", "refs/merge-requests/*/head", "refs/pull-requests/*/from")
+"""Where hosts (GitHub, Gitea; GitLab; Bitbucket) keep the commits of proposed changes, which no branch need reach."""
+REQUEST = re.compile(r"(?:refs/)?((?:pull|merge-requests|pull-requests)/\d+/(?:head|merge|from))")
 MOST_PACKS = 40
 
 
@@ -44,7 +48,15 @@ class Wish(msgspec.Struct, frozen=True):
             return self.commit
         if self.tag:
             return f"refs/tags/{self.tag}"
+        if request := self.request:
+            return f"refs/clearml/{request}"
         return f"refs/heads/{self.branch.removeprefix('origin/')}" if self.branch else "HEAD"
+
+    @property
+    def request(self) -> str:
+        """`pull/12/head` of a wish for the state of a proposed change, else ""."""
+        match = REQUEST.fullmatch(self.branch)
+        return match[1] if match else ""
 
     def __str__(self) -> str:
         if self.commit:
@@ -79,8 +91,9 @@ class Mirror:
                     if found := await self._resolve(wish):
                         yield found
                         return
-            async with self._locked(shared=False):
-                await self._refresh(wish, distrust=distrust)
+            if not self.settings.is_offline:
+                async with self._locked(shared=False):
+                    await self._refresh(wish, distrust=distrust)
             async with self._locked(shared=True):
                 if found := await self._resolve(wish):
                     yield found
@@ -111,6 +124,7 @@ class Mirror:
             self._discard("it is damaged")
         if not self.path.is_dir():
             await self._clone()
+            await self._fetch_request(wish)
         elif not (wish.is_fixed and await self._resolve(wish)):
             await self._fetch_or_clone(wish)
         if wish.is_fixed and not await self._resolve(wish):
@@ -122,6 +136,7 @@ class Mirror:
     async def _fetch_or_clone(self, wish: Wish) -> None:
         try:
             await self._fetch(*REFSPECS, "--prune")
+            await self._fetch_request(wish)
             if wish.revision == "HEAD":
                 await self._follow_default()
         except GitError as error:
@@ -139,7 +154,7 @@ class Mirror:
     async def _fetch(self, *arguments: str) -> None:
         self.git.log(f"Fetching {self.address.url}")
         await self.git(
-            *("-c", "fetch.unpackLimit=1", "fetch", "--quiet", "--force", "--no-auto-gc", "--no-write-fetch-head"),
+            *("-c", "fetch.unpackLimit=1", "fetch", self._loudness, "--force", "--no-auto-gc", "--no-write-fetch-head"),
             *self.settings.fetch_args,
             "origin",
             *arguments,
@@ -150,11 +165,19 @@ class Mirror:
         await self._tidy()
 
     async def _fetch_commit(self, commit: str) -> None:
-        """Ask for a commit that no branch or tag reaches any more; hosts that keep it may still give it."""
-        if len(commit) not in (40, 64):
-            return
-        with contextlib.suppress(GitError):  # the host does not have it, or does not give it: then it is not found
-            await self._fetch(f"+{commit}:refs/clearml/{commit}")
+        """Ask for a commit that no branch or tag reaches: by its id, else as part of some proposed change."""
+        if len(commit) in (40, 64):
+            with contextlib.suppress(GitError):  # the host does not have it, or does not give it
+                await self._fetch(f"+{commit}:refs/clearml/{commit}")
+                return
+        with contextlib.suppress(GitError):  # then it is not found
+            await self._fetch(*(f"+{ref}:{ref.replace('refs/', 'refs/clearml/', 1)}" for ref in REQUESTS))
+
+    async def _fetch_request(self, wish: Wish) -> None:
+        """Bring the state of a proposed change, where that is the wish."""
+        if wish.request and not wish.commit and not wish.tag:
+            with contextlib.suppress(GitError):  # there is none: it is not found
+                await self._fetch(f"+refs/{wish.request}:refs/clearml/{wish.request}")
 
     async def _follow_default(self) -> None:
         """Point HEAD where the host's points now."""
@@ -174,7 +197,7 @@ class Mirror:
             git = Git({**git.environment, "GIT_PROTOCOL_FROM_USER": "0"}, git.log)
         try:
             await git(
-                *("clone", "--bare", "--quiet", "--", self.address.url, str(new)),
+                *("clone", "--bare", self._loudness, "--", self.address.url, str(new)),
                 cwd=self.path.parent,
                 timeout_s=self.settings.transfer_s,
                 quiet=False,
@@ -198,6 +221,10 @@ class Mirror:
         await self.git("pack-refs", "--all", cwd=self.path)
         if sum(1 for _ in (self.path / "objects" / "pack").glob("*.pack")) > MOST_PACKS:
             await self.git("repack", "-a", "-d", "-k", "--quiet", cwd=self.path, timeout_s=self.settings.transfer_s)
+
+    @property
+    def _loudness(self) -> str:
+        return "--progress" if self.settings.is_verbose else "--quiet"
 
     def _is_repository(self) -> bool:
         return all((self.path / name).exists() for name in ("HEAD", "config", "objects", "refs"))
@@ -237,7 +264,9 @@ class Mirror:
         return self.path.parent / f".{kind}-{self.address.key}-{uuid.uuid4().hex[:8]}"
 
     def _not_found(self, wish: Wish) -> CheckoutFailed:
-        if wish.commit:
+        if self.settings.is_offline:
+            advice = "The agent runs in standalone mode and asks no host: start it once without, or fill the mirror"
+        elif wish.commit:
             advice = (
                 "Was it pushed? Run `git push` in the repository where the task was recorded, then enqueue it again"
             )

@@ -35,6 +35,9 @@ class GitSettings(msgspec.Struct, frozen=True):
     credentials: the first that fits an address is used.
     translate_ssh: ssh addresses of a host with credentials become `https_scheme` ones.
     force_ssh: https addresses (of `ssh_host`, or any when empty) become ssh ones.
+    is_cached: mirrors are kept for the next task; otherwise every task clones for itself.
+    is_offline: ask no host for anything: what the mirrors lack is not to be had.
+    is_verbose: git's own progress goes to the console.
     lock_s, transfer_s: longest wait for another task's clone, and for one clone or fetch.
     """
 
@@ -47,6 +50,9 @@ class GitSettings(msgspec.Struct, frozen=True):
     ssh_host: str = ""
     fetch_args: tuple[str, ...] = ()
     clone_on_fetch_failure: bool = False
+    is_cached: bool = True
+    is_offline: bool = False
+    is_verbose: bool = False
     lock_s: float = 3600.0
     transfer_s: float = 3600.0
 
@@ -74,13 +80,20 @@ class GitSettings(msgspec.Struct, frozen=True):
         return cls(
             credentials=tuple(found),
             translate_ssh=as_flag(get("agent.translate_ssh", True), True),
-            https_scheme=str(get("agent.translate_ssl_replacement_scheme", "https")),
+            https_scheme=str(
+                read("AGENT_SSH_URL_REPLACEMENT_SCHEME", environ)
+                or get("agent.translate_ssl_replacement_scheme", None)
+                or "https"
+            ),
             force_ssh=as_flag(get("agent.force_git_ssh_protocol", False), False),
             ssh_port=int(port) if port else None,
-            ssh_user=str(get("agent.force_git_ssh_user", "git")),
+            ssh_user=str(get("agent.force_git_ssh_user", None) or "git"),
             ssh_host=host,
             fetch_args=_extra_fetch_args(get("agent.git_fetch_args", ())),
             clone_on_fetch_failure=as_flag(get("agent.vcs_cache.clone_on_pull_fail", False), False),
+            is_cached=as_flag(get("agent.vcs_cache.enabled", True), True),
+            is_offline=as_flag(get("agent.standalone_mode", False), False),
+            is_verbose=read_flag("AGENT_GIT_CLONE_VERBOSE", False, environ),
         )
 
 

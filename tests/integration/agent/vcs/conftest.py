@@ -91,13 +91,17 @@ def work(tmp_path: Path) -> Work:
 
 
 class GitHost:
-    """A git server over HTTP (git's own http-backend) that answers 401 without the right password."""
+    """A git server over HTTP (git's own http-backend) that answers 401 without the right password.
+
+    is_old: it speaks git's first protocol, and gives no commit by its id that no reference names.
+    """
 
     def __init__(self, root: Path) -> None:
         self.authorizations: list[str] = []
         self.arrived, self.gate = threading.Event(), threading.Event()
         self.gate.set()
         self.redirect = ""
+        self.is_old = False
         self.on_request: Callable[[], object] = lambda: None
         self.accepted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         host = self
@@ -128,6 +132,7 @@ class GitHost:
                     self.end_headers()
                     return
                 path, _, query = self.path.partition("?")
+                path = "/" + path.partition("://")[2].partition("/")[2] if "://" in path else path  # asked as a proxy
                 done = subprocess.run(
                     ["git", "http-backend"],
                     input=body,
@@ -145,7 +150,7 @@ class GitHost:
                         "REQUEST_METHOD": self.command,
                         "CONTENT_TYPE": self.headers.get("Content-Type") or "",
                         "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding") or "",
-                        "GIT_PROTOCOL": self.headers.get("Git-Protocol") or "",
+                        "GIT_PROTOCOL": "" if host.is_old else self.headers.get("Git-Protocol") or "",
                     },
                 )
                 head, _, answer = done.stdout.partition(b"\r\n\r\n")
