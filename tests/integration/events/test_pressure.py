@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ import pytest
 
 from tests.conftest import ApiFailure, RunningServer, running_server
 
-from .reports import BEGAN_MS, new_task, plot, scalar, send
+from .reports import BEGAN_MS, line, new_task, plot, scalar, send
 
 pytestmark = [pytest.mark.one_server, pytest.mark.embedded]
 
@@ -205,3 +207,41 @@ def test_a_batch_that_was_answered_holds_no_place(server: RunningServer, call: A
     task = new_task(server)
     assert call("events.add", {**scalar(task, 1, 1.0), "timestamp": BEGAN_MS})["added"] == 1
     assert gauge(server, "batches_in_flight") == 0
+
+
+def begun_batch(server: RunningServer, token: str, size: int) -> socket.socket:
+    """A batch of `size` bytes whose body has not come yet."""
+    parts = urllib.parse.urlsplit(server.api)
+    connection = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=WAIT_S)
+    head = f"POST /events.add_batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+    connection.sendall(f"{head}Content-Type: application/json-lines\r\nContent-Length: {size}\r\n\r\n".encode())
+    return connection
+
+
+def in_flight(server: RunningServer, count: int) -> None:
+    """Wait until so many batches are on their way."""
+    deadline = time.monotonic() + WAIT_S
+    while gauge(server, "batches_in_flight") != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # another process reads them: there is no event to wait for
+
+
+def test_more_bytes_than_two_bodies_are_not_on_their_way_at_once(own_server: RunningServer) -> None:
+    server, limit = own_server, 256 << 20
+    task, token = new_task(server), server.login()
+    with begun_batch(server, token, limit - 1000) as first, begun_batch(server, token, limit) as second:
+        first.sendall(b'{"type": "log"')
+        in_flight(server, 2)
+        assert send(server, scalar(task, 1, 1.0))["added"] == 1, "there is room for this one"
+        with pytest.raises(ApiFailure) as refused:
+            send(server, line(task, 1, "x" * 2000))
+        assert (refused.value.code, refused.value.subcode) == (429, 194)
+        assert "2 batches with 512 MiB are on their way" in refused.value.message
+        assert refused.value.answer["meta"]["error_data"]["retry_after_s"] >= 1
+        # What is no report is served, and who hangs up gives its place back.
+        assert server.call("tasks.enqueue", {"task": task, "queue_name": "default"})["queued"] == 1
+        second.close()
+        in_flight(server, 1)
+        assert send(server, line(task, 1, "x" * 2000))["added"] == 1
+    in_flight(server, 0)
+    assert server.call("events.get_task_log", {"task": task})["total"] == 1
