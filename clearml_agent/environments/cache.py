@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from clearml_agent.environments import layout
+from clearml_agent.environments.explain import NOT_REUSED, why_not_reused
 from clearml_agent.environments.installer import Installer
 from clearml_agent.environments.layout import Entry, Record
 from clearml_agent.environments.recipes import SITE, Want
@@ -57,6 +58,8 @@ class Cache:
                 if entry is not None:  # another agent built it while this one waited
                     entry.take(thin)
                     return entry, True
+                for reason in await asyncio.to_thread(why_not_reused, self.directory, want.facts, kind=want.kind):
+                    self.log(f"{NOT_REUSED}{reason}")
                 entry = await self._renewed(want)
                 entry.take(thin)
         except LockTimeout as error:

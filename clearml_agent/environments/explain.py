@@ -28,6 +28,9 @@ WORDS = {
     "machine": "the machine",
 }
 
+NOT_REUSED = "Not reused: "
+"""Begins the console lines that say so; `clearml-agent explain` looks for them."""
+
 
 class Difference(msgspec.Struct, frozen=True):
     """One fact that differs. fact: `interpreter.version`; kept, wanted: its values, None where there is none."""
