@@ -54,6 +54,7 @@ class RedisConnection(Connection):
         super().__init__(settings)
         self.url, self._environ = url, environ
         self.counters: Counter[str] = Counter()
+        self.uses_owner_tokens = False
         self._away_since: float | None = None
 
     @property
@@ -148,8 +149,9 @@ class RedisApi(Api):
         *,
         owner: RedisApi | None = None,
         on_token: Callable[[str], None] | None = None,
+        new_token: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
-        super().__init__(connection, settings, on_token=on_token)
+        super().__init__(connection, settings, on_token=on_token, new_token=new_token)
         self.redis, self._owner = connection, owner
 
     def for_claim(
@@ -161,7 +163,7 @@ class RedisApi(Api):
     ) -> RedisApi:
         """The same connection with the rights of a claim, whose token may not be signed yet."""
         settings = super().for_claim(token).settings
-        return RedisApi(self.redis, settings, owner=self._owner or self, on_token=on_token)
+        return RedisApi(self.redis, settings, owner=self._owner or self, on_token=on_token, new_token=new_token)
 
     async def call(
         self,
@@ -183,6 +185,9 @@ class RedisApi(Api):
             )
         from control_plane.store.errors import StoreUnavailable
 
+        if endpoint == HANDS_OUT and isinstance(body, Mapping) and body.get("use_owner_token"):
+            self.redis.uses_owner_tokens = True  # a server signs for the owner, with the claim's token
+            body = {**body, "use_owner_token": False}
         raw = body if isinstance(body, bytes) else encode(body or {})
         deadline = None if give_up_s is None else time.monotonic() + give_up_s
         name, batch = new_call_name(), str((headers or {}).get("X-ClearML-Batch", ""))
@@ -227,6 +232,7 @@ class RedisApi(Api):
         if self._owner is None or not claim or not is_unsigned(self.core.token or ""):
             return
         body = {"worker": claim["worker"], "task": claim["task"], "claim": claim["n"]}
+        body["use_owner_token"] = self.redis.uses_owner_tokens
         answer = await self._owner.call(SIGNED, body, give_up_s=give_up_s)
         self.core.accept_token(str(answer["token"]))
         if self._on_token is not None:
