@@ -1,155 +1,247 @@
 """Sealed events at scale, over HTTP: 100 curves of 1,000,000 points in one task, and a console of 1 GB.
 
-The segments are written as sealing writes them, by this process, before the server is asked. Limits beside it: a call
-that does nothing, and reading the same bytes of the same files.
+Everything comes in as reports, and the server seals it by itself while they come. `python -m benchmarks.segments
+--points N --console-mb N` for other sizes. Reads are cold: the server was started anew, and what is read was dropped
+from the memory of the system. Beside them a call that does nothing, and reading the same bytes of the same files.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import os
 import random
-from collections.abc import Callable
-from pathlib import Path
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-import psutil
-from rich.table import Table
-
+from benchmarks import reporting
 from benchmarks.curves import Client
-from benchmarks.measure import console, spread, timed
-from control_plane.store import Store, keys
-from control_plane.store.blocks import Record
-from control_plane.store.segments import format as segment
+from benchmarks.goals import Goals, console
+from benchmarks.ingest import Rounds, measure
+from benchmarks.measure import timed
+from benchmarks.reporting import BEGAN_MS, Job, new_task
+from control_plane.store import Store
 from control_plane.store.segments import index
-from control_plane.store.segments.files import open_files
-from control_plane.store.segments.format import Contents, Sealed
+from control_plane.store.segments.index import Entry
 from tests.conftest import RunningServer, running_server
 
-SERIES, POINTS, SEGMENTS = 100, 1_000_000, 25
-LINES, LINE_BYTES, LINES_A_SEGMENT = 4_000_000, 250, 160_000
-SAMPLES = 5000
-RESIDENT_MIB = 300
+CONNECTIONS, SERIES_EACH, POINTS_EACH = 4, 25, 200
+"""A batch is 200 points of 25 series: as much as a busy training reports in some seconds."""
+SERIES = CONNECTIONS * SERIES_EACH
+CONSOLE_BATCH = 400_000
+SAMPLES, PAGE = 5000, 500
+NOISY_GOAL, SMOOTH_GOAL = 9, 2
+ONE_GOAL_MS, ALL_GOAL_S, PAGE_GOAL_MS = 50, 1, 20
+RESIDENT_GOAL_MB, RATIO_GOAL = 300, 0.9
 
 
-async def write(server: RunningServer, task: str, made: Callable[[int], Contents], count: int) -> int:
-    """Put segments of a task in their place and into the index; returns their bytes."""
+class Watch:
+    """Looks at the memory of a server and its store, several times a second."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._server = server
+        self._over = threading.Event()
+        self.peak_mb = 0.0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        one, store = reporting.processes(self._server)
+
+        def look() -> None:
+            while not self._over.wait(0.2):
+                mb = sum(each.memory_info().rss for each in (one, *store)) / 1e6
+                self.peak_mb = max(self.peak_mb, mb)
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+
+def compact(server: RunningServer, task: str) -> None:
+    """Seal what waits still."""
+    command = [sys.executable, "-m", "clearml_sdk.cli", "clearml-server", "compact", "--task", task]
+    command += ["--data-dir", str(server.data_dir)]
+    subprocess.run(command, env=server.environment(), check=True, capture_output=True)
+
+
+async def _entries(server: RunningServer, task: str) -> list[Entry]:
     store = await Store.open(f"unix://{server.data_dir}/store/valkey.sock")
-    files = open_files(str(server.data_dir / "segments"))
-    size = 0
     try:
-        for number in range(count):
-            contents = made(number)
-            body = segment.encode(task, 0, contents)
-            name = segment.name_of(body)
-            await files.put(task, 0, name, body)
-            counts = {"scalar": sum(len(one.steps) for one in contents.series)}
-            counts |= {family: len(records) for family, records in contents.records.items()}
-            entry = index.Entry(name, len(body), {k: v for k, v in counts.items() if v}, 0, len(contents.series))
-            script_keys = [keys.event_meta(task), keys.event_segments(task, 0)]
-            args: list[Any] = [0, number, 0, index.pack(entry)]
-            await store.connection.run(
-                lambda _, script_keys=script_keys, args=args: store.connection.script("seal_events", script_keys, args),  # type: ignore[misc]
-                owner=task,
-            )
-            size += len(body)
-            console.print(f"  segment {number + 1} of {count}: {len(body) / 2**20:.1f} MiB")
+        return list((await index.entries(store.connection, task, 0)).values())
     finally:
         await store.close()
-    return size
 
 
-def curves(number: int) -> Contents:
-    """A piece of every series: a noisy, falling loss."""
-    count = POINTS // SEGMENTS
-    steps = np.arange(number * count, (number + 1) * count)
-    draw = np.random.default_rng(number)
-    times = 1_700_000_000_000 + steps * 50 + draw.integers(0, 9, count)
-    return Contents(
-        [
-            Sealed("loss", f"v{one:03}", steps, times, np.exp(-steps / 2e5) + draw.normal(0, 0.01, count))
-            for one in range(SERIES)
-        ]
+def bytes_a_point(server: RunningServer, task: str) -> float:
+    """Of what is sealed of a task; all of it has to be."""
+    entries = asyncio.run(_entries(server, task))
+    return sum(one.size for one in entries) / sum(one.counts["scalar"] for one in entries)
+
+
+def drop_files(server: RunningServer) -> None:
+    """Let the system forget what it keeps of segments in its memory."""
+    for path in (server.data_dir / "segments").rglob("*.seg"):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(handle)
+
+
+def fill(server: RunningServer, points: int, console_mb: int, goals: Goals) -> tuple[str, str]:
+    """A task with curves and one with a console, all of it sealed."""
+    task, talker = new_task(server, "curves"), new_task(server, "console")
+    one, _ = reporting.processes(server)
+    console.print(f"reporting {points:,} points and {console_mb:,} MB of console")
+    watch, before = Watch(server), reporting.cpu_s([one])
+    with watch.watching():
+        batches = points // (SERIES * POINTS_EACH)
+        whose = [task] * CONNECTIONS
+        job = Job(server.api, server.login(), "packed", whose, batches, SERIES_EACH, POINTS_EACH, prepared=False)
+        result = reporting.sent(job)
+        goals.note("reporting them, while they are sealed", [points / result.seconds], "points/s")
+        goals.note("  a second of the server's processor", [points / (reporting.cpu_s([one]) - before)], "points")
+        compact(server, task)
+        batches = int(console_mb * 1e6 / CONSOLE_BATCH / CONNECTIONS)
+        before = reporting.cpu_s([one])
+        job = Job(
+            server.api,
+            server.login(),
+            "console lines",
+            [talker] * CONNECTIONS,
+            batches,
+            1,
+            CONSOLE_BATCH,
+            prepared=False,
+        )
+        result = reporting.sent(job)
+        goals.note("reporting the console, while it is sealed", [console_mb / result.seconds], "MB/s")
+        goals.note("  a second of the server's processor", [console_mb / (reporting.cpu_s([one]) - before)], "MB")
+        compact(server, talker)
+    goals.at_most("resident, server and store: the most meanwhile", [watch.peak_mb], "MB", RESIDENT_GOAL_MB)
+    goals.at_most("resident afterwards", [reporting.resident_mb(server)], "MB", RESIDENT_GOAL_MB)
+    goals.at_most("a sealed point of noisy curves", [bytes_a_point(server, task)], "bytes", NOISY_GOAL, "16")
+    smooth = new_task(server, "smooth")
+    reporting.sent(Job(server.api, server.login(), "smooth", [smooth], 100, 10, 1000))
+    compact(server, smooth)
+    goals.at_most("a sealed point of smooth curves", [bytes_a_point(server, smooth)], "bytes", SMOOTH_GOAL, "16")
+    sizes = asyncio.run(_entries(server, talker))
+    goals.note("a sealed byte of the console", [sum(entry.size for entry in sizes) / console_mb / 1e6], "bytes")
+    return task, talker
+
+
+def beside_an_empty_one(server: RunningServer, rounds: int, goals: Goals) -> None:
+    """Reports to a server with all that, and to a new one, by turns."""
+    full, empty = Rounds(), Rounds()
+    with running_server() as other:
+        for number in range(rounds + 1):
+            for one, found in ((server, full), (other, empty)):
+                measure(one, found if number else Rounds(), "packed", 1000, CONNECTIONS, 500_000)
+    ratios = [one / other for one, other in zip(full.rates, empty.rates, strict=True)]
+    goals.at_least("reporting, beside an empty server", [statistics.median(ratios)], "x", RATIO_GOAL)
+    worked = [one / other for one, other in zip(full.each_cpu_s, empty.each_cpu_s, strict=True)]
+    goals.at_least("  for a second of the processor", [statistics.median(worked)], "x", RATIO_GOAL)
+
+
+def read(
+    server: RunningServer, task: str, talker: str, points: int, console_mb: int, rounds: int, goals: Goals
+) -> None:
+    """Curves and pages of the console, of a server that has read nothing yet."""
+    server.stop()
+    server.restart()
+    client = Client(server)
+    small = new_task(server, "small")
+    reporting.sent(Job(server.api, server.login(), "packed", [small], 1, 10, 100))
+    client.call("events.scalar_metrics_iter_histogram", {"task": small})  # numpy is loaded
+
+    def curve(name: int) -> None:
+        names = [{"metric": f"metric {name % 3}", "variants": [f"v{name:03}"]}]
+        body = {"task": task, "samples": SAMPLES, "metrics": names}
+        found = json.loads(client.call("events.scalar_metrics_iter_histogram", body))
+        assert SAMPLES // 2 < len(found["data"][f"metric {name % 3}"][f"v{name:03}"]["x"]) <= SAMPLES + 1
+
+    def everything() -> None:
+        client.call("events.scalar_metrics_iter_histogram", {"task": task, "samples": SAMPLES})
+
+    last_line = [0]
+
+    def page(at_ms: int | None) -> None:
+        body: dict[str, Any] = {"task": talker, "batch_size": PAGE}
+        found = json.loads(
+            client.call("events.get_task_log", body if at_ms is None else {**body, "from_timestamp": at_ms})
+        )
+        assert found["data"]["returned"] == PAGE
+        last_line[0] = max(last_line[0], found["data"]["events"][0]["timestamp"])
+
+    paths = {path.name: path for path in (server.data_dir / "segments").rglob("*.seg")}
+    entries = asyncio.run(_entries(server, task))
+
+    def files(share: float) -> None:
+        for entry in entries:
+            with paths[f"0-{entry.name}.seg"].open("rb") as file:
+                file.read(int(entry.size * share))
+
+    ping = statistics.median(timed(lambda: client.call("debug.ping", {})) for _ in range(20)) * 1e3
+    drop_files(server)
+    first = timed(lambda: curve(0))
+    one = [timed(lambda name=name: curve(name)) * 1e3 for name in range(1, min(SERIES, 1 + 4 * rounds))]  # type: ignore[misc]
+    drop_files(server)
+    raw_one = timed(lambda: files(1 / SERIES)) * 1e3
+    drop_files(server)
+    raw_all = timed(lambda: files(1))
+    drop_files(server)
+    everything_s = [timed(everything) for _ in range(rounds)]
+    each = f"{points // SERIES:,} points"
+    goals.at_most(
+        f"{SAMPLES:,} samples of a curve of {each}", one, "ms", ONE_GOAL_MS, f"files {raw_one:.1f}, ping {ping:.1f}"
     )
+    goals.note("  the first of the task", [first * 1e3], "ms")
+    goals.at_most(
+        f"{SAMPLES:,} samples of each of {SERIES} such curves", everything_s, "s", ALL_GOAL_S, f"files {raw_all:.2f}"
+    )
+    drop_files(server)
+    newest = [timed(lambda: page(None)) * 1e3 for _ in range(4 * rounds)]
+    draw = random.Random(1)
+    span = last_line[0] - BEGAN_MS
+    places = [BEGAN_MS + int(span * draw.uniform(0.01, 1)) for _ in range(10 * rounds)]
+    anywhere = [timed(lambda at=at: page(at)) * 1e3 for at in places]  # type: ignore[misc]
+    goals.at_most(
+        f"the newest {PAGE} lines of a console of {console_mb:,} MB", newest, "ms", PAGE_GOAL_MS, f"ping {ping:.1f}"
+    )
+    goals.at_most(f"{PAGE} lines from anywhere in it", anywhere, "ms", PAGE_GOAL_MS, f"ping {ping:.1f}")
+    client.close()
+    goals.at_most("resident after all that was read", [reporting.resident_mb(server)], "MB", RESIDENT_GOAL_MB)
 
 
-def lines(number: int) -> Contents:
-    """A piece of the console."""
-    first = number * LINES_A_SEGMENT
-    draw = random.Random(number)
-    text = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz     0123456789", k=LINE_BYTES))
-    records = [
-        Record(1_700_000_000_000 + at * 10, 0, "", "", "w", f"{at} {text[at % 100 :]}{text[: at % 100]}\n"[:LINE_BYTES])
-        for at in range(first, first + LINES_A_SEGMENT)
-    ]
-    return Contents(records={"log": records})
-
-
-def resident_mib(server: RunningServer) -> float:
-    """The server and everything that it started, without pages of files."""
-    process = psutil.Process(server.process.pid)
-    store = [one for one in psutil.process_iter() if "valkey" in one.name()]
-    mine = {one.pid: one for one in (process, *process.children(recursive=True))}
-    mine |= {one.pid: one for one in store if str(server.data_dir) in " ".join(one.cmdline())}
-    return sum(one.memory_info().rss for one in mine.values()) / 2**20
-
-
-def run(title: str, *, rounds: int) -> None:
+def run(title: str, *, rounds: int, points: int = 100_000_000, console_mb: int = 1000) -> None:
     """Print the table."""
+    goals = Goals(title)
     with running_server() as server:
-        client = Client(server)
-        task = str(server.call("tasks.create", {"name": "curves", "type": "testing"})["id"])
-        talker = str(server.call("tasks.create", {"name": "console", "type": "testing"})["id"])
-        idle = resident_mib(server)
-        console.print(f"writing {SERIES * POINTS:,} points and {LINES * LINE_BYTES / 1e9:g} GB of console")
-        points_bytes = asyncio.run(write(server, task, curves, SEGMENTS))
-        lines_bytes = asyncio.run(write(server, talker, lines, LINES // LINES_A_SEGMENT))
+        task, talker = fill(server, points, console_mb, goals)
+        beside_an_empty_one(server, rounds, goals)
+        read(server, task, talker, points, console_mb, rounds, goals)
+    goals.show()
 
-        def curve(variant: str) -> None:
-            names = [{"metric": "loss", "variants": [variant]}]
-            found = client.call(
-                "events.scalar_metrics_iter_histogram", {"task": task, "samples": SAMPLES, "metrics": names}
-            )
-            assert len(json.loads(found)["data"]["loss"][variant]["x"]) == SAMPLES
 
-        def everything() -> None:
-            client.call("events.scalar_metrics_iter_histogram", {"task": task, "samples": SAMPLES})
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.segments", description=__doc__)
+    parser.add_argument("--points", type=int, default=100_000_000)
+    parser.add_argument("--console-mb", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    run("sealed events", rounds=arguments.rounds, points=arguments.points, console_mb=arguments.console_mb)
 
-        def page(at_ms: int | None) -> None:
-            body: dict[str, Any] = {"task": talker, "batch_size": 500}
-            found = client.call("events.get_task_log", body if at_ms is None else {**body, "from_timestamp": at_ms})
-            assert json.loads(found)["data"]["returned"] == 500
 
-        def files() -> None:
-            for path in Path(server.data_dir / "segments").rglob(f"*{task}/*.seg"):
-                path.read_bytes()
-
-        curve("v000")  # numpy and the segments' footers are loaded
-        page(None)
-        draw = random.Random(1)
-        figures: dict[str, list[float]] = {
-            f"{SAMPLES:,} samples of a curve of {POINTS:,} points": [
-                timed(lambda one=one: curve(f"v{one:03}"))  # type: ignore[misc]
-                for one in range(1, 1 + 4 * rounds)
-            ],
-            f"{SAMPLES:,} samples of each of {SERIES} such curves": [timed(everything) for _ in range(rounds)],
-            "the newest 500 lines of the console": [timed(lambda: page(None)) for _ in range(4 * rounds)],
-            "500 lines from anywhere in it": [
-                timed(lambda at=at: page(1_700_000_000_000 + at * 10))  # type: ignore[misc]
-                for at in draw.sample(range(10_000, LINES), 10 * rounds)
-            ],
-            "limit: a call that does nothing": [timed(lambda: client.call("debug.ping", {})) for _ in range(20)],
-            "limit: reading the curves' files": [timed(files) for _ in range(rounds)],
-        }
-        resident = resident_mib(server)
-        client.close()
-    table = Table("what", "median [min..max]", title=title, title_justify="left")
-    for name, seconds in figures.items():
-        table.add_row(name, spread(seconds))
-    console.print(table)
-    console.print(f"bytes a sealed point: {points_bytes / SERIES / POINTS:.2f} (raw: 16, or 24 with the time in ms)")
-    console.print(f"bytes of the console: {lines_bytes / LINES / LINE_BYTES:.3f} of its text")
-    console.print(
-        f"resident: {idle:.0f} MiB before, {resident:.0f} MiB after (bound: {RESIDENT_MIB} MiB with 100 million points)"
-    )
+if __name__ == "__main__":
+    main()
