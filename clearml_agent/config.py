@@ -28,6 +28,12 @@ DEFAULTS: dict[str, Any] = {
         "venvs_cache": {"max_entries": 10, "free_space_threshold_gb": 2.0, "path": ""},
         "package_manager": {"type": "pip", "extra_index_url": []},
         "sdk": "",
+        "gpu": {
+            "enforce": False,
+            "leave_occupied": False,
+            "reserve_after_sec": 60.0,
+            "reserve_idle_percent": 4.0,
+        },
     }
 }
 
@@ -102,7 +108,7 @@ class AgentConfig:
 
     @property
     def names(self) -> WorkerNames:
-        return name_worker(self.worker_id, self.worker_name, self.gpus)
+        return name_worker(self.worker_id, self.worker_name, self.gpus, dynamic=self.dynamic_gpus)
 
 
 @dataclass(frozen=True)
@@ -116,10 +122,12 @@ class WorkerNames:
         return worker == self.base if self.fixed else worker.rpartition(":")[0] == self.base
 
 
-def name_worker(worker_id: str, worker_name: str, gpus: str | None) -> WorkerNames:
+def name_worker(worker_id: str, worker_name: str, gpus: str | None, *, dynamic: bool = False) -> WorkerNames:
     """Source: contract/agent_behaviour.md 1. Pure."""
     if worker_id:
         return WorkerNames(worker_id, True)
+    if dynamic:
+        return WorkerNames(f"{worker_name}:dgpu{(gpus or 'all').replace(':', '.')}", True)
     if gpus == "none":
         return WorkerNames(f"{worker_name}:cpu", False)
     if gpus:
@@ -132,7 +140,8 @@ def worker_names(config: Config, options: Mapping[str, Any], environ: Mapping[st
     gpus = (
         "none" if options.get("cpu_only") else options.get("gpus") or _gpus(os.environ if environ is None else environ)
     )
-    return name_worker(str(config.get("agent.worker_id") or ""), _worker_name(config), gpus)
+    fixed = str(config.get("agent.worker_id") or "")
+    return name_worker(fixed, _worker_name(config), gpus, dynamic=bool(options.get("dynamic_gpus")))
 
 
 def home_directory(environ: Mapping[str, str] | None = None) -> Path:

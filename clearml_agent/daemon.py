@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,7 @@ MAX_SLOTS = 256
 RENEW_S = 10.0
 TOLD_KEPT_S = 300.0
 KINDS = {"stopping": StopKind.USER, "fenced": StopKind.FENCED, "deleted": StopKind.FENCED}
+Beside = Callable[[Callable[[], Sequence[TaskRun]], Callable[[], None]], Coroutine[Any, Any, None]]
 REPORT_LIMIT_S = 6.0
 """How long, after the tasks are dead, a stopping daemon tries to report them."""
 
@@ -51,6 +52,7 @@ class Daemon:
 
     Args:
         placing: decides what is taken and where it runs; None: as many tasks at a time as are configured.
+        beside: runs as long as the daemon; gets what tells its runs, and what to call when `placing` has news.
         echo: gets the console of every task, for a daemon in the foreground.
     """
 
@@ -63,11 +65,12 @@ class Daemon:
         queues: Sequence[Queue],
         order_fairness: bool = False,
         placing: Placing | None = None,
+        beside: Beside | None = None,
         echo: Callable[[str], None] | None = None,
     ) -> None:
         self.config, self.api, self.worker, self.queues = config, api, worker, list(queues)
         self._order_fairness, self._echo = order_fairness, echo
-        self._placing = placing or PlainSlots(config.slots, worker)
+        self._placing, self._beside = placing or PlainSlots(config.slots, worker), beside
         self._stage = Stage.SERVING
         self._staged = asyncio.Event()
         """Set at each change of the stage."""
@@ -123,8 +126,9 @@ class Daemon:
                     config=self.config,
                     api=self.api,
                     echo=self._echo,
-                    on_change=self._reports.changed,
-                    on_end=self._ended,
+                    # GPUs are free when a task's processes are dead, a plain slot when its run is over.
+                    on_change=self._reports.changed if self._beside is None else self._changed,
+                    on_end=self._changed,
                 )
                 for directory in list(RunDirectory.orphans(self.config.runs)):
                     log.info("taking over task %s", directory.record.task)
@@ -134,13 +138,15 @@ class Daemon:
                     group.create_task(self._renew_loop(), name="renew leases"),
                     group.create_task(self._reports.run(), name="report"),
                 ]
+                if self._beside is not None:
+                    jobs.append(group.create_task(self._beside(lambda: self.runs, self._freed.set), name="beside"))
                 await self._staged.wait()
                 await self._finish(slots)
                 for job in jobs:
                     job.cancel()
         await self._unregister()
 
-    def _ended(self) -> None:
+    def _changed(self) -> None:
         self._freed.set()
         self._reports.changed()
 
@@ -161,13 +167,15 @@ class Daemon:
         tasks = 0 if room.queues is not None and not room.queues else min(room.tasks, MAX_SLOTS)
         body = {
             "worker": self.worker,
-            "queues": self.queue_ids if room.queues is None else list(room.queues),
+            "queues": self.queue_ids,
+            "take_from": room.queues,
+            "known_waiting": room.known_waiting,
             "order_fairness": self._order_fairness,
             "slots": tasks,
             "known_stops": self._known_stops(slots),
             "known_drain": self._is_held,
             "known_missing": self._missing,
-            **self._duty(MISSING_WAIT_S if self._missing else WAIT_S),
+            **self._duty(min(MISSING_WAIT_S if self._missing else WAIT_S, room.again_s or WAIT_S)),
             "use_owner_token": self.config.use_owner_token,
         }
         answer = await self._wait_call(body, lambda: self._room(slots).queues != room.queues)
@@ -179,8 +187,9 @@ class Daemon:
         for entry in answer.get("entries") or ():
             await self._accept(slots, entry)
         self._hold(bool(answer.get("drain", self._is_held)))
-        if room.queues is None:
-            await self._note_missing(answer.get("missing", self._missing))
+        if "waiting" in answer:
+            self._placing.hear(answer["waiting"])
+        await self._note_missing(answer.get("missing", self._missing))
 
     def _room(self, slots: Slots) -> Room:
         if self._is_held or self._stage is not Stage.SERVING:
@@ -330,7 +339,7 @@ class Daemon:
     def _working(self) -> list[Working]:
         """What this process's workers do: each task under the worker that claimed it; this one also when it waits."""
         found = [
-            Working(self._name_of(run), self._queues_of(run.record.worker), run.task, run.record.queue)
+            Working(self._name_of(run), self._queues_of(run.record.worker), run.task, run.record.queue, run.record.gpus)
             for run in self.runs
         ]
         if not any(working.worker == self.worker for working in found):
@@ -339,7 +348,7 @@ class Daemon:
 
     def _name_of(self, run: TaskRun) -> str:
         """The worker under which a run is reported: in services mode each has one (contract: agent_behaviour.md 9)."""
-        return f"{run.record.worker}:service:{run.task}" if self.config.services else run.record.worker
+        return f"{run.record.worker}:service:{run.task}" if self.config.services else run.record.shown_worker
 
     def _queues_of(self, worker: str) -> list[str]:
         return self.queue_ids if worker == self.worker else []

@@ -6,13 +6,13 @@ Names and units: contract/agent_behaviour.md 12.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from clearml_agent.gpu import Gpu, Reader
+from clearml_agent.gpus.devices import Gpu, Reader
 
 MIB = 1024 * 1024
 SAMPLE_S = 0.5
@@ -25,6 +25,8 @@ class Monitor:
         self._disk_path, self._gpus, self._default_gpu_usage = disk_path, gpus, default_gpu_usage
         self._samples: list[dict[str, float]] = []
         self._gpu_samples: list[list[Gpu]] = []
+        self.gpu_uuids: list[str] = []
+        """Of the GPUs in the last statistics, in their order."""
         self._counters = read_counters()
         self._since = time.monotonic()
         psutil.cpu_percent()  # the first call only sets its starting point
@@ -61,14 +63,22 @@ class Monitor:
             found["disk_free_home"] = rounded(100.0 - psutil.disk_usage(str(self._disk_path)).percent)
         except OSError:
             pass  # the directory is not there yet
+        self.gpu_uuids = list(by_gpu(gpu_samples))
         return found | gpu_statistics(gpu_samples, self._default_gpu_usage)
+
+
+def by_gpu(samples: list[list[Gpu]]) -> dict[str, list[Gpu]]:
+    """UUID -> what was read of it; boards in their order, each before its MIG instances. Pure."""
+    found: dict[str, list[Gpu]] = {}
+    for gpu in sorted((gpu for gpus in samples for gpu in gpus), key=lambda gpu: (gpu.index, gpu.instance)):
+        found.setdefault(gpu.uuid, []).append(gpu)
+    return found
 
 
 def gpu_statistics(samples: list[list[Gpu]], default_usage: float) -> dict[str, list[float]]:
     """The averages of each GPU, as parallel lists. Pure."""
     if not samples:
         return {}
-    indexes = sorted({gpu.index for gpus in samples for gpu in gpus})
     found: dict[str, list[float]] = {}
     for name, default in (
         ("usage", default_usage),
@@ -77,12 +87,22 @@ def gpu_statistics(samples: list[list[Gpu]], default_usage: float) -> dict[str, 
         ("memory_free", 0.0),
     ):
         values = []
-        for index in indexes:
-            known = [getattr(gpu, name) for gpus in samples for gpu in gpus if gpu.index == index]
-            known = [value for value in known if value is not None]
+        for gpus in by_gpu(samples).values():
+            known = [value for gpu in gpus if (value := getattr(gpu, name)) is not None]
             values.append(mean(known) if known else default)
         found[f"gpu_{name}"] = values
     return found
+
+
+def of_gpus(statistics: dict[str, Any], uuids: Sequence[str], wanted: Iterable[str]) -> dict[str, Any]:
+    """The statistics with these GPUs alone. Pure."""
+    chosen = set(wanted)
+    return {
+        name: [value for value, uuid in zip(values, uuids, strict=True) if uuid in chosen]
+        if name.startswith("gpu_")
+        else values
+        for name, values in statistics.items()
+    }
 
 
 def read_counters() -> dict[str, float]:

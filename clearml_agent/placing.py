@@ -11,10 +11,15 @@ from clearml_agent.runs import Record
 
 @dataclass(frozen=True)
 class Room:
-    """What can be taken now: so many tasks, from these queues (None: from every queue that is served)."""
+    """What can be taken now: so many tasks, from these queues (None: from every queue that is served).
+
+    known_waiting: the queues that are known to hold tasks, where that matters; again_s: how long all of this holds.
+    """
 
     tasks: int
     queues: Sequence[str] | None = None
+    known_waiting: Sequence[str] | None = None
+    again_s: float | None = None
 
 
 class NoRoom(Exception):
@@ -22,14 +27,18 @@ class NoRoom(Exception):
 
 
 class Placing(Protocol):
-    """Asked before each wait for entries and for each entry that came; what runs is all that it goes by."""
+    """Asked before each wait for entries and for each entry that came."""
 
     def room(self, running: Sequence[Record]) -> Room:
         """What can be taken beside `running`."""
         ...
 
+    def hear(self, waiting: Sequence[str]) -> None:
+        """The queues that hold tasks, of all that are served; told where room names those that are known."""
+        ...
+
     def place(self, record: Record, running: Sequence[Record]) -> None:
-        """Give the task its worker id and GPUs, before the record is written. Raises NoRoom."""
+        """Give the task its GPUs, before the record is written. Raises NoRoom."""
         ...
 
 
@@ -45,6 +54,9 @@ class Slots:
 
     def room(self, running: Sequence[Record]) -> Room:
         return Room(max(0, self.count - sum(1 for record in running if record.worker == self.worker)))
+
+    def hear(self, waiting: Sequence[str]) -> None:
+        pass  # every queue is asked as long as there is room
 
     def place(self, record: Record, running: Sequence[Record]) -> None:
         pass  # the record names the daemon's own worker, and its GPUs are the configuration's

@@ -11,8 +11,9 @@ from typing import Any
 
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
-from clearml_agent.gpu import Reader
-from clearml_agent.monitor import SAMPLE_S, Monitor
+from clearml_agent.gpus.devices import Reader
+from clearml_agent.gpus.packing import Allocation
+from clearml_agent.monitor import SAMPLE_S, Monitor, of_gpus
 from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
 
 log = logging.getLogger("clearml_agent")
@@ -22,12 +23,13 @@ FIRST_S = 3.0
 
 @dataclass(frozen=True)
 class Working:
-    """What one worker does now; `task` and `queue` are empty when it waits."""
+    """What one worker does now; `task` and `queue` are empty when it waits. `gpus`: it is told of these alone."""
 
     worker: str
     queues: Sequence[str]
     task: str = ""
     queue: str = ""
+    gpus: Allocation | None = None
 
 
 class StatusReports:
@@ -57,7 +59,7 @@ class StatusReports:
         monitor = Monitor(
             disk_path=home if home.exists() else home.parent,
             gpus=gpus,
-            default_gpu_usage=self.config.config.number("agent.default_gpu_utilization", 100.0),
+            default_gpu_usage=self.config.config.number("agent.resource_monitoring.default_gpu_utilization", 100.0),
         )
         due_at = time.monotonic() + min(FIRST_S, self.config.report_s)
         try:
@@ -71,20 +73,23 @@ class StatusReports:
                     monitor.sample()
                 if time.monotonic() >= due_at:
                     due_at = time.monotonic() + self.config.report_s
-                    await self._report(monitor.take())
+                    await self._report(monitor.take(), monitor.gpu_uuids)
         finally:
             gpus.close()
 
-    async def _report(self, statistics: dict[str, Any] | None) -> None:
+    async def _report(self, statistics: dict[str, Any] | None, gpu_uuids: Sequence[str] = ()) -> None:
         current = self._working()
         for working in current:
+            own = statistics
+            if working.gpus is not None and statistics is not None:
+                own = of_gpus(statistics, gpu_uuids, working.gpus.uuids)
             body: dict[str, Any] = {
                 "worker": working.worker,
                 "timestamp": int(time.time() * 1000),
                 "queues": list(working.queues),
                 "tags": list(self.config.tags) or None,
                 "is_daemon": self._is_daemon,
-                "machine_stats": statistics,
+                "machine_stats": own,
             }
             self._reported[working.worker] = list(working.queues)
             if working.task:

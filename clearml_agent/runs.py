@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from clearml_agent.gpus.packing import Allocation
 from clearml_agent.runner import boot_id, sync_directory
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ class StopKind(enum.StrEnum):
     """The agent is being stopped: the task becomes stopped."""
     REQUEUE = "requeue"
     """The agent leaves: the task goes back to its queue."""
+    LIMIT = "limit"
+    """The task took more than it was given: it fails, for this reason."""
     STATUS = "status"
     """The task's status was changed by somebody: it is left as they set it."""
     FENCED = "fenced"
@@ -56,9 +59,10 @@ class Stop(msgspec.Struct, frozen=True):
 RANK = {
     StopKind.REQUEUE: 0,
     StopKind.AGENT: 1,
-    StopKind.USER: 2,
-    StopKind.STATUS: 3,
-    StopKind.FENCED: 4,
+    StopKind.LIMIT: 2,
+    StopKind.USER: 3,
+    StopKind.STATUS: 4,
+    StopKind.FENCED: 5,
 }
 
 
@@ -98,9 +102,17 @@ class Record(msgspec.Struct):
     created_at: float = 0.0
     claimed_at: float = 0.0
     boot: str = ""
-    gpus: str | None = None
+    gpus: Allocation | None = None
     stop: Stop | None = None
     outcome: Outcome | None = None
+
+    @property
+    def shown_worker(self) -> str:
+        """The worker under which the run is seen: one with GPUs of its own is named after them."""
+        if self.gpus is None:
+            return self.worker
+        host, colon, _ = self.worker.rpartition(":")
+        return f"{host if colon else self.worker}:{self.gpus.name}"
 
     @property
     def run_id(self) -> str:

@@ -17,6 +17,7 @@ from clearml_agent.config import AgentConfig
 from clearml_agent.daemon import Daemon
 from clearml_agent.execution.run import first_of
 from clearml_agent.execution.single import execute
+from clearml_agent.gpus import dynamic
 from clearml_agent.runs import Outcome
 from clearml_agent.watch import Watcher
 
@@ -38,9 +39,12 @@ def run_daemon(
     instance = instances.register(config)
 
     async def serve() -> None:
-        async with connected(config.api, config.redis_url, config.environ) as connection:
+        async with contextlib.AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(connected(config.api, config.redis_url, config.environ))
             api = connection.api()
-            served = await queues.resolve(api, queue_names, create=create_queue)
+            gpus = await stack.enter_async_context(dynamic.opened(config, queue_names)) if config.dynamic_gpus else None
+            names = gpus.names if gpus else queue_names
+            served = await queues.resolve(api, names, create=create_queue)
             instance.describe([queue.name for queue in served], log_file)
             for queue in served:
                 log.info("%s serves queue %s (%s)", instance.worker, queue.name, queue.id)
@@ -50,6 +54,8 @@ def run_daemon(
                 worker=instance.worker,
                 queues=served,
                 order_fairness=order_fairness,
+                placing=gpus.pool(served, in_rotation=order_fairness) if gpus else None,
+                beside=gpus.watch.run if gpus else None,
                 echo=write_out if echo else None,
             )
             with on_signals(lambda name: daemon.on_signal(name, instance.asked_by() if name == "SIGINT" else "")):

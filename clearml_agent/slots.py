@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
@@ -64,10 +63,9 @@ class Slots:
         task.add_done_callback(self.tasks.discard)
 
     def _run(self, directory: RunDirectory) -> TaskRun:
-        gpus = directory.record.gpus
         return TaskRun(
             directory,
-            config=self._config if gpus is None else replace(self._config, gpus=gpus),
+            config=self._config,
             api=self._api,
             watcher=self._watcher,
             echo=self._echo,

@@ -84,6 +84,10 @@ def of_stop(stop: Stop, worker: str, *, exit_code: int = 0) -> Outcome:
         if goes_back:
             return Outcome(RELEASED, "worker was stopped", message, error, last_line, code, otherwise=STOPPED)
         return Outcome(STOPPED, "worker was stopped", message, error, last_line, code)
+    if stop.kind is StopKind.LIMIT:
+        message = f"{changed_by(worker)}: {stop.reason}"
+        error = f"Stopped: {stop.reason}. Give it a larger share of the GPU, or less to do at a time."
+        return Outcome(FAILED, "GPU memory budget exceeded", message, error, _failed_line(code), code)
     if stop.kind is StopKind.STATUS:
         return Outcome("", "", "", f"The task's process was stopped: {stop.reason}.", "Process aborted by user", code)
     return Outcome("", exit_code=code)

@@ -35,6 +35,7 @@ from clearml_agent.execution import variables
 from clearml_agent.execution.entry_points import adapted
 from clearml_agent.execution.process import Launch
 from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
+from clearml_agent.gpus import visible
 from clearml_agent.runs import RunDirectory
 from clearml_agent.vcs import Checkout, GitSettings, checkout
 from clearml_sdk.config.environment import read_flag
@@ -225,7 +226,7 @@ def surroundings_of(
     return variables.Surroundings(
         task=str(task["id"]),
         directory=str(directory.path),
-        worker=directory.record.worker,
+        worker=directory.record.shown_worker,
         token=directory.record.token,
         api_server=settings.api_server,
         web_server=settings.web_server,
@@ -234,7 +235,8 @@ def surroundings_of(
         journal=str(directory.path / "journal"),
         log_level=config.log_level,
         tags=config.tags,
-        gpus=config.gpus,
+        gpus=None if visible.in_kubernetes(config.environ) else config.gpus,
+        allocation=directory.record.gpus,
         python_path=list(dict.fromkeys(path)),
         task_environment=variables.task_environment(task.get("hyperparams") or {}) if allowed else {},
     )

@@ -276,6 +276,7 @@ class TaskRun:
         if self.record.outcome is None:
             self.record.outcome = outcome
             self.directory.save()
+            self.on_change()  # its GPUs are free
         self.console.finish(outcome.last_line, outcome.error)
 
     async def _deliver_journal(self) -> None:

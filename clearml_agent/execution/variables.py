@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clearml_agent.gpus import visible
+from clearml_agent.gpus.packing import Allocation
+
 SECRET = re.compile(r"^(CLEARML|TRAINS|CLEARML_AGENT)_(API_ACCESS_KEY|API_SECRET_KEY|AUTH_TOKEN|GIT_USER|GIT_PASS)$")
 GIT_CREDENTIALS = re.compile(r"^(CLEARML|TRAINS)_AGENT_GIT_")
 OF_THE_AGENT = re.compile(
@@ -41,6 +44,8 @@ class Surroundings:
     tags: Sequence[str] = ()
     gpus: str | None = None
     """`--gpus` as given; "none" for `--cpu-only`; None: whatever the agent sees."""
+    allocation: Allocation | None = None
+    """The GPUs that are this task's alone."""
     python_path: Sequence[str] = ()
     task_environment: Mapping[str, str] = field(default_factory=dict)
     """Section `Environment` of the task, where the agent's configuration allows it."""
@@ -64,7 +69,7 @@ def variables(base: Mapping[str, str], run: Surroundings, environment: Mapping[s
         found["PATH"] = os.pathsep.join(kept)
     found |= run.task_environment
     found |= environment
-    found |= gpu_variables(run.gpus, base)
+    visible.show(found, run.gpus, run.allocation)
     for name, value in {
         "TASK_ID": run.task,
         "CONFIG_FILE": run.config_file,
@@ -88,18 +93,6 @@ def variables(base: Mapping[str, str], run: Surroundings, environment: Mapping[s
     if path:
         found["PYTHONPATH"] = os.pathsep.join(path)
     return found
-
-
-def gpu_variables(gpus: str | None, base: Mapping[str, str]) -> dict[str, str]:
-    """Which GPUs the process sees. Source: contract/agent_behaviour.md 1."""
-    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    if gpus is None:
-        cuda = base.get("CUDA_VISIBLE_DEVICES")
-        return order | ({"NVIDIA_VISIBLE_DEVICES": cuda} if cuda and "NVIDIA_VISIBLE_DEVICES" not in base else {})
-    if gpus == "all":
-        return order | {"NVIDIA_VISIBLE_DEVICES": "all"}
-    seen = gpus.replace(".", ":")
-    return order | {"CUDA_VISIBLE_DEVICES": seen, "NVIDIA_VISIBLE_DEVICES": seen}
 
 
 def configuration(tree: Mapping[str, Any], run: Surroundings) -> dict[str, Any]:

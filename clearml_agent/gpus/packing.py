@@ -69,9 +69,8 @@ class Allocation(msgspec.Struct, frozen=True):
         return "gpu" + ",".join(words)
 
     @property
-    def visible(self) -> str:
-        """UUIDs, for CUDA_VISIBLE_DEVICES."""
-        return ",".join(part.uuid for part in self.parts)
+    def uuids(self) -> list[str]:
+        return [part.uuid for part in self.parts]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from clearml_agent.gpu import Gpu, Reader, chosen
+from clearml_agent.gpus.devices import Gpu, Reader
+from clearml_agent.gpus.visible import chosen
 from clearml_agent.monitor import Monitor, gpu_statistics
 
 ONE = Gpu(0, "GPU-aaaa", 10.0, 40.0, 100.0, 900.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from clearml_agent.execution.variables import Surroundings, configuration, gpu_variables, task_environment, variables
+from clearml_agent.execution.variables import Surroundings, configuration, task_environment, variables
 
 SECRETS = {
     "CLEARML_API_ACCESS_KEY": "key-of-the-agent",
@@ -57,14 +57,6 @@ def test_the_agents_own_environment_is_left_behind() -> None:
     found = variables(base, RUN, {})
     assert found["PATH"] == "/usr/bin"
     assert not {"VIRTUAL_ENV", "PYTHONHOME", "UV_CACHE_DIR"} & set(found)
-
-
-def test_gpus() -> None:
-    assert gpu_variables("0,1", {})["CUDA_VISIBLE_DEVICES"] == "0,1"
-    assert gpu_variables("none", {})["NVIDIA_VISIBLE_DEVICES"] == "none"
-    assert "CUDA_VISIBLE_DEVICES" not in gpu_variables("all", {})
-    assert gpu_variables(None, {"CUDA_VISIBLE_DEVICES": "2"})["NVIDIA_VISIBLE_DEVICES"] == "2"
-    assert "NVIDIA_VISIBLE_DEVICES" not in gpu_variables(None, {"NVIDIA_VISIBLE_DEVICES": "2"})
 
 
 def test_the_configuration_file_has_the_users_sdk_section_and_no_credentials() -> None:
