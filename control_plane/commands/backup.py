@@ -20,8 +20,10 @@ from control_plane.store.archive import Writer
 from control_plane.store.backup import save
 from control_plane.store.connection import Connection
 from control_plane.store.segment_links import SegmentLinks, local_root
+from control_plane.store.segments.copies import PREFIX, save_files
 from control_plane.store.segments.files import MARK
 from control_plane.store.segments.hold import held
+from control_plane.store.segments.place import open_place
 
 SECRETS = ("credentials.json", "secret")
 """Files of the data directory without which a restored server would be another one to its clients."""
@@ -42,6 +44,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--files", action="store_true", help="also the content of the file server; else only the list of its files"
     )
+    parser.add_argument(
+        "--segments",
+        action="store_true",
+        help="also the sealed events that lie in object storage; those in a directory always are in it",
+    )
     arguments = parser.parse_args(argv)
     return run(parser.prog, _main(arguments))
 
@@ -60,11 +67,14 @@ async def _main(arguments: argparse.Namespace) -> int:
             connection = Connection(target.url, retry_s=5.0)
             try:
                 await _check_place(connection, place, root)
+                remote = await open_place(connection, place) if arguments.segments and place and root is None else None
                 # Held: a segment that a snapshot names is there to be linked, whatever is deleted meanwhile.
                 async with held(connection):
                     facts = await save(
                         connection, archive, progress, embedded=not target.settings.redis_url, links=links
                     )
+                    if remote is not None:
+                        await save_files(remote, archive, progress)
             finally:
                 await connection.close()
             if links is not None:
@@ -77,7 +87,7 @@ async def _main(arguments: argparse.Namespace) -> int:
                 **facts,
                 "files": count,
                 "files_content": bool(arguments.files),
-                "segments_elsewhere": place if place and root is None else "",
+                "segments_elsewhere": place if place and root is None and remote is None else "",
             }
             archive.finish(manifest)
     size = path.stat().st_size
@@ -105,9 +115,11 @@ async def _check_place(connection: Connection, place: str, root: Path | None) ->
 
 
 def _add_segments(archive: Writer, links: SegmentLinks, progress: Progress) -> None:
-    for count, (name, path) in enumerate(links.files(), 1):
+    # The mark first: who restores sees at once whether a place is another store's.
+    names = sorted(links.files(), key=lambda one: (one[0] != MARK, one[0]))
+    for count, (name, path) in enumerate(names, 1):
         with path.open("rb") as source:
-            archive.add(f"segments/{name}", source)
+            archive.add(PREFIX + name, source)
         progress("segments", count)
 
 

@@ -69,18 +69,18 @@ class SegmentFiles(ABC):
     async def put(self, owner: str, generation: int, name: str, body: bytes) -> None:
         """Write a file; it survives a power cut when this returns. Raises SegmentsUnavailable."""
         try:
-            await self._run(self._write, _path(owner, generation, name), body)
+            await self._run(self._write, path_of(owner, generation, name), body)
         except SegmentMissing as error:  # what it should be written into
             raise SegmentsUnavailable(str(error)) from None
 
     async def read(self, owner: str, generation: int, name: str, offset: int, length: int) -> bytes:
         """Some bytes of a file; fewer at its end. Raises SegmentMissing, SegmentsUnavailable."""
-        found: bytes = await self._run(self._read, _path(owner, generation, name), offset, length)
+        found: bytes = await self._run(self._read, path_of(owner, generation, name), offset, length)
         return found
 
     async def delete(self, owner: str, generation: int, name: str) -> None:
         """Remove a file; one that is not there is no error. Raises SegmentsUnavailable."""
-        await self._run(self._delete, _path(owner, generation, name))
+        await self._run(self._delete, path_of(owner, generation, name))
 
     async def list(self, owner: str | None = None) -> list[Found]:
         """Every file, or an owner's. Raises SegmentsUnavailable."""
@@ -260,8 +260,14 @@ def _folder(owner: str) -> str:
     return f"{hashlib.blake2b(owner.encode(), digest_size=1).hexdigest()}/{safe}"
 
 
-def _path(owner: str, generation: int, name: str) -> str:
+def path_of(owner: str, generation: int, name: str) -> str:
+    """Where a segment lies within its place."""
     return f"{_folder(owner)}/{generation}-{name}{SUFFIX}"
+
+
+def parse_path(path: str) -> Found | None:
+    """Which segment lies at a path within a place; None for a file that is none."""
+    return _found("/".join(path.split("/")[-2:]), 0, 0.0)
 
 
 def _found(path: str, size: int, written_at: float) -> Found | None:

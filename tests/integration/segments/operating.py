@@ -23,15 +23,15 @@ from tests.conftest import RunningServer, start_server
 def command(server: RunningServer, *arguments: str, **env: str) -> Any:
     """What a command answers with --json; AssertionError with what it said when it fails."""
     process = begun(server, *arguments, "--json", **env)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return json.loads(out)
 
 
-def refused(server: RunningServer, *arguments: str) -> str:
+def refused(server: RunningServer, *arguments: str, **env: str) -> str:
     """What a command says that fails."""
-    process = begun(server, *arguments)
-    _, err = process.communicate(timeout=60)
+    process = begun(server, *arguments, **env)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     return err
 

@@ -16,9 +16,13 @@ import pytest
 import s3fs
 
 from control_plane.store import Store
+from control_plane.store.archive import members
 from control_plane.store.events import Part, Run
 from control_plane.store.segments import index
 from control_plane.store.segments.files import SegmentMissing, SegmentsUnavailable
+from tests.conftest import RunningServer, running_server, start_server
+from tests.integration.events.reports import line, new_task, scalar, send
+from tests.integration.segments.operating import command, refused
 
 OWNER = "e" * 32
 URL = "s3://bucket/some/prefix"
@@ -129,10 +133,6 @@ async def test_while_s3_is_away_nothing_is_trimmed_and_events_come_in(store: Sto
 
 @pytest.mark.embedded
 def test_a_server_seals_into_s3(s3: S3, tmp_path: Path) -> None:
-    from tests.conftest import running_server
-    from tests.integration.events.reports import new_task, scalar, send
-    from tests.integration.segments.operating import command
-
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     with running_server("--segments", URL + "/server", env=aws) as server:
         task = new_task(server)
@@ -142,3 +142,65 @@ def test_a_server_seals_into_s3(s3: S3, tmp_path: Path) -> None:
         found = server.call("events.get_task_events", {"task": task, "event_type": "training_stats_scalar"})
         assert found["events"] == live["events"]
         assert command(server, "size")["total"]["sealed"] > 0
+
+
+def events(server: RunningServer, task: str) -> list[Any]:
+    body = {"task": task, "batch_size": 10_000}
+    points = server.call("events.get_task_events", {**body, "event_type": "training_stats_scalar"})["events"]
+    return [points, server.call("events.get_task_log", body)["events"]]
+
+
+def segments_of(folder: str) -> set[str]:
+    found = s3fs.S3FileSystem(use_listings_cache=False).find(folder.removeprefix("s3://"))
+    return {name.rpartition("/")[2] for name in found}
+
+
+@pytest.mark.embedded
+@pytest.mark.one_server
+@pytest.mark.timeout(300)
+def test_a_backup_takes_segments_out_of_object_storage_and_puts_them_there(s3: S3, tmp_path: Path) -> None:
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    file = tmp_path / "all.backup"
+    with running_server("--segments", f"{URL}/one", env=aws) as server:
+        task = new_task(server)
+        send(server, *(scalar(task, step, step / 7) for step in range(300)), line(task, 1, "sealed"))
+        assert command(server, "compact", **aws)["sealed_events"] == 301
+        send(server, scalar(task, 5, -1.0), line(task, 2, "live"))
+        before = events(server, task)
+        without = command(server, "backup", str(tmp_path / "without.backup"), **aws)
+        assert without["segments_elsewhere"] == f"{URL}/one"
+        made = command(server, "backup", str(file), "--segments", **aws)
+        assert made["segments_elsewhere"] == ""
+        named = segments_of(f"{URL}/one")
+        names = [name for name, _ in members(file) if name.startswith("segments/")]
+        assert {name.rpartition("/")[2] for name in names} == named
+        assert "there is data already" in refused(
+            server, "restore", str(file), "--data-dir", str(tmp_path / "taken"), "--segments", f"{URL}/one", **aws
+        )
+
+    def restored(name: str, backup: Path, segments: str, *arguments: str) -> RunningServer:
+        """A server on a backup, restored into a place."""
+        where = ["--data-dir", str(tmp_path / name), *(["--segments", segments] if segments else [])]
+        run = [sys.executable, "-m", "control_plane.cli", "restore", str(backup), *where]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEARML_")}
+        subprocess.run(run, env=kept, check=True, timeout=120, stdout=subprocess.DEVNULL)
+        return start_server(tmp_path / name, tmp_path / f"run-{name}", *arguments, env=aws)
+
+    # Into a directory, and of that one back into object storage.
+    local = restored("local", file, "")
+    try:
+        assert events(local, task) == before
+        assert {path.name for path in (tmp_path / "local" / "segments").rglob("*") if path.is_file()} == named
+        command(local, "backup", str(tmp_path / "local.backup"))
+    finally:
+        local.stop()
+    away = restored("away", tmp_path / "local.backup", f"{URL}/two", "--segments", f"{URL}/two")
+    try:
+        assert events(away, task) == before
+        assert segments_of(f"{URL}/two") == named
+        send(away, scalar(task, 1000, 2.0))
+        assert command(away, "compact", **aws)["sealed_events"] > 0
+        found = command(away, "doctor", "--deep", **aws)
+        assert not [one for one in found if one["level"] == "error"], found
+    finally:
+        away.stop()
