@@ -197,9 +197,10 @@ class _Work:
                     project.added, Place(python), plan=Plan(), folder=self.directory, scratch=self.directory
                 )
             clock.took("own")
-        frozen = freeze([site, *(entry.site for entry in entries[:1])])
+        parts = [entry.site for entry in entries if entry is not seeds]
+        frozen = _named(freeze([site, *parts]), self.lines)
         frozen = [line for line in frozen if not line.startswith("-e ") and "file://" not in line]
-        return self.made(python, environ, entries, want.key, clock, reused=reused, frozen=_named(frozen, self.lines))
+        return self.made(python, environ, entries, want.key, clock, reused=reused, frozen=frozen)
 
     def made(
         self,

@@ -23,7 +23,7 @@ from clearml_agent.environments import layout
 from clearml_agent.environments.explain import NOT_REUSED, why_not_reused
 from clearml_agent.environments.installer import Installer
 from clearml_agent.environments.layout import Entry, Record
-from clearml_agent.environments.recipes import SITE, Want
+from clearml_agent.environments.recipes import ENVIRONMENT, SITE, Want
 from clearml_agent.environments.requirements import requirement_name
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.environments.thin import without_shebang
@@ -58,7 +58,7 @@ class Cache:
                 if entry is not None:  # another agent built it while this one waited
                     entry.take(thin)
                     return entry, True
-                for reason in await asyncio.to_thread(why_not_reused, self.directory, want.facts, kind=want.kind):
+                for reason in await self._reasons(want):
                     self.log(f"{NOT_REUSED}{reason}")
                 entry = await self._renewed(want)
                 entry.take(thin)
@@ -66,6 +66,12 @@ class Cache:
             raise EnvironmentFailed(f"cannot build the environment: {error}. Look for a hanging installation") from None
         await self.evict(keep=entry)
         return entry, False
+
+    async def _reasons(self, want: Want) -> list[str]:
+        """Why a task's packages have to be installed; of pip and of tools nobody wants to know."""
+        if want.kind != ENVIRONMENT:
+            return []
+        return await asyncio.to_thread(why_not_reused, self.directory, want.facts)
 
     def _locked(self, key: str, *, shared: bool) -> contextlib.AbstractAsyncContextManager[None]:
         return file_lock(self._lock(key), timeout_s=self.settings.lock_s, shared=shared, log=self.log)

@@ -94,13 +94,13 @@ async def main() -> None:
         "gateway": gateway, "platforms": platforms, "virtual_packages": rattler.VirtualPackage.detect(),
     }  # fmt: skip
     try:
-        records = await rattler.solve(channels, specs, **options)
+        records = await rattler.solve(channels, [rattler.MatchSpec(spec) for spec in specs], **options)
     except rattler.exceptions.SolverError:
         looser = [without_build(spec) for spec in specs]
         if looser == specs:
             raise
         print("no solution with the recorded builds: the versions alone are asked for", file=sys.stderr)
-        records = await rattler.solve(channels, looser, **options)
+        records = await rattler.solve(channels, [rattler.MatchSpec(spec) for spec in looser], **options)
     print(f"Installing {len(records)} conda packages", file=sys.stderr)
     await rattler.install(
         records, job["prefix"], cache_dir=Path(job["cache"]) / "pkgs", show_progress=False, execute_link_scripts=True

@@ -17,6 +17,26 @@ from clearml_agent.vcs.addresses import without_secrets
 
 _NOISE = re.compile(r"^(Using (CPython|PyPy|Python)|Resolved |Prepared |Installed |Audited |Building |Built )")
 _DROPPED = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_COMPILE_BYTECODE")
+PIPS_OWN_FLAGS = frozenset(
+    {
+        "--use-deprecated",
+        "--use-feature",
+        "--global-option",
+        "--install-option",
+        "--build-option",
+        "--ignore-requires-python",
+        "--prefer-binary",
+        "--no-clean",
+        "--use-pep517",
+        "--no-use-pep517",
+        "--process-dependency-links",
+        "--egg",
+    }
+)
+"""Options of `pip install` that uv refuses."""
+
+WITH_VALUE = ("--use-deprecated", "--use-feature", "--global-option", "--install-option", "--build-option")
+
 BEST_MATCH = ["--index-strategy", "unsafe-best-match"]
 """As pip does: the best version of all indexes."""
 
@@ -134,7 +154,7 @@ class Installer:
 
     def arguments(self) -> list[str]:
         """What the settings add to every installation."""
-        arguments = list(self.settings.flags)
+        arguments = for_uv(self.settings.flags)
         if self.settings.force_upgrade:
             arguments.append("--upgrade")
         if self.settings.indexes.no_index:
@@ -144,6 +164,20 @@ class Installer:
         for host in self.settings.indexes.trusted_hosts:
             arguments += ["--allow-insecure-host", host]
         return arguments
+
+
+def for_uv(flags: Sequence[str]) -> list[str]:
+    """The flags without those that only pip has, and their values. Pure."""
+    found: list[str] = []
+    is_value = False
+    for word in flags:
+        if is_value:
+            is_value = False
+        elif word.split("=")[0] in PIPS_OWN_FLAGS:
+            is_value = word in WITH_VALUE
+        else:
+            found.append(word)
+    return found
 
 
 def _raise(failure: str | None) -> None:

@@ -8,31 +8,13 @@ from pathlib import Path
 
 from clearml_agent.environments import thin
 from clearml_agent.environments.harvest import harvest
-from clearml_agent.environments.installer import Installer
+from clearml_agent.environments.installer import PIPS_OWN_FLAGS, Installer
 from clearml_agent.environments.interpreters import Interpreter
 from clearml_agent.environments.requirements import Plan
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.errors import EnvironmentFailed
 from clearml_agent.process import HelperTimeout, run_process
 from clearml_agent.vcs.addresses import without_secrets
-
-PIPS_OWN_FLAGS = frozenset(
-    {
-        "--use-deprecated",
-        "--use-feature",
-        "--global-option",
-        "--install-option",
-        "--build-option",
-        "--ignore-requires-python",
-        "--prefer-binary",
-        "--no-clean",
-        "--use-pep517",
-        "--no-use-pep517",
-        "--process-dependency-links",
-        "--egg",
-    }
-)
-"""Options of `pip install` that uv refuses."""
 
 _OTHER_VCS = re.compile(r"(^|@\s*|-e\s+|--editable[\s=]+)(hg|svn|bzr)\+")
 

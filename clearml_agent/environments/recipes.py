@@ -122,7 +122,7 @@ class Packages(Recipe):
         site.mkdir(exist_ok=True)
         if not self.plan.shared:
             return
-        if reason := pip_engine.why_not_uv(self.plan, self.settings):
+        if not self.any_version and (reason := pip_engine.why_not_uv(self.plan, self.settings)):
             self.installer.log(f"pip installs the packages: {reason}")
             await pip_engine.install(self.installer, self.plan, self.interpreter, entry, site, await self._seeds())
             return

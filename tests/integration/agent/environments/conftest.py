@@ -14,12 +14,14 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
+import msgspec
 import pytest
 
 from clearml_agent.environments import Environment, EnvironmentRequest, PackageSettings, build, modes
 from clearml_agent.environments.layout import unfinished
-from clearml_agent.environments.settings import Indexes
+from clearml_agent.environments.settings import Indexes, read_indexes
 
 
 class Index:
@@ -69,6 +71,11 @@ def index(tmp_path: Path) -> Index:
     made.add("alpha", "1.0")
     made.add("alpha", "2.0")
     return made
+
+
+def machine_indexes() -> Indexes:
+    """Where this machine's users get their packages."""
+    return read_indexes([], os.environ)
 
 
 class Work:
@@ -129,6 +136,20 @@ class Work:
 
 
 @pytest.fixture
+def real_pip(work: Work, index: Index) -> Work:
+    """`work` with the real pip and setuptools, from where this machine's users get their packages."""
+    for stand_in in ("pip-99.0", "setuptools-79.0"):
+        (index.folder / f"{stand_in}-py3-none-any.whl").unlink()
+    found = machine_indexes()
+    work.settings = msgspec.structs.replace(
+        work.settings,
+        indexes=msgspec.structs.replace(found, find_links=(*found.find_links, str(index.folder))),
+    )
+    work.environ.pop("UV_CACHE_DIR")
+    return work
+
+
+@pytest.fixture
 def work(tmp_path: Path, index: Index) -> Work:
     return Work(tmp_path / "work", index)
 
@@ -141,24 +162,41 @@ class IndexServer:
         self.gate.set()
         self.downloads: list[str] = []
         self.authorizations: set[str] = set()
+        self.pages: dict[str, list[str]] = {}
+        """Other indexes: path -> wheels without the end of their names; what `simple` then shows no more."""
         host = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_HEAD(self) -> None:
-                file = index.folder / self.path.rpartition("/")[2]
+                if not self.path.endswith(".whl"):
+                    known = unquote(self.path).strip("/") in host.pages
+                    self.send_response(200 if known else 404)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                file = index.folder / unquote(self.path).rpartition("/")[2]
                 self.send_response(200)
                 self.send_header("Content-Length", str(file.stat().st_size))
                 self.end_headers()
 
             def do_GET(self) -> None:
                 host.authorizations.add(self.headers.get("Authorization") or "")
-                parts = self.path.strip("/").split("/")
+                parts = unquote(self.path).strip("/").split("/")
+                hidden = {f"{name}-py3-none-any.whl" for names in host.pages.values() for name in names}
+                if (names := host.pages.get("/".join(parts))) is not None:
+                    links = "".join(f'<a href="/files/{n}-py3-none-any.whl">{n}-py3-none-any.whl</a>\n' for n in names)
+                    self.answer(200, links.encode(), "text/html")
+                    return
                 if parts[0] == "simple":
                     files = sorted(index.folder.glob(f"{parts[1].replace('-', '_')}-*.whl"))
+                    files = [file for file in files if file.name not in hidden]
                     links = "".join(f'<a href="/files/{file.name}">{file.name}</a>\n' for file in files)
                     self.answer(200 if files else 404, links.encode(), "text/html")
+                    return
+                if parts[0] != "files":
+                    self.answer(404, b"", "text/plain")
                     return
                 host.downloads.append(parts[1])
                 host.arrived.set()
