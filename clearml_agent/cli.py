@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from clearml_agent.arguments import normalise
-from clearml_agent.commands import cache, daemon, execute, look, setup
+from clearml_agent.commands import cache, daemon, drain, execute, explain, install, look, setup
 from clearml_agent.errors import AgentError, UsageError
 from clearml_sdk._version import __version__
 from clearml_sdk.errors import ClearmlError
 
+COMPLETE = "_CLEARML_AGENT_COMPLETE"
 COMMANDS = (
     cache.cache,
     daemon.daemon,
     execute.execute,
+    drain.drain,
+    explain.explain_task,
     look.list_workers,
     look.show_config,
     setup.init,
     setup.install_bootstrap,
+    install.install,
+    install.completion,
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 success, 1 failure, 2 usage, 130 interrupted."""
+    if instruction := os.environ.get(COMPLETE):  # from the shell, for what `completion` has printed
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "clearml-agent", COMPLETE, instruction)
     try:
         arguments = normalise(sys.argv[1:] if argv is None else argv)
         given = {"argv": arguments}

@@ -67,7 +67,7 @@ def workers(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
                 str(worker.get("id")),
                 str(worker.get("ip") or ""),
                 queues,
-                str(task.get("name") or task.get("id") or "-"),
+                str(task.get("name") or task.get("id") or "-") + (" (drained)" if worker.get("drain") else ""),
                 str(worker.get("last_activity_time") or ""),
             )
         )

@@ -134,12 +134,12 @@ def stop_daemons(context: click.Context, workers: Sequence[str], options: dict[s
         missing = [] if chosen else [f"{names.base}:*" if not names.fixed else names.base]
     for worker in missing:
         click.echo(f"no daemon {worker} runs on this machine; those that do: clearml-agent daemon --status", err=True)
-    stopped = True
+    gone = instances.stop_all(chosen, home=config.home_directory())
     for facts in chosen:
-        gone = instances.stop(facts, home=config.home_directory())
-        stopped = stopped and gone
-        click.echo(f"{facts.worker} (pid {facts.pid}) " + ("has stopped" if gone else "does not stop"), err=not gone)
-    return 0 if stopped and not missing else 1
+        is_gone = gone[facts.worker]
+        said = "has stopped" if is_gone else "does not stop: another user runs it"
+        click.echo(f"{facts.worker} (pid {facts.pid}) {said}", err=not is_gone)
+    return 0 if all(gone.values()) and not missing else 1
 
 
 def chosen_daemons(

@@ -163,7 +163,7 @@ def _shown(
     projects: dict[str, dict[str, Any]],
     queues: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    hidden = {"worker", "registered_tags", "recorded_ms", "measured_ms", "machine_stats", "task", "queue", "drain"}
+    hidden = {"worker", "registered_tags", "recorded_ms", "measured_ms", "machine_stats", "task", "queue"}
     shown = {name: value for name, value in worker.items() if name not in hidden}
     shown |= {"id": worker["worker"], "key": worker["id"], "ip": worker.get("ip", "")}
     shown["queues"] = [queues[id] for id in worker.get("queues", ()) if id in queues]
