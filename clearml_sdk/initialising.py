@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from clearml_sdk import process_role, reporters
+from clearml_sdk import process_role, reporters, seeding
 from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments
 from clearml_sdk.config import environment, load_settings
@@ -161,6 +161,7 @@ def _open_run(
     task = task_class._from_record(start.record)
     _adopt(task, run)
     process_role.become_master(task.id)
+    seeding.apply()
     reporter = reporters.reporter_of(session, task.id)
     if start.iteration_offset:
         reporter.iteration_offset = start.iteration_offset

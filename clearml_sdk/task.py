@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 
-from clearml_sdk import process_role
+from clearml_sdk import process_role, seeding
 from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments
 from clearml_sdk.errors import UsageError
+from clearml_sdk.facade.artifacts import TaskArtifacts
+from clearml_sdk.facade.exchange import TaskExchange
 from clearml_sdk.facade.lifecycle import TaskLifecycle
+from clearml_sdk.facade.modelling import TaskModelling
 from clearml_sdk.facade.parameters import TaskParameters
 from clearml_sdk.facade.properties import TaskProperties
+from clearml_sdk.facade.remote import TaskRemote
 from clearml_sdk.facade.results import TaskResults
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.run import CaptureWishes, Run
@@ -26,7 +30,9 @@ __all__ = ["Task", "TaskStatusEnum", "TaskTypes"]
 _wishes = CaptureWishes()
 
 
-class Task(TaskParameters, TaskProperties, TaskLifecycle, TaskResults):
+class Task(
+    TaskParameters, TaskProperties, TaskModelling, TaskArtifacts, TaskLifecycle, TaskRemote, TaskResults, TaskExchange
+):
     """An experiment. `Task.init` begins that of this process; `create`, `clone` and `get_task` give others."""
 
     _record_run: Run
@@ -126,21 +132,6 @@ class Task(TaskParameters, TaskProperties, TaskLifecycle, TaskResults):
         if reset_task:
             cls._session().call("tasks.reset", {"task": task_id, "force": True})
         process_role.simulate(task_id)
-
-    def execute_remotely(
-        self, queue_name: str | None = None, clone: bool = False, exit_process: bool = True
-    ) -> Task | None:
-        """Hand this run over to an agent: enqueue this task (or its clone) and leave the process.
-
-        Args:
-            queue_name: None: do not enqueue; the task is left as a draft.
-            exit_process: False needs `clone`.
-
-        In a remote run nothing happens. Returns the clone, where this process goes on.
-        """
-        from clearml_sdk.remote_execution import hand_over
-
-        return hand_over(self, queue_name=queue_name, clone=clone, exit_process=exit_process)
 
     # Other tasks.
 
@@ -370,6 +361,40 @@ class Task(TaskParameters, TaskProperties, TaskLifecycle, TaskResults):
         """Record everything that is installed (or a requirements file), not what the script imports."""
         _wishes.freeze = force
         _wishes.requirements_file = str(requirements_file) if force and requirements_file else None
+
+    @classmethod
+    def set_random_seed(cls, random_seed: int | bool | None) -> None:
+        """Seed the generators of new runs (`random`, numpy, torch, TensorFlow) with this number.
+
+        True: with 1337, as they are unless told otherwise; None or False: not at all.
+        """
+        seeding.choose(random_seed)
+
+    @classmethod
+    def get_random_seed(cls) -> int | None:
+        """The seed of new runs; None when they are not seeded."""
+        return seeding.chosen()
+
+    @classmethod
+    def set_resource_monitor_iteration_timeout(
+        cls,
+        seconds_from_start: float = 30.0,
+        wait_for_first_iteration_to_start_sec: float = 180.0,
+        max_wait_for_first_iteration_to_start_sec: float = 1800.0,
+    ) -> bool:
+        """Choose by what new runs draw the load of the machine: iterations, or seconds where no iteration comes.
+
+        Args:
+            seconds_from_start: how long iterations are waited for at most.
+            wait_for_first_iteration_to_start_sec: how long without an explicit `seconds_from_start`.
+            max_wait_for_first_iteration_to_start_sec: iterations that come later than this do not replace the seconds.
+        """
+        from clearml_sdk.reporting.resources import Axis
+
+        Axis.choose(
+            seconds_from_start, wait_for_first_iteration_to_start_sec, max_wait_for_first_iteration_to_start_sec
+        )
+        return True
 
     @classmethod
     def force_store_standalone_script(cls, force: bool = True) -> None:

@@ -3,11 +3,16 @@
 ArtifactIntegrityError (ValueError)       the file is not the one recorded
 BlockedArtifactTypeError (ValueError)     reading this type is switched off
 └── BlockedPickledArtifactError           ... because it is a pickle, which can run any code
+ArtifactUriDeleteError (ValueError)       the artifact is gone from its task, its file is not
 """
 
 from __future__ import annotations
 
 from clearml_sdk.errors import ClearmlError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ArtifactIntegrityError(ClearmlError, ValueError):
@@ -34,3 +39,16 @@ class BlockedPickledArtifactError(BlockedArtifactTypeError):
         super().__init__(
             artifact_filepath, artifact_type, content_type, f"Unpickling can run any code, and {by} forbids it."
         )
+
+
+class ArtifactUriDeleteError(ClearmlError, ValueError):
+    """The file of a deleted artifact could not be deleted."""
+
+    def __init__(self, artifact: str, uri: str, remaining_uris: Sequence[str], cause: object = "") -> None:
+        super().__init__(f"artifact {artifact!r} is deleted, but not its file {uri}: {cause}".removesuffix(": "))
+        self.artifact, self.uri, self._remaining = artifact, uri, list(remaining_uris)
+
+    @property
+    def remaining_uris(self) -> list[str]:
+        """Addresses of all files that were not deleted."""
+        return list(self._remaining)

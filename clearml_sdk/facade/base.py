@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from clearml_sdk import run as runs
 from clearml_sdk.notices import warn_once
 from clearml_sdk.record import TaskRecord
@@ -11,6 +14,9 @@ from clearml_sdk.task_types import TaskStatusEnum, TaskTypes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
+
+    from clearml_sdk.artifacts.registered import RegisteredTables
+    from clearml_sdk.artifacts.uploads import ArtifactUploads
 
 
 class TaskBase:
@@ -44,6 +50,18 @@ class TaskBase:
         run = self._run
         if run is not None:
             run.outbox.flush(30)
+
+    def _wait_for_uploads(self, timeout_s: float | None) -> None:
+        """Wait for the artifacts and weights that this process stores."""
+        tables: RegisteredTables | None = self.__dict__.get("_tables")
+        if tables is not None:
+            tables.check()
+        uploads: ArtifactUploads | None = self.__dict__.get("_uploads")
+        if uploads is not None:
+            uploads.flush(timeout_s)
+        weights = sys.modules.get("clearml_sdk.models.weights")
+        if weights is not None:
+            weights.uploads.flush(timeout_s)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -79,6 +97,17 @@ class TaskBase:
         from clearml_sdk.documents import Document
 
         return Document(self._record.document)
+
+    @property
+    def cache_dir(self) -> Any:
+        """A folder of this machine for this task's temporary files."""
+        from pathlib import Path
+
+        run = self._run
+        base = run.config.get("sdk.storage.cache.default_base_dir") if run else None
+        folder = Path(os.path.expanduser(base or "~/.clearml/cache")) / "tasks" / self.id
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def reload(self) -> None:
         """Read the task from the server again."""

@@ -58,17 +58,6 @@ class TaskProperties(TaskBase):
         """The worker that handled the task last; "" when none did."""
         return str(self._record.get("last_worker", ""))
 
-    @property
-    def cache_dir(self) -> Any:
-        """A folder of this machine for this task's temporary files."""
-        from pathlib import Path
-
-        run = self._run
-        base = run.config.get("sdk.storage.cache.default_base_dir") if run else None
-        folder = Path(os.path.expanduser(base or "~/.clearml/cache")) / "tasks" / self.id
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
     def set_name(self, name: str) -> None:
         """Rename the task."""
         self._record.edit(name=name)

@@ -1,24 +1,20 @@
-"""`Task`: what a task reported - scalars, plots, console, artifacts, models - written and read back."""
+"""`Task`: what a task reported - scalars, plots, console - written and read back."""
 
 from __future__ import annotations
-
-import sys
 
 from clearml_sdk import reading, reporters
 from clearml_sdk.facade.base import TaskBase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from clearml_sdk.artifacts.uploads import ArtifactUploads
     from clearml_sdk.logger import Logger
-    from clearml_sdk.models.task_models import TaskModels
 
 
 class TaskResults(TaskBase):
-    """Outputs of a task."""
+    """Reports of a task."""
 
     def get_logger(self) -> Logger:
         """The logger that reports to this task."""
@@ -110,7 +106,7 @@ class TaskResults(TaskBase):
         reporters.reporter_of(self._record.session, self.id).iteration_offset = offset
         return offset
 
-    # Artifacts and models.
+    # Where outputs go.
 
     @property
     def output_uri(self) -> str:
@@ -122,112 +118,16 @@ class TaskResults(TaskBase):
         self._record.edit(output_dest=reading.destination(self._record.session, value))
         self._record.forget()
 
-    @property
-    def artifacts(self) -> Mapping[str, Any]:
-        """The task's artifacts by name, read-only."""
-        from types import MappingProxyType
-
-        from clearml_sdk.artifacts.artifact import artifacts_of
-
-        self._settle()
-        self._wait_for_uploads(None)
-        self._record.read_fields("execution")
-        return MappingProxyType(artifacts_of(self._record.session, self._record.document))
-
-    def upload_artifact(
-        self,
-        name: str,
-        artifact_object: Any,
-        metadata: Any = None,
-        delete_after_upload: bool = False,
-        auto_pickle: bool | None = None,
-        preview: Any = None,
-        wait_on_upload: bool = False,
-        extension_name: str | None = None,
-        serialization_function: Callable[[Any], bytes | bytearray] | None = None,
-        retries: int = 0,
-        sort_keys: bool = True,
-    ) -> bool:
-        """Store an object or a file with the task under `name`, in the background unless `wait_on_upload`.
-
-        Returns whether it was accepted, or with `wait_on_upload` whether it was uploaded. Raises ValueError for an
-        object that cannot be stored.
-        """
-        self._check_open()
-        return self._get_uploads().upload(
-            name,
-            artifact_object,
-            metadata=metadata,
-            delete_after_upload=delete_after_upload,
-            auto_pickle=auto_pickle,
-            preview=preview,
-            wait=wait_on_upload,
-            extension=extension_name,
-            serialize=serialization_function,
-            retries=retries,
-            sort_keys=sort_keys,
-        )
-
     def _send_reports(self) -> None:
         """Before reading back: have what this process reported arrive first."""
         reporters.flush(self.id, 30.0)
 
-    @property
-    def models(self) -> TaskModels:
-        """The task's models: `models["output"]`, `models.output[-1]`, `models.input["name"]`."""
-        return self.get_models()
+    def get_output_destination(self, extra_path: str | None = None, **kwargs: Any) -> str | None:
+        """Where output models and artifacts are stored; None: on the files server, artifacts only.
 
-    def get_models(self) -> TaskModels:
-        """The task's input and output models, see `models`."""
-        from clearml_sdk.model import task_models
-
-        self._settle()
-        return task_models(self._record)
-
-    @property
-    def input_models_id(self) -> Mapping[str, str]:
-        """Ids of the input models by name."""
-        return self._model_ids("input")
-
-    @property
-    def output_models_id(self) -> Mapping[str, str]:
-        """Ids of the output models by name."""
-        return self._model_ids("output")
-
-    def _model_ids(self, kind: str) -> dict[str, str]:
-        found = (self._record.read_fields("models").get("models") or {}).get(kind) or []
-        return {str(entry.get("name")): str(entry.get("model")) for entry in found}
-
-    def get_labels_enumeration(self) -> Mapping[str, int]:
-        """The label names and their numbers."""
-        return dict(self._record.get("execution.model_labels") or {})
-
-    def get_label_num_description(self) -> dict[int, str]:
-        """The labels by number."""
-        return {number: name for name, number in self.get_labels_enumeration().items()}
-
-    def get_num_of_classes(self) -> int:
-        """How many classes the labels name: the highest number."""
-        return max((number for number in self.get_labels_enumeration().values()), default=0)
-
-    def set_model_label_enumeration(self, enumeration: Mapping[str, int] | None = None) -> None:
-        """Set the label names and their numbers."""
-        self._record.edit(execution={"model_labels": dict(enumeration or {})})
-
-    def _get_uploads(self) -> ArtifactUploads:
-        from clearml_sdk.artifacts.uploads import ArtifactUploads
-
-        found: ArtifactUploads | None = self.__dict__.get("_uploads")
-        if found is None:
-            config = self._record.session.config
-            auto_pickle = config is None or config.flag("sdk.development.artifacts.auto_pickle", True)
-            found = self.__dict__["_uploads"] = ArtifactUploads(self._record, auto_pickle=auto_pickle)
-        return found
-
-    def _wait_for_uploads(self, timeout_s: float | None) -> None:
-        uploads: ArtifactUploads | None = self.__dict__.get("_uploads")
-        if uploads is not None:
-            uploads.flush(timeout_s)
-        weights = sys.modules.get("clearml_sdk.models.weights")
-        if weights is not None:
-            weights.uploads.flush(timeout_s)
+        extra_path: a path under it.
+        """
+        destination = str(self._record.read_fields("output.destination").get("output", {}).get("destination") or "")
+        if not destination:
+            return None
+        return f"{destination.rstrip('/')}/{extra_path.strip('/')}" if extra_path else destination

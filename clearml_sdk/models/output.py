@@ -23,6 +23,8 @@ class OutputModel(BaseModel):
     """A model that a task makes: registered with its description, its weights stored when they are given."""
 
     _default_destination: str | None = None
+    _entry: str | None = None
+    """Its name in the task's list of models; None: the name of the file of its weights."""
 
     def __init__(
         self,
@@ -53,6 +55,12 @@ class OutputModel(BaseModel):
             "parent": base_model_id,
             "design": {"design": design_text(config_text, config_dict)},
         }
+
+    @classmethod
+    def _existing(cls, task: Any, model_id: str) -> OutputModel:
+        model = cls(task)
+        model._model = ModelRecord(task._record.session, model_id)
+        return model
 
     def _record(self) -> ModelRecord:
         """The model on the server, registered at the first use."""
@@ -170,7 +178,7 @@ class OutputModel(BaseModel):
                 fields["comment"] = weights.snapshot_comment(self.comment, register_uri)
             if not self.framework and (guess := guess_framework(register_uri)):
                 fields["framework"] = guess
-            entry = os.path.splitext(os.path.basename(register_uri))[0] or self.name
+            entry = self._entry or os.path.splitext(os.path.basename(register_uri))[0] or self.name
             weights.register(task, model.id, entry, kind="output")
             model.edit(**fields)
             return register_uri
@@ -211,6 +219,7 @@ class OutputModel(BaseModel):
             iteration=iteration,
             update_comment=update_comment,
             fields={},
+            entry=self._entry,
             wait=not in_background,
         )
 

@@ -51,6 +51,7 @@ def store(
     iteration: int | None,
     update_comment: bool,
     fields: dict[str, Any],
+    entry: str | None,
     wait: bool,
 ) -> str:
     """Store the weights of `model` and return their URL.
@@ -58,6 +59,7 @@ def store(
     Args:
         destination: where to; None: nowhere, and the local file itself is registered.
         fields: what else changes in the model then.
+        entry: its name in the task's list; None: the name of the file.
         wait: return when they are uploaded and the model names them.
     """
     if update_comment:
@@ -66,7 +68,7 @@ def store(
         fields = {**fields, "framework": guess}
     if iteration is not None:
         fields = {**fields, "iteration": int(iteration)}
-    register(task, model.id, os.path.splitext(weights.target)[0], kind="output")
+    register(task, model.id, entry or os.path.splitext(weights.target)[0], kind="output")
     if destination is None:
         url = f"file://{weights.path}"
         model.edit(uri=url, task=task.id, **fields)

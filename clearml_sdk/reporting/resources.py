@@ -32,8 +32,15 @@ class Axis:
     replace the seconds; after that the seconds stay.
     """
 
-    wait_s = 180.0
+    default_wait_s = 180.0
+    wait_s = default_wait_s
     back_s = 1800.0
+
+    @classmethod
+    def choose(cls, seconds_from_start: float, wait_s: float, back_s: float) -> None:
+        """Set the limits of the runs to come; an explicit `wait_s` comes before `seconds_from_start`."""
+        cls.wait_s = seconds_from_start if wait_s == Axis.default_wait_s else wait_s
+        cls.back_s = back_s
 
     def __init__(self) -> None:
         self._by_seconds = False

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,3 +109,10 @@ def session(server: RunningServer) -> Iterator[Session]:
     yield made
     sessions.set_default(None)
     made.close()
+
+
+def download(server: RunningServer, url: str) -> bytes:
+    """A stored file's content. Raises HTTPError, such as 404."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {server.login()}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()  # type: ignore[no-any-return]

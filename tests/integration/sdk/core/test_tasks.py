@@ -292,7 +292,7 @@ def test_clearml_init_verifies_before_it_writes(server: RunningServer, tmp_path:
         return subprocess.run(command, input=typed, env=environment, capture_output=True, text=True, timeout=60)
 
     found = init(tmp_path / "local.conf")
-    assert found.returncode == 0 and server.api in found.stdout, found.stderr
+    assert found.returncode == 0 and server.facts["api_server"] in found.stdout, found.stderr
     text = (tmp_path / "local.conf").read_text()
     assert server.secret_key in text and (tmp_path / "local.conf").stat().st_mode & 0o77 == 0
     again = init(tmp_path / "local.conf")
