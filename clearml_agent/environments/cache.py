@@ -30,7 +30,6 @@ from clearml_agent.environments.thin import without_shebang
 from clearml_agent.errors import EnvironmentFailed
 from clearml_agent.files import remove_tree
 from clearml_agent.locks import LockTimeout, file_lock
-from clearml_agent.packages import freeze
 from clearml_agent.process import Log
 
 DATA = ("share", "etc", "include")
@@ -219,7 +218,7 @@ def describe(path: Path, want: Want, expires_at: float | None) -> Record:
         built_at=time.time(),
         expires_at=expires_at,
         requirements=recipe.requirements,
-        frozen=freeze([site]) if site else recipe.frozen(path),
+        frozen=recipe.frozen(path),
         fingerprint=found.fingerprint,
         scripts=scripts,
         programs=programs,

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
-from clearml_agent.environments import order, pip_engine
+from clearml_agent.environments import downloads, order, pip_engine
 from clearml_agent.environments.installer import Installer, Place
 from clearml_agent.environments.interpreters import IDENTITY, Interpreter
 from clearml_agent.environments.requirements import Plan
 from clearml_agent.environments.settings import PackageSettings
+from clearml_agent.packages import freeze
 from clearml_agent.vcs.addresses import without_secrets
 
 ENVIRONMENT, SEEDS, TOOL = "env", "seeds", "tool"
@@ -49,8 +50,8 @@ class Recipe(ABC):
         return []
 
     def frozen(self, entry: Path) -> list[str]:
-        """The installed packages, where `tree` is no directory of Python packages."""
-        return []
+        """The installed packages as requirement lines."""
+        return freeze([entry / SITE])
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class Packages(Recipe):
     """Requirement lines, installed by uv, or by pip where uv cannot.
 
     any_version: whatever the installer's own cache holds will do (of pip, say); it is tried without a network first.
-    seeds: pip and its like, for the installations that need them.
+    seeds: pip and its like, for the installations that need them. cuda: the number that PyTorch was chosen for.
     """
 
     def __init__(
@@ -90,10 +91,13 @@ class Packages(Recipe):
         *,
         any_version: bool = False,
         seeds: Callable[[], Awaitable[Path | None]] | None = None,
+        cuda: str = "",
     ) -> None:
         self.plan, self.interpreter, self.installer = plan, interpreter, installer
         self.settings, self.any_version, self.seeds = installer.settings, any_version, seeds
         self.is_pinned = plan.is_pinned
+        self.cuda = cuda
+        self.links: dict[str, str] = {}
 
     @property
     def requirements(self) -> list[str]:
@@ -122,13 +126,27 @@ class Packages(Recipe):
         site.mkdir(exist_ok=True)
         if not self.plan.shared:
             return
-        if not self.any_version and (reason := pip_engine.why_not_uv(self.plan, self.settings)):
+        plan = self.plan
+        if self.settings.download_cache and not self.any_version:
+            folder = Path(self.settings.download_cache).expanduser() / (f"cu{self.cuda}" if self.cuda else "cpu")
+            shared, self.links = await downloads.local_copies(plan.shared, folder, self.installer.log)
+            plan = msgspec.structs.replace(plan, shared=tuple(shared))
+        await self._install(plan, entry, site)
+
+    def frozen(self, entry: Path) -> list[str]:
+        found = super().frozen(entry)
+        for file, link in self.links.items():
+            found = [line.replace(file, link) for line in found]
+        return found
+
+    async def _install(self, plan: Plan, entry: Path, site: Path) -> None:
+        if not self.any_version and (reason := pip_engine.why_not_uv(plan, self.settings)):
             self.installer.log(f"pip installs the packages: {reason}")
-            await pip_engine.install(self.installer, self.plan, self.interpreter, entry, site, await self._seeds())
+            await pip_engine.install(self.installer, plan, self.interpreter, entry, site, await self._seeds())
             return
         place = Place(Path(self.interpreter.executable), site)
-        offline_first = self.any_version or (self.plan.is_pinned and not self.settings.force_upgrade)
-        steps = order.Steps(self.installer, self.plan, place, entry, offline_first=offline_first)
+        offline_first = self.any_version or (plan.is_pinned and not self.settings.force_upgrade)
+        steps = order.Steps(self.installer, plan, place, entry, offline_first=offline_first)
         try:
             await steps.run()
         except order.NeedsOrder as failure:
@@ -140,7 +158,7 @@ class Packages(Recipe):
                 f"uv finds no solution; pip {', '.join(self.settings.pip_version)} (agent.package_manager.pip_version)"
                 f" is asked instead.\n{failure.message}"
             )
-            await pip_engine.install(self.installer, self.plan, self.interpreter, entry, site, await self._seeds())
+            await pip_engine.install(self.installer, plan, self.interpreter, entry, site, await self._seeds())
 
     async def _seeds(self) -> Path | None:
         return await self.seeds() if self.seeds is not None else None

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearml_agent.environments import EnvironmentFailed
-from clearml_agent.environments.layout import entries
+from clearml_agent.environments import EnvironmentFailed, byte_compile
+from clearml_agent.environments.layout import SMALL, entries
 
 VERSION = "import alpha; print(alpha.VERSION)"
 
@@ -121,6 +121,7 @@ async def test_changed_environment_is_given_to_nobody_any_more(work: Any, change
     assert not site.exists()
 
 
+@pytest.mark.rows("S3-047")
 async def test_least_recently_used_environments_are_removed_but_none_in_use(work: Any, index: Any) -> None:
     settings = msgspec.structs.replace(work.settings, max_entries=2)
     for number in range(5):
@@ -188,6 +189,7 @@ async def test_environment_without_pip_is_built_all_the_same(work: Any, index: A
     assert "no pip" in work.console
 
 
+@pytest.mark.rows("S3-048")
 async def test_full_disk_removes_unused_environments_first(work: Any) -> None:
     await work("alpha==1.0", name="one")
     (work.folder / "runs" / "one").rename(work.folder / "ended")
@@ -208,3 +210,25 @@ async def test_lock_that_is_never_freed_fails_the_task(work: Any) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(EnvironmentFailed, match="held by another process"):
             await work("alpha==1.0", name="two", settings=settings)
+
+
+async def test_large_environments_are_looked_over_beside_the_task(work: Any, index: Any) -> None:
+    """Before a task only their folders are looked at; a file changed in place is found while the next task runs."""
+    files = {f"large/part{number // 100}/m{number}.txt": "x" for number in range(SMALL + 100)}
+    index.add("large", "1.0", {"large/__init__.py": "VERSION = '1.0'\n", **files})
+    first = await work("large==1.0", name="one")
+    await byte_compile(first)
+    (entry,) = [entry for entry in first.shared if entry.path.name.startswith("env-")]
+    assert (await work("large==1.0", name="two")).reused
+    with (entry.site / "large" / "part1" / "m100.txt").open("a") as file:
+        file.write("changed")
+    third = await work("large==1.0", name="three")
+    await byte_compile(third)
+    fourth = await work("large==1.0", name="four")
+    assert third.reused and not fourth.reused
+    assert "was changed after it was built (large)" in work.console
+    (new,) = [entry for entry in fourth.shared if entry.path.name.startswith("env-")]
+    await byte_compile(fourth)
+    os.chmod(new.site / "large" / "part2", 0o755)
+    (new.site / "large" / "part2" / "added.txt").touch()
+    assert not (await work("large==1.0", name="five")).reused  # a folder tells at once

@@ -156,3 +156,22 @@ async def test_upgrades_and_extra_indexes(work: Any, index_server: Any) -> None:
     from clearml_agent.environments.installer import Installer
 
     assert "--upgrade" in Installer(settled(work, force_upgrade=True), {}, print).arguments()
+
+
+@pytest.mark.rows("S3-052")
+async def test_linked_wheels_are_fetched_once(work: Any, index: Any, index_server: Any, tmp_path: Path) -> None:
+    index.add("torch", "2.0", {"torch.py": "VERSION = '2.0'\n"})
+    link = f"{index_server.url('me:planted-secret@').removesuffix('/simple')}/files/torch-2.0-py3-none-any.whl"
+    cache = settled(work, download_cache=str(tmp_path / "downloads"), torch=Torch(cuda="11.8"))
+    made = await work(f"torch @ {link}", settings=cache, name="one")
+    assert (tmp_path / "downloads" / "cu118" / "torch-2.0-py3-none-any.whl").is_file()
+    assert made.frozen[0].startswith("torch @ http://127.0.0.1:")
+    assert "planted-secret" not in work.console + made.frozen[0]
+    index_server.stop()
+    work.cache.rename(tmp_path / "gone")
+    again = await work(f"torch @ {link}", settings=cache, name="two")
+    assert not again.reused and work.run(again, "import torch; print(torch.VERSION)") == "2.0"
+    assert again.frozen == made.frozen
+    with pytest.raises(EnvironmentFailed):
+        await work(f"other @ {link.replace('torch', 'other')}", settings=cache, name="three")
+    assert [path.name for path in (tmp_path / "downloads" / "cu118").glob("*")] == ["torch-2.0-py3-none-any.whl"]
