@@ -110,7 +110,7 @@ class RunningServer:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("CLEARML_", "TRAINS_", "PYTEST_"))}
         return {
             **kept,
-            "CLEARML_API_HOST": self.api,
+            "CLEARML_API_HOST": str(self.facts["api_server"]),  # one process has one server, as what it keeps says
             "CLEARML_WEB_HOST": self.web,
             "CLEARML_FILES_HOST": self.files,
             "CLEARML_API_ACCESS_KEY": self.access_key,

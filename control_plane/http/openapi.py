@@ -16,6 +16,12 @@ from control_plane.services.registry import Endpoint, Table
 
 _SCHEMA = "#/components/schemas/{name}"
 _TEXT: Mapping[str, Any] = {"type": "string"}
+_EVENT: Mapping[str, Any] = {
+    "type": "object",
+    "description": "One server-sent event; its data is JSON.",
+    "required": ["event", "data"],
+    "properties": {"event": _TEXT, "data": _TEXT, "id": _TEXT},
+}
 _FREE: Mapping[str, Any] = {"type": "object"}
 _META: Mapping[str, Any] = {
     "type": "object",
@@ -108,8 +114,10 @@ def _responses() -> dict[str, Any]:
 
 
 def _operation(row: Endpoint[Any], refs: Mapping[Any, Any]) -> dict[str, Any]:
-    if row.is_download or row.is_stream:
-        content: dict[str, Any] = {"text/event-stream" if row.is_stream else "text/plain": {"schema": _TEXT}}
+    if row.is_stream:
+        content: dict[str, Any] = {"text/event-stream": {"schema": _EVENT}}
+    elif row.is_download:
+        content = {"text/plain": {"schema": _TEXT}}
     else:
         # Without a Struct the answer's form is free, but it is an object.
         content = {"application/json": {"schema": _envelope(refs.get(row.response, _FREE))}}

@@ -63,6 +63,8 @@ def things(api: RunningServer, name: str) -> dict[str, Any]:
     service = name.partition(".")[0]
     own = {"tasks": task, "reports": task, "queues": queue, "projects": project, "models": model}.get(service, task)
     one = {"task": task, "queue": queue, "project": project, "model": model}
+    if name == "events.follow":
+        api.call("tasks.completed", {"task": task, "force": True})  # else it would be followed for an hour
     return {**one, **{f"{field}s": [id] for field, id in one.items()}, "ids": [own], "id": [own]}
 
 

@@ -18,7 +18,7 @@ READS = frozenset({Use.OPEN, Use.SESSION, Use.READ})
 """Uses that change nothing."""
 ALSO_READS = {
     *("auth.get_credentials", "auth.get_token_for_user", "server.config", "server.get_stats"),
-    *("storage.get_settings", "server.endpoints"),
+    *("storage.get_settings", "server.endpoints", "agents.token"),
 }
 """Reads that only some may call."""
 GONE = {"models.update_for_task"}
