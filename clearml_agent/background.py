@@ -54,7 +54,8 @@ def say_ready(worker: str) -> None:
 
 def new_log() -> Path:
     """A file for a daemon's output, readable by this user alone."""
-    fd, name = tempfile.mkstemp(prefix=".clearml_agent_daemon_out", suffix=".txt")
+    folder = os.environ.get("CLEARML_AGENT_TEMP_STDOUT_FILE_DIR") or None
+    fd, name = tempfile.mkstemp(prefix=".clearml_agent_daemon_out", suffix=".txt", dir=folder)
     os.close(fd)
     return Path(name)
 

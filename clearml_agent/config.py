@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,6 +51,8 @@ OVERRIDES = {
 """Variable -> configuration key that it sets; `TRAINS_...` is the older name of each."""
 
 
+GIVEN = ("git_user", "git_pass", "standalone_mode", "uptime", "downtime")
+"""Options that are configuration keys as well, for the modules that read these."""
 REDIS_URL = "CLEARML_AGENT_REDIS_URL"
 
 
@@ -66,6 +69,7 @@ class AgentConfig:
     use_owner_token: a task's process acts as the task's user, not as the agent's.
     grace_s: from SIGTERM to SIGKILL when a task is stopped.
     ping_s: between two tasks.ping of a running task; 0: none.
+    given: keys of `config` that the command line set.
     redis_url: the servers' Redis, for an agent that works on it directly; "": it calls the server.
     """
 
@@ -87,6 +91,7 @@ class AgentConfig:
     log_level: str = "INFO"
     tags: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def runs(self) -> Path:
@@ -94,17 +99,13 @@ class AgentConfig:
 
     @property
     def environments(self) -> Path:
-        """The cache of built environments."""
-        return self._cache("agent.venvs_cache.path", "envs")
+        """The cache of built environments: `agent.venvs_cache.path`, else `agent.venvs_dir`."""
+        return environments_directory(self.config, self.home)
 
     @property
     def repositories(self) -> Path:
         """The cache of repository mirrors."""
-        return self._cache("agent.vcs_cache.path", "vcs")
-
-    def _cache(self, key: str, name: str) -> Path:
-        chosen = self.config.get(key)
-        return Path(os.path.expandvars(str(chosen))).expanduser() if chosen else self.home / name
+        return chosen_directory(self.config, "agent.vcs_cache.path") or self.home / "vcs"
 
     @property
     def names(self) -> WorkerNames:
@@ -144,6 +145,18 @@ def worker_names(config: Config, options: Mapping[str, Any], environ: Mapping[st
     return name_worker(fixed, _worker_name(config), gpus, dynamic=bool(options.get("dynamic_gpus")))
 
 
+def environments_directory(config: Config, home: Path) -> Path:
+    """Where built environments are kept."""
+    chosen = chosen_directory(config, "agent.venvs_cache.path") or chosen_directory(config, "agent.venvs_dir")
+    return chosen or home / "envs"
+
+
+def chosen_directory(config: Config, key: str) -> Path | None:
+    """The directory that a key names; None when it names none."""
+    chosen = config.get(key, None)
+    return Path(os.path.expandvars(str(chosen))).expanduser() if chosen else None
+
+
 def home_directory(environ: Mapping[str, str] | None = None) -> Path:
     """Where this user's agents keep runs, caches and registered instances."""
     chosen = (os.environ if environ is None else environ).get("CLEARML_AGENT_HOME") or "~/.clearml/agent"
@@ -169,9 +182,10 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> C
 def build(config: Config, environ: Mapping[str, str] | None = None, **options: Any) -> AgentConfig:
     """Settings from the configuration, then `options` (those that are None leave what is configured)."""
     environ = dict(os.environ if environ is None else environ)
-    for name in ("git_user", "git_pass"):
-        if (value := options.pop(name, None)) is not None:
-            config.set(f"agent.{name}", value)
+    given = {f"agent.{name}": options.pop(name, None) for name in GIVEN}
+    given = {key: value for key, value in given.items() if value not in (None, False, [])}
+    for key, value in given.items():
+        config.set(key, value)
     settings = AgentConfig(
         config=config,
         api=ApiSettings.from_config(config, environ),
@@ -183,7 +197,9 @@ def build(config: Config, environ: Mapping[str, str] | None = None, **options: A
         report_s=_seconds(environ, "CLEARML_AGENT_STATUS_REPORT_FREQ_SEC", 30.0),
         redis_url=environ.get(REDIS_URL, ""),
         gpus=_gpus(environ),
+        tags=tuple(shlex.split(environ.get("CLEARML_WORKER_TAGS", ""))),
         environ=environ,
+        given=given,
     )
     return replace(settings, **{name: value for name, value in options.items() if value is not None})
 

@@ -45,14 +45,18 @@ class Position(msgspec.Struct):
     refused: str = ""
 
 
-def clean(text: str) -> str:
+def clean(text: str, *, keeps_returns: bool = False) -> str:
     """Text as a terminal would have left it: nothing under a carriage return or a backspace.
+
+    keeps_returns: what a carriage return ends is a line of its own (`agent.suppress_carriage_return: false`).
 
     Source: contract/agent_behaviour.md 11.
     """
     if "\b" in text:
         text = "\n".join(_without_backspaces(line) for line in text.split("\n"))
-    if "\r" in text:
+    if keeps_returns and "\r" in text:
+        text = "\n".join("\n".join(line.rstrip("\r").split("\r")) for line in text.split("\n"))
+    elif "\r" in text:
         text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return "" if text.strip() == _TERMINAL_RESET else text
 
@@ -67,9 +71,9 @@ def _without_backspaces(line: str) -> str:
     return "".join(kept)
 
 
-def messages(raw: bytes) -> list[str]:
+def messages(raw: bytes, *, keeps_returns: bool = False) -> list[str]:
     """The texts of the log events for `raw`: lines joined up to MESSAGE_BYTES, longer ones split. Pure."""
-    text = clean(raw.decode("utf-8", "replace"))
+    text = clean(raw.decode("utf-8", "replace"), keeps_returns=keeps_returns)
     found: list[str] = []
     group: list[str] = []
     size = 0
@@ -113,11 +117,11 @@ def cut(data: bytes, *, whole: bool) -> int:
     return len(data)
 
 
-def events(batch: Batch, raw: bytes, *, task: str, worker: str, level: str) -> bytes:
+def events(batch: Batch, raw: bytes, *, task: str, worker: str, level: str, keeps_returns: bool = False) -> bytes:
     """The NDJSON body of one batch; the same bytes for the same arguments. Pure."""
     lines = [
         {"type": "log", "level": level, "task": task, "worker": worker, "msg": text, "timestamp": batch.timestamp + i}
-        for i, text in enumerate(messages(raw))
+        for i, text in enumerate(messages(raw, keeps_returns=keeps_returns))
     ]
     return b"\n".join(msgspec.json.encode(line) for line in lines)
 
@@ -136,6 +140,7 @@ class Console:
     Args:
         run_id: prefix of the batch ids, unique for this claim of the task.
         echo: also gets each cleaned text, once, for a person to read; may be called again after a crash.
+        keeps_returns: as of `clean`.
     """
 
     def __init__(
@@ -148,8 +153,10 @@ class Console:
         send: Send,
         echo: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.time,
+        keeps_returns: bool = False,
     ) -> None:
         self.directory, self.run_id, self.task, self.worker = directory, run_id, task, worker
+        self._keeps_returns = keeps_returns
         self._send, self._echo, self._clock = send, echo, clock
         self.position = self._load()
 
@@ -180,7 +187,8 @@ class Console:
         if batch is None:
             return False
         raw = self._read(batch.part, batch.start, batch.end - batch.start)
-        body = events(batch, raw, task=self.task, worker=self.worker, level=LEVELS[batch.part])
+        facts = {"task": self.task, "worker": self.worker, "level": LEVELS[batch.part]}
+        body = events(batch, raw, **facts, keeps_returns=self._keeps_returns)
         try:
             if body:
                 await self._send(body, f"{self.run_id}.{batch.part}.{batch.start}-{batch.end}")

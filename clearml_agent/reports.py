@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clearml_agent.api import Api
@@ -55,9 +57,9 @@ class StatusReports:
         """Report until cancelled."""
         gpus = Reader(self.config.gpus)
         await asyncio.to_thread(gpus.open)
-        home = self.config.home
+        disk = self.config.config.get("agent.resource_monitoring.disk_use_path", None)
         monitor = Monitor(
-            disk_path=home if home.exists() else home.parent,
+            disk_path=Path(os.path.expandvars(str(disk))).expanduser() if disk else Path.home(),
             gpus=gpus,
             default_gpu_usage=self.config.config.number("agent.resource_monitoring.default_gpu_utilization", 100.0),
         )

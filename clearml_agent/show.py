@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from clearml_agent.instances import Facts
-
-SECRET = re.compile(r"secret|pass|token|account_key|contents", re.IGNORECASE)
-URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
-MASK = "****"
+from clearml_agent.masking import Rules, masked
 
 
 def instances(found: Sequence[Facts], tasks: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
@@ -76,31 +72,14 @@ def workers(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
 
 def configuration(tree: Mapping[str, Any], *, version: str, file: str | None, as_json: bool) -> None:
     """The merged configuration as `key = value` lines."""
-    pairs = list(flatten(masked(tree)))
+    safe = masked(tree, Rules.of(tree))
     if as_json:
-        print(json.dumps(masked(tree), indent=2, default=str))
+        print(json.dumps(safe, indent=2, default=str))
         return
     print(f"Current configuration (clearml_agent v{version}, location: {file or 'no file'}):")
     print("----------------------")
-    for key, value in pairs:
+    for key, value in flatten(safe):
         print(f"{key} = {value if isinstance(value, str) else json.dumps(value, default=str)}")
-
-
-def masked(value: Any, key: str = "") -> Any:
-    """A copy without secrets. Pure. Source: contract/agent_behaviour.md 16."""
-    if isinstance(value, Mapping):
-        hide = key == "environment"
-        return {
-            name: MASK if (hide or SECRET.search(str(name))) and _is_text(item) else masked(item, str(name))
-            for name, item in value.items()
-        }
-    if isinstance(value, list):
-        return [masked(item, key) for item in value]
-    return URL_PASSWORD.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
-
-
-def _is_text(item: Any) -> bool:
-    return isinstance(item, str) and bool(item)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
 from clearml_agent.execution.run import TaskRun
+from clearml_agent.reloading import Reloader
 from clearml_agent.runs import Record, RunDirectory
 from clearml_agent.watch import Watcher
 
@@ -34,7 +35,7 @@ class Slots:
         on_change: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
-        self._group, self._watcher, self._config, self._api = group, watcher, config, api
+        self._group, self._watcher, self._configs, self._api = group, watcher, Reloader(config), api
         self._echo, self._on_change, self._on_end = echo, on_change, on_end
         self._runs: dict[str, TaskRun] = {}
         """By run: of one task the end of an old claim and the start of a new one may overlap."""
@@ -65,7 +66,7 @@ class Slots:
     def _run(self, directory: RunDirectory) -> TaskRun:
         return TaskRun(
             directory,
-            config=self._config,
+            config=self._configs.current(),
             api=self._api,
             watcher=self._watcher,
             echo=self._echo,

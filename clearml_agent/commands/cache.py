@@ -90,9 +90,7 @@ def prune(context: click.Context, names: tuple[str, ...], unused: str, as_json: 
 def _folder(context: click.Context) -> tuple[Path, Config]:
     """The cache, which needs no server, and the configuration."""
     loaded = config.load(context.obj["config_file"])
-    chosen = loaded.get("agent.venvs_cache.path")
-    home = config.home_directory() / "envs"
-    return Path(os.path.expandvars(str(chosen))).expanduser() if chosen else home, loaded
+    return config.environments_directory(loaded, config.home_directory()), loaded
 
 
 def _seconds(text: str) -> float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 from typing import Any
 
 import click
 
-from clearml_agent import config
-from clearml_sdk.config import Config
+from clearml_agent import config, sections
+from clearml_agent.errors import UsageError
+from clearml_sdk.config import Config, environment
 
 LEVELS = ["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
 
@@ -42,15 +45,19 @@ def loaded(context: click.Context) -> Config:
 
 
 def settings(context: click.Context, **options: Any) -> config.AgentConfig:
-    """What an agent with these options works by."""
+    """What an agent with these options works by; its environment and files are in place then. Raises UsageError."""
     tree = loaded(context)
-    if options.pop("cpu_only", False) or (options.get("gpus") is None and tree.flag("agent.cpu_only")):
+    sections.apply(tree, os.environ)
+    if user := environment.read("AGENT_EXEC_USER"):
+        raise UsageError(f"CLEARML_AGENT_EXEC_USER is not supported: start the agent itself as {user}")
+    if context.obj["debug"] or tree.flag("agent.debug"):
+        logging.getLogger().setLevel(logging.DEBUG)
+    wants_cpu = tree.flag("agent.cpu_only") or environment.read_flag("CPU_ONLY", False)
+    wants_cpu = wants_cpu or environment.as_flag(os.environ.get("CPU_ONLY"), False)
+    if options.pop("cpu_only", False) or (options.get("gpus") is None and wants_cpu):
         options["gpus"] = "none"
-    if options.pop("standalone_mode", False):
-        tree.set("agent.standalone_mode", True)
     for name in ("uptime", "downtime"):
-        if given := list(options.pop(name, None) or ()):
-            tree.set(f"agent.{name}", given)
+        options[name] = list(options.pop(name, None) or ())
     return config.build(tree, **options)
 
 

@@ -79,6 +79,7 @@ class TaskRun:
             worker=self.record.worker,
             send=self._send_events,
             echo=echo,
+            keeps_returns=not config.config.flag("agent.suppress_carriage_return", True),
         )
         self._pump = Pump(self.console, directory=directory.path, watcher=watcher)
         self.stages: dict[str, float] = {}

@@ -15,7 +15,7 @@ from clearml_agent.process import Log
 from clearml_agent.vcs import git as gits
 from clearml_agent.vcs import working_copy
 from clearml_agent.vcs.addresses import Address, read_address, relative_to
-from clearml_agent.vcs.entry_point import EntryPoint, inside, read_entry_point, words
+from clearml_agent.vcs.entry_point import EntryPoint, inside, overridden, read_entry_point, words
 from clearml_agent.vcs.git import Failure, Git, GitError
 from clearml_agent.vcs.mirror import Mirror, Wish
 from clearml_agent.vcs.patches import is_diff, read_patch
@@ -70,6 +70,7 @@ async def checkout(
     """
     settings = settings or GitSettings()
     environ = os.environ if environ is None else environ
+    script = overridden(script, environ)
     entry = read_entry_point(script)
     diff, repository = str(script.get("diff") or ""), str(script.get("repository") or "").strip()
     literal = diff if diff.strip() and not is_diff(diff) else ""
@@ -90,6 +91,9 @@ async def checkout(
         root = directory / address.name
         wish = Wish(*(str(script.get(name) or "").strip() for name in ("version_num", "tag", "branch")))
         commit = await work.repository(address, wish, root, patch)
+    elif own := environ.get("CLEARML_AGENT_FORCE_CODE_DIR"):
+        address, commit, root = Address(""), "", Path(own).expanduser().absolute()
+        log(f"the code in {root} is run as it is (CLEARML_AGENT_FORCE_CODE_DIR)")
     else:
         address, commit, root = Address(""), "", directory / "code"
         root.mkdir(parents=True)

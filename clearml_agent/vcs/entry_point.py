@@ -63,6 +63,21 @@ def read_entry_point(script: Mapping[str, object]) -> EntryPoint:
     return EntryPoint(text, "" if folder == "." else folder)
 
 
+def overridden(script: Mapping[str, object], environ: Mapping[str, str]) -> Mapping[str, object]:
+    """The script section with what this machine's variables put in its place.
+
+    CLEARML_AGENT_FORCE_EXEC_SCRIPT: `working_dir:script` or a script; CLEARML_AGENT_FORCE_CODE_DIR: a folder with the
+    code, so that neither a repository nor recorded changes are wanted.
+    """
+    found = dict(script)
+    if environ.get("CLEARML_AGENT_FORCE_CODE_DIR"):
+        found |= {"repository": "", "diff": ""}
+    if forced := environ.get("CLEARML_AGENT_FORCE_EXEC_SCRIPT"):
+        folder, separator, name = forced.rpartition(":")
+        found |= {"entry_point": name, **({"working_dir": folder} if separator else {})}
+    return found
+
+
 def words(entry: EntryPoint, working_dir: Path, environ: Mapping[str, str]) -> list[str]:
     """The argument list after the interpreter.
 
