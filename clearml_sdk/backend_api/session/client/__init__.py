@@ -1,0 +1,7 @@
+"""`from clearml.backend_api.session.client import APIClient`."""
+
+from __future__ import annotations
+
+from clearml_sdk.backend_api.session.client.client import APIClient, APIError, Entity, Response, TableResponse
+
+__all__ = ["APIClient", "APIError", "Entity", "Response", "TableResponse"]
