@@ -45,3 +45,45 @@ def dying(place: Place, draw: random.Random) -> Callable[[], None]:
 
     setattr(target, name, dies)
     return lambda: delattr(target, name)
+
+
+class Mortal:
+    """Lets a process die at one of its steps: a call of the store, or of the place of segments.
+
+    with Mortal(place, at=3, is_after=True) as life: ...; life.is_over
+
+    Args:
+        at: the step, from 0. Nothing that it does afterwards has any effect.
+        is_after: the step is done, and its answer never heard.
+    """
+
+    def __init__(self, place: Place, at: int, *, is_after: bool) -> None:
+        self._targets: list[tuple[Any, str]] = [(place.store.connection, "run_once_or_more"), (place.files, "_run")]
+        self._at, self._is_after = at, is_after
+        self.is_over = False
+        self._steps = 0
+
+    def __enter__(self) -> Mortal:
+        for target, name in self._targets:
+            setattr(target, name, self._mortal(getattr(target, name)))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for target, name in self._targets:
+            delattr(target, name)
+
+    def _mortal(self, real: Any) -> Any:
+        async def step(*args: Any, **kwargs: Any) -> Any:
+            is_last = self._steps == self._at
+            self._steps += 1
+            if self.is_over or (is_last and not self._is_after):
+                self.is_over = True
+                raise Died
+            answer = await real(*args, **kwargs)
+            if is_last:
+                self.is_over = True
+            if self.is_over:
+                raise Died
+            return answer
+
+        return step
