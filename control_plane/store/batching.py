@@ -212,12 +212,15 @@ class BatchedRedis(aioredis.Redis):
             if self._wire is None or self._wire.is_lost:
                 if self._wire is not None:
                     self._round_trips_before += self._wire.round_trips
-                # The pool knows how to find and greet the server (TLS, Sentinel, password); then it is ours.
+                # The pool knows how to find and greet the server (TLS, Sentinel, password); then it is ours. What
+                # became of it until then it heard itself: a wire is not told again.
                 pool: Any = self.connection_pool
                 connection = pool.make_connection()
                 try:
                     async with asyncio.timeout(self._silence_s):
                         await connection.connect()
+                    if connection._reader.at_eof() or connection._writer.transport.is_closing():
+                        raise redis_errors.ConnectionError("the connection to Redis was lost as it was made")
                     writer, connection._reader, connection._writer = connection._writer, None, None
                 except BaseException:
                     await connection.disconnect(nowait=True)

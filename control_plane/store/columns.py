@@ -29,6 +29,7 @@ EXACT = 2**53
 """Integers up to here are the same as float64."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_DIGITS = frozenset("-0123456789")
 SPARE = 1_000
 """Values in the table that no document has any more, before it is made anew (or as many as are in use)."""
 
@@ -71,10 +72,13 @@ class Column:
     def put(self, rows: Sequence[int], values: Sequence[Any]) -> None:
         """Set the values of distinct rows; None removes."""
         where = np.array(rows, np.intp)
-        encoded = self._encoded_times(values) if self._has_times else [self._encoded(value) for value in values]
         before = np.bincount(self.kinds[where], minlength=TABLED + 1)
-        self.kinds[where] = [kind for kind, _ in encoded]
-        self.data[where] = [number for _, number in encoded]
+        if not self._has_times and (alike := _alike(values, by_numbers=self.by_numbers)):
+            self.kinds[where], self.data[where] = alike
+        else:
+            encoded = self._encoded_times(values) if self._has_times else [self._encoded(value) for value in values]
+            self.kinds[where] = [kind for kind, _ in encoded]
+            self.data[where] = [number for _, number in encoded]
         self._counts += np.bincount(self.kinds[where], minlength=TABLED + 1) - before
         self._counts[MISSING] = 0
         if len(self.table) > 2 * self._counts[TABLED] + SPARE:
@@ -110,8 +114,11 @@ class Column:
             return TABLED, index
         if kind is float:
             return REAL, value
-        if kind is int and -EXACT <= value <= EXACT:
-            return INTEGER, float(value)
+        if kind is int:
+            if -EXACT <= value <= EXACT:
+                return INTEGER, float(value)
+            if not -(2**63) <= value < 2**64:
+                return REAL, float(value)  # as JSON's other readers have it
         key = orjson.dumps(value)
         index = self._indexes.get(key)
         return TABLED, self._append(key, value) if index is None else index
@@ -287,6 +294,29 @@ def _exact(number: Any) -> Any:
     """A number that is the same as float64; None for any other value."""
     is_one = isinstance(number, float) or (isinstance(number, int) and -EXACT <= number <= EXACT)
     return number if is_one else None
+
+
+def _alike(values: Sequence[Any], *, by_numbers: bool) -> tuple[int, Sequence[float]] | None:
+    """(kind, numbers) of values that are all numbers of one kind, as parameters and metrics mostly are, else None.
+
+    As `_encoded` would have it, without a call for each.
+    """
+    types = set(map(type, values))
+    if types == {float}:
+        return REAL, values
+    if types == {int}:
+        return (INTEGER, values) if min(values) >= -EXACT and max(values) <= EXACT else None
+    if types != {str} or not by_numbers or values[0][:1] not in _DIGITS:
+        return None
+    try:
+        reals = list(map(float, values))
+        if list(map(repr, reals)) == values and all(map(math.isfinite, reals)):
+            return REAL_TEXT, reals
+        integers = list(map(int, values))
+    except ValueError:
+        return None
+    is_usual = min(integers) >= -EXACT and max(integers) <= EXACT and list(map(str, integers)) == values
+    return (INTEGER_TEXT, integers) if is_usual else None
 
 
 def _number_text(text: str) -> tuple[int, float] | None:

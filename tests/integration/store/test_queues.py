@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from control_plane.store import EmbeddedStore, Store
+from control_plane.store import EmbeddedStore, Store, keys
+from control_plane.store.notes import Note
 
 QUEUES = ["a", "b"]
 
@@ -188,6 +190,35 @@ async def test_priority_order_empties_the_first_queue_first(store: Store) -> Non
     await put(store, "a", "a1", "a2")
     taken = await store.queues.claim(["a", "b"], worker="w", now_ms=0, lease_ms=1000, limit=9)
     assert [claim.task for claim in taken] == ["a1", "a2", "b1"]
+
+
+async def test_a_claim_tells_the_status_that_the_task_has(store: Store) -> None:
+    await put(store, "q", "t1")
+    await put(store, "q", "t2", status="stopped")
+    await put(store, "q", "t3")
+    await store.connection.run(lambda client: client.delete(keys.document("task", "t3")))
+    taken = await store.queues.claim(["q"], worker="w", now_ms=0, lease_ms=1000, limit=3)
+    assert [(claim.task, claim.status) for claim in taken] == [("t1", "queued"), ("t2", "stopped"), ("t3", None)]
+
+
+async def test_a_call_whose_answer_arrived_takes_another_task_its_own_lost_try_the_same(
+    store: Store,
+) -> None:
+    await put(store, "q", "t1", "t2", "t3")
+    note = Note("call", 1000, by="server")
+
+    async def take(note: Note, now_ms: int) -> list[str]:
+        taken = await store.queues.claim(["q"], worker="w", now_ms=now_ms, lease_ms=1000, note=note)
+        return [claim.task for claim in taken]
+
+    assert await take(note, 1) == ["t1"]
+    assert await take(note, 2) == ["t1"], "a repeat gets the same"
+    over = replace(note, is_over=True)
+    assert await take(over, 3) == ["t2"]
+    assert await take(over, 3) == ["t2"], "the connection to the store broke, and the same try was made once more"
+    assert await take(note, 4) == ["t2"], "what came before is forgotten"
+    assert await take(over, 5) == ["t3"]
+    assert await take(over, 6) == []
 
 
 async def test_expired_lease_returns_the_task_to_the_head(store: Store) -> None:

@@ -1,12 +1,15 @@
 """Columns give back what was put into them, and sort it."""
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from control_plane.store import kept
 from control_plane.store.collation import natural, plain
 from control_plane.store.columns import Column, microseconds
+from control_plane.store.fields import look_inside
 from control_plane.store.ranks import Ranks
 from control_plane.store.wordcount import occurrences
 
@@ -35,6 +38,34 @@ def test_a_column_gives_back_what_was_put_last(by_numbers, batches):
     assert column.present == sum(value is not None for value in expected)
     numbers, values = column.groups(rows)
     assert repr([values[number] for number in numbers.tolist()]) == repr(expected)
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.lists(NUMBERS, min_size=1)
+    | st.lists(st.integers(-(2**70), 2**70), min_size=1)
+    | st.lists(st.integers(-9, 9), min_size=1)
+    | st.lists(NUMBERS.map(repr), min_size=1)
+    | st.lists(st.integers().map(str), min_size=1)
+    | st.lists(NUMBER_TEXTS, min_size=1),
+    st.booleans(),
+)
+def test_values_of_one_kind_put_at_once_lie_as_those_put_one_by_one(values, by_numbers):
+    at_once, one_by_one = Column(len(values), by_numbers=by_numbers), Column(len(values), by_numbers=by_numbers)
+    at_once.put(range(len(values)), values)
+    for row, value in enumerate(values):
+        one_by_one.put([row], [value])
+    assert at_once.kinds.tolist() == one_by_one.kinds.tolist()
+    assert repr(at_once.data.tolist()) == repr(one_by_one.data.tolist())
+    assert at_once.table == one_by_one.table
+
+
+@given(st.lists(JSON | st.fixed_dictionaries({"value": JSON, "x": JSON})), st.sampled_from(["value", "x", "name"]))
+def test_a_value_inside_each_leaf_is_read_as_from_the_whole_leaf(leaves, key):
+    decoded = kept.decoded(orjson.dumps(leaves), (key,))
+    assert repr(decoded) == repr([look_inside(leaf, (key,)) for leaf in orjson.loads(orjson.dumps(leaves))])
 
 
 @given(st.lists(st.text() | TIMES, min_size=1))
