@@ -62,28 +62,35 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
     deadline = time.monotonic() + request.timeout_s
     with ctx.store.changes.waiting(wakes) as waiter:
         while True:
-            answer = await _look(ctx, request, worker_key)
+            answer, may_take = await _look(ctx, request, worker_key)
             remaining_s = deadline - time.monotonic()
             is_over = remaining_s <= 0 or not ctx.connection.is_alive
             if is_over or answer.entries or answer.stops or _is_news(request, answer):
                 return answer
+            if may_take:
+                waiter.settle()
+            else:
+                ctx.store.changes.pass_on(waiter)
             await _wake(ctx, waiter, min(remaining_s, LOOK_AGAIN_S))
 
 
-async def _look(ctx: Context, request: WaitRequest, worker_key: str) -> WaitResponse:
-    """What there is for this worker now."""
-    worker = await ctx.store.workers.get(worker_key, ctx.now_ms)
+async def _look(ctx: Context, request: WaitRequest, worker_key: str) -> tuple[WaitResponse, bool]:
+    """What there is for this worker now, and whether it may take from each of its queues."""
+    worker, stops, tags = await asyncio.gather(  # side by side: this is the way of every task to its agent
+        ctx.store.workers.get(worker_key, ctx.now_ms),
+        _stops(ctx, request.worker, request.known_stops),
+        _tags(ctx, request.queues),
+    )
     drain = bool(worker and worker.get("drain"))
-    stops = await _stops(ctx, request.worker, request.known_stops)
     entries: list[Entry] = []
-    tags = await _tags(ctx, request.queues)
     missing = [queue for queue in request.queues if queue not in tags]
     queues = [queue for queue in request.queues if queue in tags and _is_open(tags[queue], request.is_off_duty)]
     sources = queues if request.take_from is None else [queue for queue in request.take_from if queue in queues]
     if request.slots and sources and not drain and ctx.connection.is_alive:
         entries = await _take(ctx, request, sources)
     waiting = UNSET if request.known_waiting is None else await _waiting(ctx, queues)
-    return WaitResponse(entries=entries, stops=stops, drain=drain, missing=missing, waiting=waiting)
+    answer = WaitResponse(entries=entries, stops=stops, drain=drain, missing=missing, waiting=waiting)
+    return answer, bool(request.slots) and not drain and len(sources) == len(request.queues)
 
 
 async def _waiting(ctx: Context, queues: Sequence[str]) -> list[str]:

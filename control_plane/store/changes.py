@@ -33,6 +33,10 @@ class Waiter:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.turns: set[Change] = set()
+        """Queues that changed, for which this waiter alone was woken."""
+        self.taken: set[Change] = set()
+        """Those of them that it is looking at; see `settle`."""
 
     def wake(self) -> None:
         """Note that something may have changed."""
@@ -42,6 +46,12 @@ class Waiter:
         """Until something may have changed since the last `wait` (or since waiting began). May wake for nothing."""
         await self._event.wait()
         self._event.clear()
+        self.taken |= self.turns
+        self.turns.clear()
+
+    def settle(self) -> None:
+        """Nothing is left in the queues for which this waiter was woken: nobody need be woken in its place."""
+        self.taken.clear()
 
 
 class Changes:
@@ -49,7 +59,8 @@ class Changes:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiters: dict[Change, set[Waiter]] = {}
+        self._waiters: dict[Change, dict[Waiter, None]] = {}
+        """In the order in which they came."""
         self._listeners: list[Callable[[int, list[Change]], None]] = []
         self._on_gap: list[Callable[[], None]] = []
         connection.on_moved(self._gap)
@@ -61,20 +72,26 @@ class Changes:
 
     @contextmanager
     def waiting(self, changes: Iterable[Change]) -> Iterator[Waiter]:
-        """A waiter for these changes. Begin waiting, then look, then `wait`: nothing is missed in between."""
+        """A waiter for these changes. Begin waiting, then look, then `wait`: nothing is missed in between.
+
+        A change of a document wakes all of its waiters; one of a queue wakes the first alone, and the next when that
+        one has ended without a `settle`: a thousand idle agents do not all run for one task.
+        """
         waiter = Waiter()
         wanted = list(changes)
         for change in wanted:
-            self._waiters.setdefault(change, set()).add(waiter)
+            self._waiters.setdefault(change, {})[waiter] = None
         try:
             yield waiter
         finally:
             for change in wanted:
                 waiters = self._waiters.get(change)
                 if waiters is not None:
-                    waiters.discard(waiter)
+                    waiters.pop(waiter, None)
                     if not waiters:
                         del self._waiters[change]
+            for change in waiter.turns | waiter.taken:
+                self._wake_one(change)
 
     async def follow(self) -> None:
         """Read for ever. A lost connection is taken up where it was left."""
@@ -124,8 +141,27 @@ class Changes:
         for listener in self._listeners:
             listener(number, changes)
         for change in changes:
+            if change[0] == "queue":
+                self._wake_one(change)
+                continue
             for waiter in self._waiters.get(change, ()):
                 waiter.wake()
+
+    def pass_on(self, waiter: Waiter) -> None:
+        """Wake in a waiter's place those that came after it: it may not take what is there."""
+        for change in waiter.taken:
+            self._wake_one(change, after=waiter)
+        waiter.taken.clear()
+
+    def _wake_one(self, change: Change, *, after: Waiter | None = None) -> None:
+        """Wake the first of a queue's waiters that is not about to look at it anyway."""
+        is_behind = after is None
+        for waiter in self._waiters.get(change, ()):
+            if is_behind and change not in waiter.turns:
+                waiter.turns.add(change)
+                waiter.wake()
+                return
+            is_behind = is_behind or waiter is after
 
     def _gap(self) -> None:
         for listener in self._on_gap:

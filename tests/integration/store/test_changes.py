@@ -1,6 +1,7 @@
 """The change stream: who waits is woken, and nothing is missed."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -103,3 +104,45 @@ async def test_a_name_that_holds_separators_stops_nobody(store: Store) -> None:
             async with asyncio.timeout(10):
                 await waiter.wait()
         assert (await store.query("task", Query.from_request("task", {}))).total == number + 1
+
+
+async def following(store: Store) -> None:
+    """Wait until the stream is followed: its start wakes everybody once, whatever happened before."""
+    with store.changes.waiting([("queue", "first")]) as waiter:
+        while not waiter.taken:
+            await enqueue(store, "first", "t")
+            await waiter.wait()
+        waiter.settle()
+
+
+async def test_an_entry_wakes_one_waiter_and_the_next_when_that_one_leaves(store: Store) -> None:
+    changes = store.changes
+    async with asyncio.timeout(LIMIT_S):
+        await following(store)
+        with changes.waiting([("queue", "q")]) as first:
+            with changes.waiting([("queue", "q")]) as second, changes.waiting([("queue", "q")]) as third:
+                await enqueue(store, "q", "x")
+                await first.wait()
+                assert not second.turns
+                changes.pass_on(first)  # it may not take what is there
+                await second.wait()
+                second.settle()  # it found nothing
+                await enqueue(store, "q", "y")
+                await first.wait()
+                assert not second.turns | third.turns
+                first.settle()
+            assert not first.turns  # those who left had nothing to pass on
+
+
+async def test_a_waiter_that_leaves_without_looking_wakes_another(store: Store) -> None:
+    changes = store.changes
+    async with asyncio.timeout(LIMIT_S):
+        await following(store)
+        with contextlib.ExitStack() as earlier:
+            first = earlier.enter_context(changes.waiting([("queue", "q")]))
+            with changes.waiting([("queue", "q")]) as second:
+                await enqueue(store, "q", "x")
+                await first.wait()
+                assert not second.turns
+                earlier.close()
+                await second.wait()
