@@ -8,6 +8,7 @@ import importlib
 BENCHMARKS = {
     "init": "import + Task.init, wall time",
     "api": "calls a second of one server process on one core",
+    "dispatch": "enqueue -> receipt by one of many idle agents",
     "footprint": "an idle server: memory, and its first answer after the start",
     "curves": "reading 10,000 reported points over HTTP",
     "queries": "tasks.get_all_ex among 100,000 tasks",
