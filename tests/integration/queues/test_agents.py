@@ -97,7 +97,7 @@ def test_waiting_for_nothing_ends_empty_after_its_time(server: RunningServer) ->
 
 
 def taken(server: RunningServer, asked: dict[str, Any]) -> Any:
-    """Ask as agents do: what is queued between the look for entries and the count of queues is told as waiting first."""
+    """Ask as agents do: what is queued between the look for entries and the count is first told as waiting."""
     while not (answer := server.call("agents.wait", asked))["entries"]:
         asked = {**asked, "known_waiting": answer["waiting"]}
     return answer
