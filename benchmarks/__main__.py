@@ -14,6 +14,7 @@ BENCHMARKS = {
     "queries": "tasks.get_all_ex among 100,000 tasks",
     "segments": "sealed events at scale: 100,000,000 points, a console of 1 GB",
     "ingest": "storing reported points over HTTP",
+    "environments": "a task's environment, beside uv alone (in the column of the official package)",
     "start": "enqueue -> first line of user code, warm environment",
 }
 
