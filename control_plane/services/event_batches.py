@@ -16,7 +16,7 @@ import msgspec
 from control_plane.schema.events import Event
 from control_plane.services.errors import bad_request, validation
 from control_plane.store.blocks import Family, Record
-from control_plane.store.events import Part, Run
+from control_plane.store.event_parts import Part, Run
 
 FAMILY_OF: Mapping[str, Family] = {
     "training_stats_scalar": "scalar",

@@ -15,11 +15,12 @@ from control_plane.services import event_batches, event_packing
 from control_plane.services.context import Context
 from control_plane.services.errors import ApiError, Subcode, fenced, unknown_model, unknown_task, validation
 from control_plane.services.event_batches import Batch, OwnerPart
-from control_plane.services.event_projection import READ, project
+from control_plane.services.event_projection import RACES, READ, DocumentBehind, along, project
 from control_plane.services.registry import endpoint
 from control_plane.services.status import LOCKED
-from control_plane.services.tasks_common import begin, commit
-from control_plane.store.events import SEQUENCE, EarlierGeneration
+from control_plane.services.tasks_common import begin, commit, explained
+from control_plane.store import GuardFailed
+from control_plane.store.events import SEQUENCE, Appended, EarlierGeneration
 from control_plane.store.turns import Turns
 
 Owner = tuple[str, str]
@@ -89,7 +90,7 @@ async def _store(ctx: Context, batch: Batch) -> dict[str, Any]:
     try:
         async with asyncio.TaskGroup() as group:
             stored = [
-                group.create_task(_store_part(ctx, owner, batch.owners[owner], document), name=f"events of {owner[1]}")
+                group.create_task(_store_part(ctx, batch, owner, document), name=f"events of {owner[1]}")
                 for owner, document in owners.items()
             ]
     except ExceptionGroup as failed:
@@ -102,40 +103,88 @@ async def _store(ctx: Context, batch: Batch) -> dict[str, Any]:
 
 
 async def _accepted(ctx: Context, batch: Batch) -> dict[Owner, dict[str, Any]]:
-    """The owners that take their events, with their documents; the others' events are counted as errors."""
-    accepted: dict[Owner, dict[str, Any]] = {}
+    """The owners that take their events, with their documents; the others' events are counted as errors.
+
+    Where events are stored together with what they do to the document, one that is believed to take them need not be
+    read: storing them fails when it changed.
+    """
+    events, accepted = ctx.store.events, dict[Owner, dict[str, Any]]()
     for kind in ("task", "model"):
-        ids = [id for of, id in batch.owners if of == kind]
-        if not ids:
-            continue
-        for id, document in zip(ids, await ctx.store.get_many(kind, ids, READ), strict=True):
-            part = batch.owners[kind, id]
-            if document is None or (_is_locked(kind, document) and not part.allow_locked):
-                batch.errors[f"Invalid {kind} id {id}"] += part.count
+        unknown = []
+        for owner, owned in batch.owners.items():
+            if owner[0] != kind:
+                continue
+            document = events.believed(*owner) if events.are_beside_documents else None
+            if document is not None and _takes(kind, document, owned):
+                accepted[owner] = document
             else:
-                accepted[kind, id] = document
+                unknown.append(owner[1])
+        for id, found in zip(unknown, await ctx.store.get_many(kind, unknown, READ) if unknown else (), strict=True):
+            if found is not None and _takes(kind, found, batch.owners[kind, id]):
+                accepted[kind, id] = found
+            else:
+                _count_refused(batch, (kind, id))
     claim = ctx.identity.claim
-    if claim is not None and ("task", claim.task) in accepted:
+    if not events.are_beside_documents and claim is not None and ("task", claim.task) in accepted:
         # A reset fences first and forgets second: who passes here and is too late all the same is told apart by
         # the generation.
         owned = batch.owners["task", claim.task]
-        owned.part.generation = await ctx.store.events.generation(claim.task)
+        owned.part.generation = await events.generation(claim.task)
         await commit(ctx, begin(ctx, claim.task))
     return accepted
 
 
-def _is_locked(kind: str, document: dict[str, Any]) -> bool:
-    return document.get("status") in LOCKED if kind == "task" else bool(document.get("ready"))
+def _takes(kind: str, document: dict[str, Any], owned: OwnerPart) -> bool:
+    is_locked = document.get("status") in LOCKED if kind == "task" else bool(document.get("ready"))
+    return owned.allow_locked or not is_locked
 
 
-async def _store_part(ctx: Context, owner: Owner, owned: OwnerPart, document: dict[str, Any]) -> int:
+def _count_refused(batch: Batch, owner: Owner) -> None:
+    batch.errors[f"Invalid {owner[0]} id {owner[1]}"] += batch.owners[owner].count
+
+
+async def _store_part(ctx: Context, batch: Batch, owner: Owner, document: dict[str, Any]) -> int:
     """Store one owner's part and bring its document up to date; returns how many events that were."""
     kind, id = owner
+    owned = batch.owners[owner]
     owned.part.answer = str(owned.count).encode()
-    try:
-        appended = await ctx.store.events.append(id, owned.part)
-    except EarlierGeneration:
-        ctx.counters["fenced_writes"] += 1
-        raise fenced(id, ctx.identity.claim.number if ctx.identity.claim else 0, None) from None
-    await project(ctx, kind, id, document, appended, owned.last_iteration)
+    if ctx.store.events.are_beside_documents:
+        appended = await _store_together(ctx, batch, owner, document)
+        if appended is None:
+            return 0
+    else:
+        try:
+            appended = await ctx.store.events.append(id, owned.part)
+        except EarlierGeneration:
+            ctx.counters["fenced_writes"] += 1
+            raise fenced(id, ctx.identity.claim.number if ctx.identity.claim else 0, None) from None
+    if not appended.is_shown:
+        await project(ctx, kind, id, document, appended, owned.last_iteration)
     return int(appended.repeated or 0) if appended.repeated is not None else owned.count
+
+
+async def _store_together(ctx: Context, batch: Batch, owner: Owner, document: dict[str, Any]) -> Appended | None:
+    """Store a part and what it does to the document, in one step; None when its owner does not take it any more."""
+    (kind, id), owned, events = owner, batch.owners[owner], ctx.store.events
+    for _ in range(RACES):
+        written: dict[str, Any] = {}
+        try:
+            appended = await events.append(
+                id, owned.part, along(ctx, kind, id, document, owned.last_iteration, written)
+            )  # fmt: skip
+        except GuardFailed as failed:
+            if failed.guard.kind == "claim":
+                raise explained(ctx, failed) from None
+        except DocumentBehind:
+            sequence, _ = await events.statistics(id)
+            await project(ctx, kind, id, document, Appended(sequence, ()), None)
+        else:
+            events.believe(kind, id, {**document, **written} if appended.is_shown else None)
+            return appended
+        events.believe(kind, id, None)
+        found = await ctx.store.get(kind, id, READ)
+        if found is None or not _takes(kind, found, owned):
+            _count_refused(batch, owner)
+            return None
+        document = found
+    raise RuntimeError(f"the document of {kind} {id} changed {RACES} times while its events were stored")

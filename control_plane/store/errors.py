@@ -53,7 +53,8 @@ class Guard:
     """One condition of a transaction.
 
     `kind` is "equals", "exists", "absent", "claim", "name", "empty", "queued", "fence" (the claim of the whole call) or
-    "repeat" (an earlier try of this call did it). `entity` and `id` say what it looks at ("task" and its id, say),
+    "repeat" (an earlier try of this call did it); of events "part" (it was stored before), "generation" or "sequence"
+    (they changed). `entity` and `id` say what it looks at ("task" and its id, say),
     `path` which value of it, `expected` what it had to be.
     """
 

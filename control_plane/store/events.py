@@ -17,30 +17,24 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from control_plane.store import keys, series
-from control_plane.store.blocks import (
-    FAMILIES,
-    Family,
-    Points,
-    Record,
-    columns,
-    cut,
-    pack_points,
-    pack_records,
-    unpack_records,
-)
+from control_plane.store import event_parts, keys, series
+from control_plane.store.blocks import FAMILIES, Family, Points, Record, columns, pack_records, unpack_records
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
+from control_plane.store.event_parts import Part as Part
+from control_plane.store.event_parts import Prepared
+from control_plane.store.event_parts import Run as Run
 from control_plane.store.event_tails import EventTails
 from control_plane.store.numeric import load_numpy
 from control_plane.store.segments import index
 from control_plane.store.segments.due import Due
 from control_plane.store.segments.files import SegmentFiles, SegmentsUnavailable
 from control_plane.store.series import Statistics
+from control_plane.store.transaction import Transaction
 from control_plane.store.turns import Turns
 
 if TYPE_CHECKING:
@@ -52,48 +46,11 @@ log = logging.getLogger(__name__)
 SEQUENCE = "_events_seq"
 """Field of the owner's document: the sequence number that its `last_metrics` is of."""
 
-PART_KEPT_MS = 24 * 3600 * 1000
-"""How long a stored part is recognised when it is sent again: official clients retry for hours."""
-
 ENTRIES_A_READ = 200
 CACHED_OWNERS = 512
 LONG_RUN = 64
 """From so many points on arrays are faster than one after the other."""
 RACES = 50
-
-
-@dataclass
-class Run:
-    """Points of one series in one batch, in the order they came; the three lists have the same length."""
-
-    metric: str
-    variant: str
-    worker: str = ""
-    x_axis_label: str = ""
-    steps: list[int] = field(default_factory=list)
-    times_ms: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-
-@dataclass
-class Part:
-    """What one batch holds of one owner.
-
-    `id` identifies it when it is sent again; `answer` is what to tell the repeat.
-    """
-
-    id: str
-    now_ms: int
-    answer: bytes = b""
-    runs: dict[tuple[str, str], Run] = field(default_factory=dict)
-    records: dict[Family, list[Record]] = field(default_factory=dict)
-    generation: int | None = None
-    """The only generation that may take the part; None: whichever there is."""
-    packed: list[Points] = field(default_factory=list)
-    """Scalars that came packed: written before those of `runs`."""
 
 
 class EarlierGeneration(StoreError):
@@ -110,6 +67,12 @@ class Appended:
     sequence: int
     changed: Sequence[Statistics]
     repeated: bytes | None = None
+    is_shown: bool = False
+    """Whether the owner's document was brought up to date in the same step."""
+
+
+Along = Callable[[Appended], Transaction]
+"""What a part does to its owner's document."""
 
 
 @dataclass
@@ -119,6 +82,8 @@ class _State:
     generation: int
     sequence: int
     statistics: dict[tuple[str, str], Statistics]
+    document: tuple[str, dict[str, Any]] | None = None
+    """(kind, what a caller last saw of the owner's document)."""
 
 
 class Events(EventTails):
@@ -155,68 +120,62 @@ class Events(EventTails):
 
         return Thinner(self._connection, sealer, reader)
 
-    async def append(self, owner: str, part: Part) -> Appended:
+    @property
+    def are_beside_documents(self) -> bool:
+        """Whether one node has the events and the documents, so that both can be written in one step."""
+        return self._connection.topology.kind != "cluster"
+
+    def believed(self, kind: str, owner: str) -> dict[str, Any] | None:
+        """What a caller last saw or wrote of the owner's document; it may have changed since."""
+        state = self._states.get(owner)
+        return state.document[1] if state and state.document and state.document[0] == kind else None
+
+    def believe(self, kind: str, owner: str, document: dict[str, Any] | None) -> None:
+        """Note what was seen or written of the owner's document."""
+        if (state := self._states.get(owner)) is not None:
+            state.document = None if document is None else (kind, document)
+
+    async def append(self, owner: str, part: Part, along: Along | None = None) -> Appended:
         """Store a part with its statistics, in one script.
 
-        Raises EarlierGeneration for a part of before a reset, StoreUnavailable, and StoreError if other servers
-        changed the same owner faster than this one could follow.
+        Args:
+            along: makes a transaction of what will have been appended, done in the same step or not at all; only where
+                events are beside documents. It is not done for a part that was stored before.
+
+        Raises EarlierGeneration for a part of before a reset, GuardFailed for a condition of `along`,
+        StoreUnavailable, and StoreError if other servers changed the same owner faster than this one could follow.
         """
         lock = self._locks.get(owner)
         if lock is None:
             lock = self._locks[owner] = asyncio.Lock()
         async with lock:
-            return await self._append(owner, part)
+            return await self._append(owner, part, along)
 
-    async def _append(self, owner: str, part: Part) -> Appended:
+    async def _append(self, owner: str, part: Part, along: Along | None) -> Appended:
+        blocks = event_parts.blocks(part)
+        if self.due is not None:
+            size = sum(len(block) for _, block in blocks)
+            await self.due.will_write(owner, len(blocks), size, now_ms=part.now_ms)
         for _ in range(RACES):
             state = self._states.get(owner) or await self._load(owner)
             if part.generation is not None and part.generation < state.generation:
                 raise EarlierGeneration(owner)
             changed = await self._statistics_after(owner, state, [*part.packed, *part.runs.values()])
-            answer = await self._write(owner, state, part, changed)
-            if answer[0] == 2:
-                return Appended(int(answer[1]), (), bytes(answer[2]))
-            if answer[0] == 0:
-                state.sequence = int(answer[1])
+            one = Prepared(owner, part, state.generation, state.sequence, blocks, changed)
+            if along is None:
+                became, sequence, answer = await event_parts.write(self._connection, one)
+            else:
+                transaction = along(Appended(state.sequence + bool(changed), changed))
+                became, sequence, answer = await event_parts.write_with(self._connection, one, transaction)
+            if became == event_parts.REPEATED:
+                return Appended(sequence, (), answer)
+            if became == event_parts.DONE:
+                state.sequence = sequence
                 state.statistics.update({(one.metric, one.variant): one for one in changed})
                 self._remember(owner, state)
-                return Appended(state.sequence, changed)
+                return Appended(sequence, changed, is_shown=along is not None)
             self._states.pop(owner, None)
         raise StoreError(f"the events of {owner} changed faster than they could be followed")
-
-    async def _write(self, owner: str, state: _State, part: Part, changed: Sequence[Statistics]) -> Any:
-        families: list[Family] = ["scalar"] if part.runs or part.packed else []
-        families += [family for family in FAMILIES if part.records.get(family)]
-        script_keys = [
-            keys.event_meta(owner), keys.event_parts(owner), keys.event_part_results(owner),
-            keys.event_series(owner, state.generation),
-            *(keys.event_stream(owner, state.generation, family) for family in families),
-        ]  # fmt: skip
-        blocks: list[bytes | int] = []
-        for points in part.packed:
-            for block in cut(points):
-                blocks += [5, block]
-        for run in part.runs.values():
-            for block in pack_points(
-                run.metric, run.variant, run.worker, run.x_axis_label, run.steps, run.times_ms, run.values
-            ):
-                blocks += [5, block]
-        for number, family in enumerate(families, 5):
-            if family != "scalar":
-                blocks += [number, pack_records(part.records[family])]
-        statistics = [word for one in changed for word in (series.field(one.metric, one.variant), series.pack(one))]
-        if self.due is not None:
-            size = sum(len(block) for block in blocks[1::2] if isinstance(block, bytes))
-            await self.due.will_write(owner, len(blocks) // 2, size, now_ms=part.now_ms)
-        expected = state.sequence if changed else ""
-        args = [
-            state.generation, expected, part.id, part.now_ms, part.answer, PART_KEPT_MS,
-            len(blocks) // 2, *blocks, *statistics,
-        ]  # fmt: skip
-        # A repeat after a lost connection finds its own part id.
-        return await self._connection.run(
-            lambda _: self._connection.script("append_events", script_keys, args), owner=owner
-        )
 
     async def _statistics_after(self, owner: str, state: _State, runs: Sequence[Run | Points]) -> list[Statistics]:
         """The statistics of every series that the runs touch, as they will be."""
@@ -358,7 +317,9 @@ class Events(EventTails):
             )
             if again == found:
                 statistics = [series.unpack(value) for value in raw.values()]
-                state = _State(generation, sequence, {(one.metric, one.variant): one for one in statistics})
+                before = self._states.get(owner)
+                document = before.document if before else None
+                state = _State(generation, sequence, {(one.metric, one.variant): one for one in statistics}, document)
                 self._remember(owner, state)
                 return state
         raise StoreError(f"the events of {owner} changed faster than they could be read")

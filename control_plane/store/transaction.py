@@ -41,6 +41,12 @@ class AnyOf(tuple[Any, ...]):
     """Several allowed values of one condition: `tx.expect("task", id, {"status": AnyOf(("created", "queued"))})`."""
 
 
+class _Key(str):
+    """A word of a write that names a key: the script gets its index."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Committed:
     """What a commit did beside what was asked: `change` is its number in the change stream (0 = nothing tracked),
@@ -139,6 +145,16 @@ class Transaction:
     def expect_empty(self, queue: str) -> None:
         """Only if nobody waits in this queue."""
         self._guards.append((Guard("empty", "queue", queue), "?absent", keys.queue(queue), ()))
+
+    # ---- what else one node has
+
+    def when(self, guard: Guard, name: str, key: str, *words: str) -> None:
+        """A condition on another key, `name` as the script knows it; only where one node has both."""
+        self._guards.append((guard, name, key, words))
+
+    def also(self, name: str, key: str, *words: bytes | str | int, of: str | None = None) -> None:
+        """A write to another key; `of` names a second one, for writes that need it."""
+        self._writes.append((name, key, words if of is None else (_Key(of), *words)))
 
     # ---- documents
 
@@ -334,7 +350,7 @@ class Transaction:
             else:
                 operations.add("?equals", keys.entries(), task, entry)
         for name, key, write in self._writes:
-            operations.add(name, key, *write)
+            operations.add(name, key, *(operations.key(word) if isinstance(word, _Key) else word for word in write))
         for task, entry in entries.items():
             self._move(operations, task, _queue_of(entry))
         if self._note is not None:

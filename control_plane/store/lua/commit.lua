@@ -34,7 +34,16 @@ local function note(key, from)
   note_queue(key, KEYS[tonumber(ARGV[from])], ARGV[from + 1], 0, 0, 0)
 end
 
-local writes = { enqueue = enqueue, clear = clear, note = note }
+-- Forget parts of batches that were stored long ago (ZSET of times).   args: index of the key of their results, before
+local function forget(key, from)
+  local old = redis.call("ZRANGEBYSCORE", key, "-inf", ARGV[from + 1], "LIMIT", 0, 100)
+  if #old > 0 then
+    redis.call("ZREM", key, unpack(old))
+    redis.call("HDEL", KEYS[tonumber(ARGV[from])], unpack(old))
+  end
+end
+
+local writes = { enqueue = enqueue, clear = clear, note = note, forget = forget }
 
 -- Conditions return nil when they hold, else {what was found or false}.
 local conditions = {
@@ -48,6 +57,10 @@ local conditions = {
   ["?missing"] = function(key, from)  -- args: field
     local found = redis.call("HGET", key, ARGV[from])
     if found then return { found } end
+  end,
+  ["?count"] = function(key, from)  -- args: field, what it counts up to; none yet is 0
+    local found = redis.call("HGET", key, ARGV[from]) or "0"
+    if found ~= ARGV[from + 1] then return { found } end
   end,
   ["?exists"] = function(key)
     if redis.call("EXISTS", key) == 0 then return { false } end
