@@ -8,12 +8,16 @@ batch sent again after a crash is therefore the same, byte for byte and under th
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
+
+log = logging.getLogger("clearml_agent")
 
 BATCH_BYTES = 256 * 1024
 MESSAGE_BYTES = 64 * 1024
@@ -73,29 +77,18 @@ def _without_backspaces(line: str) -> str:
 
 def messages(raw: bytes, *, keeps_returns: bool = False) -> list[str]:
     """The texts of the log events for `raw`: lines joined up to MESSAGE_BYTES, longer ones split. Pure."""
-    text = clean(raw.decode("utf-8", "replace"), keeps_returns=keeps_returns)
+    data = clean(raw.decode("utf-8", "replace"), keeps_returns=keeps_returns).encode()
     found: list[str] = []
-    group: list[str] = []
-    size = 0
-    for line in text.splitlines(keepends=True):
-        for piece in _pieces(line):
-            length = len(piece.encode())
-            if group and size + length > MESSAGE_BYTES:
-                found.append("".join(group))
-                group, size = [], 0
-            group.append(piece)
-            size += length
-    if group:
-        found.append("".join(group))
+    start = 0
+    while start < len(data):
+        end = start + MESSAGE_BYTES
+        if end < len(data):
+            end = data.rfind(b"\n", start, end) + 1 or end
+            while data[end] & 0xC0 == 0x80:  # inside a character
+                end -= 1
+        found.append(data[start:end].decode())
+        start = end
     return found
-
-
-def _pieces(line: str) -> list[str]:
-    """A line cut so that no piece exceeds MESSAGE_BYTES (a character takes four bytes at most)."""
-    step = MESSAGE_BYTES // 4
-    if len(line) <= step:
-        return [line]
-    return [line[i : i + step] for i in range(0, len(line), step)]
 
 
 def cut(data: bytes, *, whole: bool) -> int:
@@ -117,11 +110,11 @@ def cut(data: bytes, *, whole: bool) -> int:
     return len(data)
 
 
-def events(batch: Batch, raw: bytes, *, task: str, worker: str, level: str, keeps_returns: bool = False) -> bytes:
+def events(batch: Batch, texts: Sequence[str], *, task: str, worker: str, level: str) -> bytes:
     """The NDJSON body of one batch; the same bytes for the same arguments. Pure."""
     lines = [
         {"type": "log", "level": level, "task": task, "worker": worker, "msg": text, "timestamp": batch.timestamp + i}
-        for i, text in enumerate(messages(raw, keeps_returns=keeps_returns))
+        for i, text in enumerate(texts)
     ]
     return b"\n".join(msgspec.json.encode(line) for line in lines)
 
@@ -158,20 +151,40 @@ class Console:
         self.directory, self.run_id, self.task, self.worker = directory, run_id, task, worker
         self._keeps_returns = keeps_returns
         self._send, self._echo, self._clock = send, echo, clock
+        self._unwritten: dict[str, bytes] = {}
+        """Parts for which the disk had no room."""
+        self._has_said_so = False
         self.position = self._load()
 
     def write(self, text: str) -> None:
         """Add lines of the agent's own; on disk when this returns."""
-        self._append(AGENT, text)
+        fd = os.open(self.directory / AGENT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(fd, (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
+        except OSError as error:
+            self._lacks_space(error)
+        finally:
+            os.close(fd)
 
     def finish(self, last_line: str, error: str = "") -> None:
         """Set the end of the console, the same after a crash; call it only when the task's output is complete."""
         for part, text in ((ERROR, error), (FINAL, last_line)):
-            if text:
-                path = self.directory / part
-                temporary = path.with_suffix(".tmp")
+            if not text:
+                continue
+            path = self.directory / part
+            temporary = path.with_suffix(".tmp")
+            try:
                 temporary.write_text(text + "\n", encoding="utf-8", errors="replace")
                 temporary.replace(path)
+            except OSError as problem:
+                self._lacks_space(problem)
+                self._unwritten[part] = (text + "\n").encode("utf-8", "replace")
+
+    def _lacks_space(self, error: OSError) -> None:
+        """Say once that the disk takes nothing more; what can be sent without it is sent."""
+        if not self._has_said_so:
+            self._has_said_so = True
+            log.error("console of task %s: %s: %s; free some space", self.task, self.directory, error.strerror or error)
 
     async def send_available(self, *, whole: bool = False) -> bool:
         """Send what there is, or the next batch of it. True when something was sent and there may be more.
@@ -181,26 +194,28 @@ class Console:
         """
         if self.position.refused:
             return False
-        if self.position.pending is None and not self._take(whole=whole):
-            return False
+        if self.position.pending is None:
+            if not self._take(whole=whole):
+                return False
+            await asyncio.to_thread(self._save)  # waits for the disk
         batch = self.position.pending
         if batch is None:
             return False
         raw = self._read(batch.part, batch.start, batch.end - batch.start)
-        facts = {"task": self.task, "worker": self.worker, "level": LEVELS[batch.part]}
-        body = events(batch, raw, **facts, keeps_returns=self._keeps_returns)
+        texts = messages(raw, keeps_returns=self._keeps_returns)
+        body = events(batch, texts, task=self.task, worker=self.worker, level=LEVELS[batch.part])
         try:
             if body:
                 await self._send(body, f"{self.run_id}.{batch.part}.{batch.start}-{batch.end}")
         except ConsoleRefused as refused:
             self.position.refused = str(refused) or "refused"
-            self._save()
+            await asyncio.to_thread(self._save)
             return False
         self.position.acknowledged[batch.part] = batch.end
         self.position.last_timestamp = batch.timestamp + body.count(b"\n")
         self.position.pending = None
         if self._echo is not None:
-            self._echo(clean(raw.decode("utf-8", "replace")))
+            self._echo("".join(texts))
         return True
 
     @property
@@ -209,7 +224,7 @@ class Console:
         return any(self._size(part) > self.position.acknowledged.get(part, 0) for part in PARTS)
 
     def _take(self, *, whole: bool) -> bool:
-        """Choose the next batch and write it down, before anything of it is sent."""
+        """Choose the next batch; it is written down before anything of it is sent."""
         for part in PARTS:
             start = self.position.acknowledged.get(part, 0)
             data = self._read(part, start, BATCH_BYTES)
@@ -217,20 +232,14 @@ class Console:
             if size:
                 timestamp = max(int(self._clock() * 1000), self.position.last_timestamp + 1)
                 self.position.pending = Batch(part, start, start + size, timestamp)
-                self._save()
                 return True
             if data and part == TASK:
                 return False  # a begun line of the task comes before the last word
         return False
 
-    def _append(self, part: str, text: str) -> None:
-        fd = os.open(self.directory / part, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(fd, (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
-        finally:
-            os.close(fd)
-
     def _read(self, part: str, start: int, size: int) -> bytes:
+        if part in self._unwritten:
+            return self._unwritten[part][start : start + size]
         try:
             with (self.directory / part).open("rb", buffering=0) as file:
                 file.seek(start)
@@ -239,6 +248,8 @@ class Console:
             return b""
 
     def _size(self, part: str) -> int:
+        if part in self._unwritten:
+            return len(self._unwritten[part])
         try:
             return (self.directory / part).stat().st_size
         except FileNotFoundError:
@@ -248,10 +259,17 @@ class Console:
         try:
             return msgspec.json.decode((self.directory / POSITION).read_bytes(), type=Position)
         except (FileNotFoundError, msgspec.DecodeError):
-            return Position()  # a power failure may empty the file: lines sent twice are better than none
+            return Position()  # lines sent twice are better than none
 
     def _save(self) -> None:
+        """Write the position down, durably; on a full disk it is known to this process alone."""
         path = self.directory / POSITION
         temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.encode(self.position))
-        temporary.replace(path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(msgspec.json.encode(self.position))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            self._lacks_space(error)
