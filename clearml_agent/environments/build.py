@@ -126,7 +126,13 @@ class _Work:
                 found = await asyncio.shield(seeds)
                 return found.site if found else None
 
-            recipe = Packages(plan, self.interpreter, self.installer, seeds=seed_site, cuda=str(torch.parse_cuda(self.settings.torch.cuda) or ""))
+            recipe = Packages(
+                plan,
+                self.interpreter,
+                self.installer,
+                seeds=seed_site,
+                cuda=str(torch.parse_cuda(self.settings.torch.cuda) or ""),
+            )
             want = Want(ENVIRONMENT, recipe)
             job = group.create_task(_obtain(self.cache, want, self.directory), name="packages") if plan.shared else None
         entry, reused, failed = job.result() if job else (None, True, None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -112,8 +113,12 @@ async def main() -> None:
 if __name__ == "__main__":
     known = vars(rattler.exceptions).values()
     ERRORS = tuple(kind for kind in known if isinstance(kind, type) and issubclass(kind, Exception))
+    code = 0
     try:
         asyncio.run(main())
     except (*ERRORS, OSError, ValueError, yaml.YAMLError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(1)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # rattler's threads may still drop Python objects: an interpreter that ends under them crashes
