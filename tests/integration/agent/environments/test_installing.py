@@ -174,4 +174,4 @@ async def test_linked_wheels_are_fetched_once(work: Any, index: Any, index_serve
     assert again.frozen == made.frozen
     with pytest.raises(EnvironmentFailed):
         await work(f"other @ {link.replace('torch', 'other')}", settings=cache, name="three")
-    assert [path.name for path in (tmp_path / "downloads" / "cu118").glob("*")] == ["torch-2.0-py3-none-any.whl"]
+    assert [path.name for path in (tmp_path / "downloads" / "cu118").glob("[!.]*")] == ["torch-2.0-py3-none-any.whl"]
