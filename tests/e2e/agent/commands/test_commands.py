@@ -43,6 +43,7 @@ def test_explain_a_task_from_draft_to_failure(agent: Any, tasks: Any) -> None:
     assert unknown.returncode == 1 and "no task with id or name" in unknown.stderr
 
 
+@pytest.mark.full
 def test_explain_says_why_an_environment_was_built_anew(
     new_agent: Any, server: Any, tasks: Any, tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def package_environment() -> dict[str, str]:
 
 
 @pytest.mark.rows("S3-033", "S3-082")
+@pytest.mark.full
 def test_poetry_lock(run: Any, repository: Path, agent: Agent, tmp_path: Path, index: Any, index_server: Any) -> None:
     index.add("idna", "3.6", {"idna/__init__.py": "__version__ = '3.6'\n"})
     source = f"[[tool.poetry.source]]\nname = 'here'\nurl = '{index_server.url()}/'\npriority = 'primary'\n"
