@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,8 @@ async def test_linked_wheels_are_fetched_once(work: Any, index: Any, index_serve
     link = f"{index_server.url('me:planted-secret@').removesuffix('/simple')}/files/torch-2.0-py3-none-any.whl"
     cache = settled(work, download_cache=str(tmp_path / "downloads"), torch=Torch(cuda="11.8"))
     made = await work(f"torch @ {link}", settings=cache, name="one")
-    assert (tmp_path / "downloads" / "cu118" / "torch-2.0-py3-none-any.whl").is_file()
+    downloads = tmp_path / "downloads" / "cu118"
+    assert [path.name for path in downloads.glob("*/*")] == ["torch-2.0-py3-none-any.whl"]
     assert made.frozen[0].startswith("torch @ http://127.0.0.1:")
     assert "planted-secret" not in work.console + made.frozen[0]
     index_server.stop()
@@ -174,4 +176,22 @@ async def test_linked_wheels_are_fetched_once(work: Any, index: Any, index_serve
     assert again.frozen == made.frozen
     with pytest.raises(EnvironmentFailed):
         await work(f"other @ {link.replace('torch', 'other')}", settings=cache, name="three")
-    assert [path.name for path in (tmp_path / "downloads" / "cu118").glob("[!.]*")] == ["torch-2.0-py3-none-any.whl"]
+    assert [path.name for path in downloads.glob("*/*")] == ["torch-2.0-py3-none-any.whl"]
+
+
+async def test_another_build_of_the_same_name_is_another_download(
+    work: Any, index: Any, index_server: Any, tmp_path: Path
+) -> None:
+    cache = settled(work, download_cache=str(tmp_path / "downloads"))
+    link = f"{index_server.url().removesuffix('/simple')}/files/built-1.0-py3-none-any.whl"
+
+    def build(number: int) -> str:
+        index.add("built", "1.0", {"built.py": f"NUMBER = {number}\n"})
+        return hashlib.sha256((index.folder / "built-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+
+    for number in (1, 2):
+        made = await work(f"built @ {link}#sha256={build(number)}", settings=cache, name=f"build{number}")
+        assert work.run(made, "import built; print(built.NUMBER)") == str(number)
+    with pytest.raises(EnvironmentFailed):
+        await work(f"built @ {link}#sha256={'0' * 64}", settings=cache, name="other")
+    assert "0000 is asked for: built-1.0-py3-none-any.whl is left to the installer" in work.console
