@@ -6,6 +6,8 @@ standard output), so that making reports takes no time of whoever measures. No b
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import http.client
 import json
 import math
@@ -17,7 +19,6 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -82,15 +83,20 @@ def smooth(name: int, first: int, count: int) -> Floats:
     return 1e-3 * (1 + np.cos(np.arange(first, first + count) * (math.pi / 1e6) + name))
 
 
-_drawn: list[Any] = []
-_tails: list[str] = []
-
-
+@functools.cache
 def _noise() -> Floats:
-    if not _drawn:
-        _drawn.append(np.random.default_rng(1).normal(0, 0.01, POOL))
-    noise: Floats = _drawn[0]
+    noise: Floats = np.random.default_rng(1).normal(0, 0.01, POOL)
     return noise
+
+
+@functools.cache
+def _tails() -> list[str]:
+    draw = random.Random(1)
+    says = ("ok", "slow batch", "saved checkpoint", "skipped nan")
+    return [
+        f"loss {draw.random():.6f} grad_norm {draw.random() * 9:.4f} lr {draw.random() * 1e-3:.3e} {draw.choice(says)}"
+        for _ in range(TAILS)
+    ]
 
 
 def packed(
@@ -132,18 +138,12 @@ def lines(task: str, names: Iterable[int], first: int, count: int) -> bytes:
 
 def text(first: int, size: int) -> Iterator[str]:
     """Lines of a training log of about `size` bytes in all, without a character that JSON would escape."""
-    if not _tails:
-        draw = random.Random(1)
-        says = ("ok", "slow batch", "saved checkpoint", "skipped nan")
-        _tails.extend(
-            f"loss {draw.random():.6f} grad_norm {draw.random() * 9:.4f} lr {draw.random() * 1e-3:.3e} {draw.choice(says)}"
-            for _ in range(TAILS)
-        )
+    tails = _tails()
     while size > 0:
         first += 1
         line = (
             f"2026-11-21 12:{first // 60 % 60:02}:{first % 60:02},{first * 37 % 1000:03} INFO trainer.py:214 "
-            f"epoch {first // 10_000} step {first} {_tails[first * 7919 % TAILS]}"
+            f"epoch {first // 10_000} step {first} {tails[first * 7919 % TAILS]}"
         )
         size -= len(line) + 1
         yield line
@@ -196,6 +196,13 @@ def send(job: Job) -> Result:
     ready = threading.Barrier(len(job.tasks) + 1)
 
     def work(connection: int) -> None:
+        try:
+            say(connection)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is said below
+            failures.append(repr(error))
+            ready.abort()  # nobody waits for one that is gone
+
+    def say(connection: int) -> None:
         http_connection = http.client.HTTPConnection(urlsplit(job.api).netloc, timeout=120)
         headers = {"Authorization": f"Bearer {job.token}", "Content-Type": "application/x-clearml-events"}
         made: Iterable[bytes] = (body(job, connection, number) for number in range(job.batches))
@@ -220,7 +227,8 @@ def send(job: Job) -> Result:
     threads = [threading.Thread(target=work, args=(number,)) for number in range(len(job.tasks))]
     for thread in threads:
         thread.start()
-    ready.wait()
+    with contextlib.suppress(threading.BrokenBarrierError):
+        ready.wait()
     began = time.perf_counter()
     for thread in threads:
         thread.join()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from control_plane.store.blocks import Record, unpack_points, unpack_records
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
+from control_plane.store.memory import give_back
 from control_plane.store.numeric import load_numpy
 from control_plane.store.segments import index
 from control_plane.store.segments.files import SegmentFiles, SegmentMissing
@@ -22,8 +23,8 @@ from control_plane.store.turns import Turns
 if TYPE_CHECKING:
     from control_plane.store.point_workers import Workers
     from control_plane.store.points import Merge, Pieces
-    from control_plane.store.segments.format import ChunkPlace
-    from control_plane.store.segments.reader import SegmentReader
+    from control_plane.store.segments.format import ChunkPlace, SeriesPlace
+    from control_plane.store.segments.reader import Columns, SegmentReader
 
 T = TypeVar("T")
 
@@ -91,26 +92,52 @@ class EventReads:
         live = await _with_live({}, snapshot, wanted)
         entries = with_family(snapshot, "scalar")
         sizes = Counter({name: len(merge) for name, merge in live.items()})
-        if entries:
-            for footer in await (await self._reader()).footers(owner, snapshot.state.generation, entries):
-                for place in footer.series:
-                    name = (place.metric, place.variant)
-                    if _is_wanted(*name, wanted):
-                        sizes[name] += place.count
-        turns = asyncio.Semaphore(GROUPS_AT_ONCE)
+        reader = await self._reader() if entries else None
+        footers = await reader.footers(owner, snapshot.state.generation, entries) if reader else []
+        for place in (place for footer in footers for place in footer.series):
+            name = (place.metric, place.variant)
+            if _is_wanted(*name, wanted):
+                sizes[name] += place.count
+        groups = deque(_groups(sizes))
 
-        async def used(names: list[tuple[str, str]]) -> dict[tuple[str, str], T]:
-            async with turns:
+        def used(names: list[tuple[str, str]], merges: dict[tuple[str, str], Merge]) -> dict[tuple[str, str], T]:
+            for name in names:
+                if name in live:
+                    merges[name] = merges[name].followed_by(live[name]) if name in merges else live[name]
+            return {name: use(merges.pop(name).pieces()) for name in names}
+
+        def in_thread(reader: SegmentReader) -> dict[tuple[str, str], T]:
+            """Group after group, reading too: handing each piece of work from thread to thread would cost as much."""
+            found: dict[tuple[str, str], T] = {}
+            named = [(entry.name, footer) for entry, footer in zip(entries.values(), footers, strict=True)]
+            while groups:
+                try:
+                    names = groups.popleft()
+                except IndexError:
+                    break  # another thread took it
+                read = reader.series_now(owner, snapshot.state.generation, named, names, with_times=with_times)
+                found |= used(names, merged(read))
+            return found
+
+        async def in_turns() -> dict[tuple[str, str], T]:
+            found: dict[tuple[str, str], T] = {}
+            while groups:
+                names = groups.popleft()
                 merges = await self._sealed(owner, snapshot, entries, names, with_times=with_times) if entries else {}
-                for name in names:
-                    if name in live:
-                        merges[name] = merges[name].followed_by(live[name]) if name in merges else live[name]
                 if sum(sizes[name] for name in names) < POINTS_BESIDE:
-                    return {name: use(merges[name].pieces()) for name in names}
-                return await asyncio.to_thread(lambda: {name: use(merges.pop(name).pieces()) for name in names})
+                    found |= used(names, merges)
+                else:
+                    found |= await asyncio.to_thread(used, names, merges)
+            return found
 
-        found = await asyncio.gather(*(used(names) for names in _groups(sizes)))
-        return {name: one for group in found for name, one in group.items()}
+        if reader is not None and reader.is_near and sizes.total() >= POINTS_BESIDE:
+            await load_numpy()
+            some = await asyncio.gather(*(asyncio.to_thread(in_thread, reader) for _ in range(GROUPS_AT_ONCE)))
+        else:
+            some = await asyncio.gather(*(in_turns() for _ in range(GROUPS_AT_ONCE)))
+        if sizes.total() > GROUP_POINTS:
+            await asyncio.to_thread(give_back)
+        return dict(sorted((name, one) for found in some for name, one in found.items()))
 
     async def _sealed(
         self,
@@ -122,13 +149,8 @@ class EventReads:
         with_times: bool = True,
     ) -> dict[tuple[str, str], Merge]:
         reader = await self._reader()
-        from control_plane.store.points import Merge  # loaded by now
-
-        merges: dict[tuple[str, str], Merge] = {}
         generation = snapshot.state.generation
-        for place, columns in await reader.series(owner, generation, entries, wanted, with_times=with_times):
-            merges.setdefault((place.metric, place.variant), Merge()).add_arrays(*columns)
-        return merges
+        return merged(await reader.series(owner, generation, entries, wanted, with_times=with_times))
 
     async def scalars(self, owner: str, wanted: Names | None = None) -> dict[tuple[str, str], Series]:
         """Every point of the series as lists, overwritten ones left out: for those who look at few points.
@@ -284,6 +306,16 @@ class EventReads:
             except SegmentMissing:
                 await asyncio.sleep(0)
         return await read()
+
+
+def merged(read: Iterable[tuple[SeriesPlace, Columns]]) -> dict[tuple[str, str], Merge]:
+    """Columns of series in the order they were written, put together; where a reader is, numpy is loaded."""
+    from control_plane.store.points import Merge
+
+    merges: dict[tuple[str, str], Merge] = {}
+    for place, columns in read:
+        merges.setdefault((place.metric, place.variant), Merge()).add_arrays(*columns)
+    return merges
 
 
 def with_family(snapshot: Snapshot, family: str) -> dict[int, Entry]:

@@ -13,8 +13,8 @@ WHOLE_BYTES = 6 * SMALL_BYTES
 """A segment of this weight stays as it is; lighter ones in a row are made one when they reach it together."""
 MOST_BYTES = 10 * SMALL_BYTES
 """More is not made one at a time: it bounds what that holds in memory."""
-TEXT_WEIGHT = 8
-"""A byte of compressed texts weighs as much as so many of numbers: that much more is in it."""
+TEXT_WEIGHT = 20
+"""A byte of compressed texts weighs as much as so many of numbers: that much more it takes to hold what is in it."""
 
 
 def run(entries: Mapping[int, Entry], least: int = SMALL_SEGMENTS) -> list[int]:

@@ -26,7 +26,15 @@ GAP_BYTES = 64 * 1024
 READ_BYTES = 8 * 1024 * 1024
 """up to so much."""
 
+TOGETHER_BYTES = 2 * 1024 * 1024
+"""Ranges of a near place are read and decoded together up to so much."""
+FEW = 20
+
 Columns = tuple[Integers, Integers, Floats]
+Place = tuple[int, int, T]
+"""Offset, length, what lies there."""
+Run = tuple[str, list[Place[T]]]
+"""A file's name, and places in it that are read as one."""
 
 
 class SegmentReader:
@@ -36,6 +44,8 @@ class SegmentReader:
         self._files = files
         self._footers: OrderedDict[str, tuple[int, Footer]] = OrderedDict()
         self._footers_bytes = 0
+        self._places: dict[str, dict[tuple[str, str], SeriesPlace]] = {}
+        """Of remembered footers, by name of the segment."""
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
 
     async def footer(self, owner: str, generation: int, entry: Entry) -> Footer:
@@ -57,7 +67,9 @@ class SegmentReader:
         self._footers[entry.name] = (length, footer)
         self._footers_bytes += length
         while self._footers_bytes > FOOTERS_BYTES and len(self._footers) > 1:
-            self._footers_bytes -= self._footers.popitem(last=False)[1][0]
+            name, (size, _) = self._footers.popitem(last=False)
+            self._footers_bytes -= size
+            self._places.pop(name, None)
         return footer
 
     async def footers(self, owner: str, generation: int, entries: Mapping[int, Entry]) -> list[Footer]:
@@ -74,19 +86,47 @@ class SegmentReader:
         with_times: bool = True,
     ) -> list[tuple[SeriesPlace, Columns]]:
         """The points of some series, oldest segment first, as they were written."""
-        names = None if wanted is None else list(wanted)
         footers = await self.footers(owner, generation, entries)
-        work = [
-            self._ranges(
-                owner,
-                generation,
-                entry.name,
-                [(place.offset, place.length, place) for place in segment.wanted(footer, names)],
-                lambda place, raw: (place, segment.decode_series(place, raw, with_times=with_times)),
-            )
-            for entry, footer in zip(entries.values(), footers, strict=True)
+        places = self._places_of(zip((entry.name for entry in entries.values()), footers, strict=True), wanted)
+        return await self._ranges(owner, generation, places, _series(with_times=with_times))
+
+    @property
+    def is_near(self) -> bool:
+        """Whether `series_now` is the better way."""
+        return self._files.is_near
+
+    def series_now(
+        self,
+        owner: str,
+        generation: int,
+        footers: Iterable[tuple[str, Footer]],
+        wanted: Iterable[tuple[str, str | None]] | None,
+        *,
+        with_times: bool = True,
+    ) -> list[tuple[SeriesPlace, Columns]]:
+        """The same as `series` in a thread of the caller's, of segments by name whose footers are known."""
+        runs = _all_runs(self._places_of(footers, wanted))
+        return self._read(owner, generation, runs, _series(with_times=with_times))
+
+    def _places_of(
+        self, footers: Iterable[tuple[str, Footer]], wanted: Iterable[tuple[str, str | None]] | None
+    ) -> list[tuple[str, list[Place[SeriesPlace]]]]:
+        names = None if wanted is None else list(wanted)
+        return [
+            (name, [(place.offset, place.length, place) for place in self._wanted(name, footer, names)])
+            for name, footer in footers
         ]
-        return [one for some in await asyncio.gather(*work) for one in some]
+
+    def _wanted(self, name: str, footer: Footer, names: Sequence[tuple[str, str | None]] | None) -> list[SeriesPlace]:
+        """The places of some series in a segment; a few of many are not looked for."""
+        if names is None or len(names) > FEW or any(variant is None for _, variant in names):
+            return segment.wanted(footer, names)
+        known = self._places.get(name)
+        if known is None:
+            known = {(place.metric, place.variant): place for place in footer.series}
+            if name in self._footers:
+                self._places[name] = known
+        return [known[one] for one in names if one in known]
 
     async def records(
         self, owner: str, generation: int, chunks: Iterable[tuple[Entry, ChunkPlace]]
@@ -95,20 +135,16 @@ class SegmentReader:
         by_segment: dict[str, list[tuple[int, ChunkPlace]]] = {}
         for number, (entry, place) in enumerate(chunks):
             by_segment.setdefault(entry.name, []).append((number, place))
-        found: dict[int, list[Record]] = {}
-        work = [
-            self._ranges(
-                owner,
-                generation,
-                name,
-                [(place.offset, place.length, number) for number, place in places],
-                lambda number, raw: (number, segment.decode_records(raw)),
-            )
-            for name, places in by_segment.items()
-        ]
-        for some in await asyncio.gather(*work):
-            found.update(some)
-        return [found[number] for number in sorted(found)]
+        found = await self._ranges(
+            owner,
+            generation,
+            [
+                (name, [(place.offset, place.length, number) for number, place in places])
+                for name, places in by_segment.items()
+            ],
+            lambda number, raw: (number, segment.decode_records(raw)),
+        )
+        return [records for _, records in sorted(found, key=lambda one: one[0])]
 
     async def arrivals(self, owner: str, generation: int, entry: Entry) -> Arrivals:
         """In which blocks the lines of a segment's console came, in their order; it has one line at least."""
@@ -116,7 +152,7 @@ class SegmentReader:
         if place is None:
             return unknown(entry.counts["log"])
         decoded = await self._ranges(
-            owner, generation, entry.name, [(place.offset, place.length, place)], segment.decode_arrivals
+            owner, generation, [(entry.name, [(place.offset, place.length, place)])], segment.decode_arrivals
         )
         return decoded[0]
 
@@ -124,29 +160,60 @@ class SegmentReader:
         self,
         owner: str,
         generation: int,
-        name: str,
-        places: Sequence[tuple[int, int, T]],
+        places: Sequence[tuple[str, Sequence[Place[T]]]],
         decode: Callable[[T, bytes], R],
     ) -> list[R]:
-        """Read (offset, length, what) of one file, near ones together, and decode them in a thread."""
-        decoded: list[R] = []
-        for run in _runs(sorted(places, key=lambda one: one[0])):
-            first, last = run[0][0], max(offset + length for offset, length, _ in run)
+        """Read (offset, length, what) of files by name and decode them in threads: file by file, by offset."""
+
+        async def in_turn(runs: Sequence[Run[T]]) -> list[R]:
             async with self._turns:
-                raw = await self._files.read(owner, generation, name, first, last - first)
-                if len(raw) < last - first:
-                    raise DamagedSegment(f"segment {name} of {owner} is shorter than its footer says")
-                decoded += await asyncio.to_thread(
-                    lambda run=run, raw=raw, first=first: [  # type: ignore[misc]
-                        decode(what, raw[offset - first : offset - first + length]) for offset, length, what in run
-                    ]
-                )
+                return await asyncio.to_thread(self._read, owner, generation, runs, decode)
+
+        runs = _all_runs(places)
+        # From a near place many small files are read at a time, for a thread costs more than a file; from a far one
+        # each by itself, for they are waited for.
+        groups = _together(runs) if self._files.is_near else [[one] for one in runs]
+        return [one for some in await asyncio.gather(*map(in_turn, groups)) for one in some]
+
+    def _read(self, owner: str, generation: int, runs: Sequence[Run[T]], decode: Callable[[T, bytes], R]) -> list[R]:
+        decoded: list[R] = []
+        for name, run in runs:
+            first, last = _span(run)
+            raw = self._files.read_now(owner, generation, name, first, last - first)
+            if len(raw) < last - first:
+                raise DamagedSegment(f"segment {name} of {owner} is shorter than its footer says")
+            decoded += [decode(what, raw[at - first : at - first + length]) for at, length, what in run]
         return decoded
 
 
-def _runs(places: Sequence[tuple[int, int, T]]) -> list[list[tuple[int, int, T]]]:
+def _series(*, with_times: bool) -> Callable[[SeriesPlace, bytes], tuple[SeriesPlace, Columns]]:
+    return lambda place, raw: (place, segment.decode_series(place, raw, with_times=with_times))
+
+
+def _all_runs(places: Sequence[tuple[str, Sequence[Place[T]]]]) -> list[Run[T]]:
+    return [(name, run) for name, some in places for run in _runs(sorted(some, key=lambda one: one[0]))]
+
+
+def _together(runs: Sequence[Run[T]]) -> list[list[Run[T]]]:
+    groups: list[list[Run[T]]] = []
+    size = TOGETHER_BYTES
+    for run in runs:
+        first, last = _span(run[1])
+        if size + last - first > TOGETHER_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(run)
+        size += last - first
+    return groups
+
+
+def _span(run: Sequence[Place[T]]) -> tuple[int, int]:
+    return run[0][0], max(offset + length for offset, length, _ in run)
+
+
+def _runs(places: Sequence[Place[T]]) -> list[list[Place[T]]]:
     """Ranges by offset, near ones in one list."""
-    runs: list[list[tuple[int, int, T]]] = []
+    runs: list[list[Place[T]]] = []
     begin = end = 0
     for place in places:
         offset, length, _ = place
