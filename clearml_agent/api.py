@@ -22,6 +22,8 @@ MAX_DELAY_S = 3.0
 """The longest pause between two attempts: a server that comes back is noticed within this time."""
 
 
+REFUSED_S = 5.0
+"""How long a loop waits after a refusal."""
 BROKEN_LIMIT = 6
 """How often one call is made while the answer is a server's own fault (5xx)."""
 
@@ -213,6 +215,16 @@ class Api:
                 raise ServerUnreachable(self.settings.api_server, cause)
             self.connection.failed(cause)
             await asyncio.sleep(delay_s)
+
+
+async def call_quietly(api: Api, endpoint: str, body: Mapping[str, Any], *, timeout_s: float = 30.0) -> dict[str, Any]:
+    """A call of a loop that goes on whatever the server says; a refusal is logged and waited out, the answer empty."""
+    try:
+        return await api.call(endpoint, body, timeout_s=timeout_s)
+    except (ApiError, BadAnswer) as error:
+        log.error("%s", error)
+        await asyncio.sleep(REFUSED_S)
+        return {}
 
 
 def connected(settings: ApiSettings, redis_url: str, environ: Mapping[str, str]) -> Connection:

@@ -18,19 +18,19 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
-from clearml_agent.api import Api
+from clearml_agent.api import Api, call_quietly
 from clearml_agent.config import AgentConfig
 from clearml_agent.execution.run import TaskRun
+from clearml_agent.leases import Leases
 from clearml_agent.leaving import Stage, next_stage, order
 from clearml_agent.placing import NoRoom, Placing, Room
 from clearml_agent.placing import Slots as PlainSlots
-from clearml_agent.queues import Queue, by_name
+from clearml_agent.queues import Queue, Served
 from clearml_agent.reports import StatusReports, Working
 from clearml_agent.runs import Record, RunDirectory, Stop, StopKind
 from clearml_agent.schedule import entries, schedule
 from clearml_agent.slots import Slots
 from clearml_agent.watch import Watcher
-from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
 
 log = logging.getLogger("clearml_agent")
 
@@ -39,7 +39,6 @@ MISSING_WAIT_S = 5.0
 """How long one call waits while a served queue is gone: it may be made again."""
 MAX_SLOTS = 256
 """As many entries as one call may bring."""
-RENEW_S = 10.0
 TOLD_KEPT_S = 300.0
 KINDS = {"stopping": StopKind.USER, "fenced": StopKind.FENCED, "deleted": StopKind.FENCED}
 Beside = Callable[[Callable[[], Sequence[TaskRun]], Callable[[], None]], Coroutine[Any, Any, None]]
@@ -68,7 +67,7 @@ class Daemon:
         beside: Beside | None = None,
         echo: Callable[[str], None] | None = None,
     ) -> None:
-        self.config, self.api, self.worker, self.queues = config, api, worker, list(queues)
+        self.config, self.api, self.worker, self._served = config, api, worker, Served(api, queues)
         self._order_fairness, self._echo = order_fairness, echo
         self._placing, self._beside = placing or PlainSlots(config.slots, worker), beside
         self._stage = Stage.SERVING
@@ -82,12 +81,11 @@ class Daemon:
         """Tasks whose stop the server has told, and when (monotonic, s): it would tell them again at once."""
         self._schedule = schedule(*(entries(config.config.get(f"agent.{name}")) for name in ("uptime", "downtime")))
         self._is_held = self._is_off_duty = False
-        self._missing: list[str] = []
-        """Served queues that the server says are gone."""
+        self._leases = Leases(api, worker, queues=self._queues_of, runs=lambda: self.runs, lose=self._stop_run)
 
     @property
     def queue_ids(self) -> list[str]:
-        return [queue.id for queue in self.queues]
+        return self._served.ids
 
     @property
     def runs(self) -> list[TaskRun]:
@@ -135,7 +133,7 @@ class Daemon:
                     slots.start(directory)
                 jobs = [
                     group.create_task(self._serve(slots, on_ready), name="wait for entries"),
-                    group.create_task(self._renew_loop(), name="renew leases"),
+                    group.create_task(self._leases.run(), name="renew leases"),
                     group.create_task(self._reports.run(), name="report"),
                 ]
                 if self._beside is not None:
@@ -144,7 +142,8 @@ class Daemon:
                 await self._finish(slots)
                 for job in jobs:
                     job.cancel()
-        await self._unregister()
+        await self._leases.end()
+        await self._reports.leave()
 
     def _changed(self) -> None:
         self._freed.set()
@@ -155,7 +154,7 @@ class Daemon:
     async def _serve(self, slots: Slots, on_ready: Callable[[], None]) -> None:
         body = {"worker": self.worker, "queues": self.queue_ids, "tags": self._tags()}
         await self.api.call("workers.register", body)
-        await self._renew(is_start=True)
+        await self._leases.renew(is_start=True)
         on_ready()
         while True:
             await self._wait(slots)
@@ -174,13 +173,14 @@ class Daemon:
             "slots": tasks,
             "known_stops": self._known_stops(slots),
             "known_drain": self._is_held,
-            "known_missing": self._missing,
-            **self._duty(min(MISSING_WAIT_S if self._missing else WAIT_S, room.again_s or WAIT_S)),
+            "known_missing": self._served.missing,
+            **self._duty(min(MISSING_WAIT_S if self._served.missing else WAIT_S, room.again_s or WAIT_S)),
             "use_owner_token": self.config.use_owner_token,
         }
         answer = await self._wait_call(body, lambda: self._room(slots).queues != room.queues)
         if answer is None:
-            await self._renew(is_start=True)  # what the call that was broken off may have brought returns to its queue
+            # What the call that was broken off may have brought returns to its queue.
+            await self._leases.renew(is_start=True)
             return
         for stop in answer.get("stops") or ():
             self._stop_run(stop)
@@ -189,7 +189,7 @@ class Daemon:
         self._hold(bool(answer.get("drain", self._is_held)))
         if "waiting" in answer:
             self._placing.hear(answer["waiting"])
-        await self._note_missing(answer.get("missing", self._missing))
+        await self._served.note_missing(answer.get("missing", self._served.missing))
 
     def _room(self, slots: Slots) -> Room:
         if self._is_held or self._stage is not Stage.SERVING:
@@ -206,34 +206,12 @@ class Daemon:
         left_s = self._schedule.seconds_to_change(now) if self._schedule is not None else None
         return {"is_off_duty": is_off, "timeout_s": longest_s if left_s is None else min(longest_s, left_s + 0.01)}
 
-    async def _note_missing(self, missing: Sequence[str]) -> None:
-        """Say once that a served queue was deleted; one that is made again under its name is served again."""
-        for queue in self.queues:
-            if queue.id in missing and queue.id not in self._missing:
-                log.warning("queue %s was deleted: it is not served until there is one of that name again", queue.name)
-        self._missing = [queue.id for queue in self.queues if queue.id in missing]
-        if not self._missing:
-            return
-        for queue in self.queues:
-            if queue.id in self._missing and (found := await self._find_again(queue.name)):
-                log.info("queue %s is there again (%s)", queue.name, found)
-                self._missing.remove(queue.id)
-                queue.id = found
-
-    async def _find_again(self, name: str) -> str | None:
-        try:
-            found = await by_name(self.api, name)
-        except (ApiError, BadAnswer) as error:
-            log.debug("%s", error)
-            return None
-        return found.id if found else None
-
     async def _wait_call(self, body: dict[str, Any], is_outdated: Callable[[], bool]) -> dict[str, Any] | None:
         """One `agents.wait`; None when it was broken off although it might have brought entries.
 
         That is done only to leave, or to ask for other queues: such entries wait for their lease, or for our renewal.
         """
-        call = asyncio.ensure_future(self._call_quietly("agents.wait", body, timeout_s=WAIT_S + 15))
+        call = asyncio.ensure_future(call_quietly(self.api, "agents.wait", body, timeout_s=WAIT_S + 15))
         try:
             while True:
                 freed = asyncio.ensure_future(self._freed.wait())
@@ -252,15 +230,6 @@ class Daemon:
             call.cancel()
             await asyncio.wait((call,))
 
-    async def _call_quietly(self, endpoint: str, body: dict[str, Any], *, timeout_s: float = 30.0) -> dict[str, Any]:
-        """A call of a loop that goes on whatever the server says; a refusal is logged and waited out."""
-        try:
-            return await self.api.call(endpoint, body, timeout_s=timeout_s)
-        except (ApiError, BadAnswer) as error:
-            log.error("%s", error)
-            await asyncio.sleep(5.0)
-            return {}
-
     async def _accept(self, slots: Slots, entry: dict[str, Any]) -> None:
         """Write a claim down, then run it; a claim that cannot be written down goes back to its queue."""
         record = Record(
@@ -278,7 +247,7 @@ class Daemon:
         except (OSError, NoRoom) as error:
             log.error("task %s cannot be run here and goes back to its queue: %s", record.task, error)
             body = {"worker": self.worker, "task": record.task, "claim": record.claim, "reason": str(error)}
-            await self._call_quietly("agents.release", body)
+            await call_quietly(self.api, "agents.release", body)
             await asyncio.sleep(1.0)  # what is wrong with this disk is wrong for the next entry as well
             return
         slots.start(directory)
@@ -303,38 +272,6 @@ class Daemon:
         # A script may complete its own task and go on (contract: agent_behaviour.md 13).
         if run is not None and reason != "status changed: completed":
             run.request_stop(Stop(KINDS.get(reason, StopKind.STATUS), reason))
-
-    async def _renew_loop(self) -> None:
-        """Keep the leases of this worker and of every claim it looks after, also those of a worker it took over."""
-        while True:
-            period_s = await self._renew()
-            await asyncio.sleep(period_s)
-
-    async def _renew(self, *, is_start: bool = False) -> float:
-        """Renew once; returns the seconds until the next time.
-
-        Args:
-            is_start: entries that this worker took before and does not know return to their queues at once.
-        """
-        period_s = RENEW_S
-        for worker in sorted({self.worker} | {run.record.worker for run in self.runs}):
-            body: dict[str, Any] = {
-                "worker": worker,
-                "queues": self._queues_of(worker),
-                "claims": self._claims(worker),
-            }
-            if is_start and worker == self.worker:
-                body["is_start"] = True
-            answer = await self._call_quietly("agents.renew", body)
-            for lost in answer.get("lost") or ():
-                self._stop_run({"reason": "fenced", **{name: lost.get(name) for name in ("task", "claim")}})
-            if lease_s := answer.get("lease_s"):
-                period_s = min(RENEW_S, max(0.2, float(lease_s) / 3))
-        return period_s
-
-    def _claims(self, worker: str) -> list[dict[str, Any]]:
-        runs = [run for run in self.runs if run.record.worker == worker and run.record.claim]
-        return [{"task": run.task, "claim": run.record.claim} for run in runs]
 
     def _working(self) -> list[Working]:
         """What this process's workers do: each task under the worker that claimed it; this one also when it waits."""
@@ -379,13 +316,3 @@ class Daemon:
             task.cancel()
         if late:
             await asyncio.wait(late)
-
-    async def _unregister(self) -> None:
-        """Leave; entries on their way to the last, broken off `agents.wait` return to their queues at once."""
-        body: dict[str, Any] = {"worker": self.worker, "queues": self.queue_ids}
-        try:
-            claims = self._claims(self.worker)
-            await self.api.call("agents.renew", {**body, "claims": claims, "is_start": True}, timeout_s=2, give_up_s=1)
-        except (ApiError, BadAnswer, ServerUnreachable) as error:
-            log.debug("%s", error)
-        await self._reports.leave()

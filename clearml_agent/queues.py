@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 
 from clearml_agent.api import Api
 from clearml_agent.errors import AgentError
-from clearml_sdk.errors import ApiError
+from clearml_sdk.errors import ApiError, BadAnswer
+
+log = logging.getLogger("clearml_agent")
 
 
 class Queue:
@@ -15,6 +18,41 @@ class Queue:
 
     def __init__(self, id: str, name: str) -> None:
         self.id, self.name = id, name
+
+
+class Served:
+    """The queues of one daemon; one that is deleted and made again under its name is served again.
+
+    missing: the ids of those that the server says are gone.
+    """
+
+    def __init__(self, api: Api, queues: Sequence[Queue]) -> None:
+        self._api, self._queues = api, list(queues)
+        self.missing: list[str] = []
+
+    @property
+    def ids(self) -> list[str]:
+        return [queue.id for queue in self._queues]
+
+    async def note_missing(self, missing: Sequence[str]) -> None:
+        """Say once which queues were deleted, and look whether they are there again."""
+        for queue in self._queues:
+            if queue.id in missing and queue.id not in self.missing:
+                log.warning("queue %s was deleted: it is not served until there is one of that name again", queue.name)
+        self.missing = [queue.id for queue in self._queues if queue.id in missing]
+        for queue in self._queues if self.missing else ():
+            if queue.id in self.missing and (found := await self._find_again(queue.name)):
+                log.info("queue %s is there again (%s)", queue.name, found)
+                self.missing.remove(queue.id)
+                queue.id = found
+
+    async def _find_again(self, name: str) -> str | None:
+        try:
+            found = await by_name(self._api, name)
+        except (ApiError, BadAnswer) as error:
+            log.debug("%s", error)
+            return None
+        return found.id if found else None
 
 
 async def resolve(api: Api, wanted: Sequence[str], *, create: bool = False) -> list[Queue]:
