@@ -49,7 +49,7 @@ class Samples:
         path = self._spooled(".png")
         picture.save(path, format="PNG")
         place = self._place(title, series, ".png", None)
-        url = join(self.destination or self._reporter.session.settings.files_server, *place)
+        url = join(self._base(), *place)
         figure = image(title, url, *picture.size)
         fields = {"metric": title, "variant": series, "iter": iteration + self._reporter.iteration_offset}
         event = {"type": "plot", **fields, "plot_str": dumps(figure)}
@@ -89,10 +89,14 @@ class Samples:
         self, title: str, series: str, iteration: int, path: str, history: int | None, *, is_spooled: bool, delete: bool
     ) -> None:
         place = self._place(title, series, os.path.splitext(path)[1], history)
-        base = self.destination or self._reporter.session.settings.files_server
-        event = self._reporter.image_event(title, series, iteration, join(base, *place))
+        event = self._reporter.image_event(title, series, iteration, join(self._base(), *place))
         event["key"] = "/".join(place)
         self._reporter.upload(path, event["url"], event, is_spooled=is_spooled, delete=delete)
+
+    def _base(self) -> str:
+        """Where files go: the folder of an offline session, else the destination, else the files server."""
+        session = self._reporter.session
+        return session.storage_of(self._reporter.task_id) or self.destination or session.settings.files_server
 
     def _place(self, title: str, series: str, extension: str, history: int | None) -> tuple[str, ...]:
         """The folders and the name of the next file of a title and a series."""
@@ -152,6 +156,6 @@ def matplotlib_picture(figure: Any) -> Any:
     if not hasattr(figure, "savefig"):
         raise UsageError(f"not a matplotlib figure: {type(figure).__name__}")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight")
+    figure.canvas.print_figure(buffer, format="png", bbox_inches="tight")  # savefig is watched: it is the user's
     buffer.seek(0)
     return Image.open(buffer)

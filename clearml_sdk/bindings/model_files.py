@@ -1,0 +1,166 @@
+"""Model files that a library writes or reads become output and input models of the task, behind the script's back.
+
+A file that is written again is the same model. With a destination for outputs it is copied first (the script may
+overwrite it at once) and uploaded in the background; without one its path is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+
+from clearml_sdk.bindings import weights_callbacks
+from clearml_sdk.models import weights
+from clearml_sdk.models.record import ModelRecord, find_models
+from clearml_sdk.notices import warn_once
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from clearml_sdk.bindings.switches import Switches
+    from clearml_sdk.bindings.weights_callbacks import ModelInfo
+    from clearml_sdk.model import OutputModel
+    from clearml_sdk.task import Task
+
+
+class ModelFiles:
+    """The model files of one run."""
+
+    def __init__(self, task: Task, switches: Switches) -> None:
+        self._task, self._switches = task, switches
+        self._models: dict[str, OutputModel] = {}
+        self._loaded: set[str] = set()
+        self._copies: dict[str, str] = {}
+        """Folders of ours with copies that are not handed on yet, by the file that was copied."""
+        self._lock = threading.Lock()
+
+    def saved(self, file: Any, framework: str, *switches: str, design: str | None = None) -> None:
+        """The script wrote a model to `file`: a path, or an open file.
+
+        Args:
+            framework: as `models.frameworks` names it.
+            switches: the names in `auto_connect_frameworks` that have to agree.
+            design: a description of the network.
+        """
+        path = path_of(file)
+        if path is None or not os.path.exists(path) or not self._switches.accepts(path, *switches):
+            return
+        if hasattr(file, "flush"):
+            file.flush()
+        info = weights_callbacks.before("save", framework, path, self._task)
+        if info is None or not os.path.exists(info.local_model_path):
+            return
+        from clearml_sdk import reporters
+        from clearml_sdk.model import OutputModel
+
+        record = self._task._record
+        iteration = reporters.reporter_of(record.session, record.id).last_iteration
+        with self._lock:
+            model = self._models.get(path)
+            if model is None:
+                stem = _stem(path)
+                model = OutputModel(self._task, name=f"{self._task.name} - {stem}", framework=framework)
+                model._entry = self._entry(stem)
+                self._models[path] = model
+        if model.upload_storage_uri is not None and os.path.isfile(info.local_model_path):
+            self._copy(path, info.local_model_path)
+        self._task._later(
+            f"recording the model {path}", lambda: self._send(path, model, info, iteration=iteration, design=design)
+        )
+
+    def loaded(self, file: Any, framework: str, *switches: str) -> None:
+        """The script read a model from `file`."""
+        path = path_of(file)
+        if path is None or not os.path.exists(path) or not self._switches.accepts(path, *switches):
+            return
+        info = weights_callbacks.before("load", framework, path, self._task)
+        if info is None:
+            return
+        with self._lock:
+            if path in self._loaded:
+                return
+            self._loaded.add(path)
+        self._task._later(f"recording the input model {path}", lambda: self._register(path, framework, info))
+
+    def _entry(self, stem: str) -> str:
+        """The name in the task's list: two files of one name in different folders are two models."""
+        taken = {model._entry for model in self._models.values()}
+        name, number = stem, 1
+        while name in taken:
+            number += 1
+            name = f"{stem} {number}"
+        return name
+
+    def _copy(self, path: str, source: str) -> None:
+        folder = tempfile.mkdtemp(prefix="clearml-model-")
+        shutil.copyfile(source, os.path.join(folder, os.path.basename(source)))
+        with self._lock:
+            superseded, self._copies[path] = self._copies.get(path), folder
+        if superseded is not None:
+            shutil.rmtree(superseded, ignore_errors=True)
+
+    def _send(self, path: str, model: OutputModel, info: ModelInfo, *, iteration: int, design: str | None) -> None:
+        with self._lock:
+            folder = self._copies.pop(path, None)
+        if design is not None:
+            model.update_design(config_text=design)
+        target = info.upload_filename
+        if os.path.isdir(info.local_model_path):
+            model.update_weights_package(
+                weights_path=info.local_model_path, target_filename=target, auto_delete_file=False, iteration=iteration
+            )
+        else:
+            name = os.path.basename(info.local_model_path)
+            if target is None and model._entry is not None and model._entry != _stem(path):
+                target = model._entry + os.path.splitext(name)[1]
+            source = os.path.join(folder, name) if folder else info.local_model_path
+            stored = weights.Weights(source, target, shown=path, delete=False, temporary=folder)
+            model._store(stored, None, iteration, True, True)
+        info.model = model
+        weights_callbacks.after("save", info)
+
+    def _register(self, path: str, framework: str, info: ModelInfo) -> None:
+        from clearml_sdk.model import InputModel
+
+        record = self._task._record
+        own = self._models.get(path)
+        if own is not None:
+            model: Any = InputModel._existing(own._record())
+        else:
+            model = self._known(path) or InputModel.import_model(
+                f"file://{path}", name=f"{self._task.name} - {_stem(path)}", framework=framework
+            )
+        weights.register(record, model.id, _stem(path), kind="input")
+        info.model = model
+        weights_callbacks.after("load", info)
+
+    def _known(self, path: str) -> Any:
+        """The model registered with these weights that was updated last."""
+        from clearml_sdk.model import InputModel
+
+        session = self._task._record.session
+        found = find_models(session, {"uri": [f"file://{path}"], "order_by": ["-last_update"]}, 1)
+        return InputModel._existing(ModelRecord(session, str(found[0]["id"]), found[0])) if found else None
+
+
+def path_of(file: Any) -> str | None:
+    """The absolute path of what a library was given to write to or read from; None where that is no file."""
+    if isinstance(file, bytes | bytearray | int):
+        return None
+    if hasattr(file, "read") or hasattr(file, "write"):
+        file = getattr(file, "name", None)
+    if not isinstance(file, str | os.PathLike):
+        return None
+    try:
+        text = os.fspath(file)
+    except TypeError:
+        warn_once("model file", f"a model's file has no path: {file!r}")
+        return None
+    return os.path.abspath(os.path.expanduser(text)) if isinstance(text, str) and "://" not in text else None
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
