@@ -10,7 +10,7 @@ import sys
 
 from clearml_sdk import process_role, reporters, seeding
 from clearml_sdk import run as runs
-from clearml_sdk.bindings import arguments
+from clearml_sdk.bindings import arguments, frameworks
 from clearml_sdk.config import environment, load_settings
 from clearml_sdk.errors import UsageError
 from clearml_sdk.notices import announce, harmless
@@ -115,6 +115,7 @@ def _as_local(
     run = task._record_run
     run.start_capture(wishes, detect_repository=_detects_repository(options))
     _connect_arguments(task, options, takes=False)
+    _connect_frameworks(run, task, options)
     run.start_watching()
     verb = {"created": "created new", "reused": "overwriting (reusing)", "continued": "continuing"}[start.kind]
     _announce(task, f"ClearML Task: {verb} task id={task.id}")
@@ -129,6 +130,7 @@ def _as_remote(task_class: type[Task], session: Session, config: Config, task_id
     task = _open_run(task_class, session, config, start, "remote", options)
     task._record_run.start_runtime_note()
     _connect_arguments(task, options, takes=True)
+    _connect_frameworks(task._record_run, task, options)
     _announce(task, None)
     return task
 
@@ -146,6 +148,8 @@ def _as_child(
         _connect_streams(run, task_id, dict.fromkeys(inherited.split(","), True) if inherited else {})
     if options is not None and process_role.running_remotely():
         _connect_arguments(task, options, takes=True)
+    if options is not None:
+        _connect_frameworks(run, task, options)
     _close_with_run(run, task)
     if "multiprocessing.util" in sys.modules:  # its children end without calling what atexit knows
         from multiprocessing.util import Finalize
@@ -215,6 +219,13 @@ def _connect_monitor(run: Run, reporter: Any, options: InitOptions) -> None:
     monitor = kind(reporter)
     monitor.start()
     run.parts.append(("watching the machine", lambda limit_s: monitor.stop()))
+
+
+def _connect_frameworks(run: Run, task: Task, options: InitOptions) -> None:
+    """Record what the libraries that the script uses do; it ends before anything else that records the run."""
+    with harmless("connecting the frameworks"):
+        frameworks.connect(task, options.frameworks)
+        run.parts.insert(0, ("leaving the frameworks alone", lambda limit_s: frameworks.disconnect()))
 
 
 def _connect_arguments(task: Task, options: InitOptions, *, takes: bool) -> None:
