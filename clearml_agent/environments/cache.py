@@ -79,9 +79,11 @@ class Cache:
         return self.directory / f"{key}.lock"
 
     async def _find(self, key: str) -> Entry | None:
-        """The newest entry that is neither expired nor changed."""
+        """The newest entry that is neither changed nor expired (which does not count where no index is asked)."""
         for entry in layout.entries(self.directory, key):
-            if not entry.is_expired(time.time()) and await asyncio.to_thread(entry.is_unchanged):
+            if (self.settings.is_offline or not entry.is_expired(time.time())) and await asyncio.to_thread(
+                entry.is_unchanged
+            ):
                 return entry
         return None
 
@@ -147,7 +149,8 @@ class Cache:
         for entry in sorted(layout.entries(self.directory), key=lambda entry: entry.used_at, reverse=True):
             kind = entry.record.key.partition("-")[0]
             limits[kind] = limits.get(kind, 0) + 1
-            is_surplus = limits[kind] > max(self.settings.max_entries, 1) or entry.is_expired(now)
+            is_surplus = limits[kind] > max(self.settings.max_entries, 1)
+            is_surplus |= entry.is_expired(now) and not self.settings.is_offline
             if is_surplus and entry.path != keep.path:
                 await self.remove_unused(entry.path)
         await self.tidy()

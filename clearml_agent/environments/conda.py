@@ -78,6 +78,11 @@ class CondaEnvironment(Recipe):
         return list(json.loads((entry / RESULT).read_bytes())["installed"])
 
     async def fill(self, entry: Path) -> None:
+        if self.settings.is_offline:
+            raise EnvironmentFailed(
+                "the agent runs in standalone mode, and this conda environment is not in the cache: start the task "
+                "once without --standalone-mode"
+            )
         prefix = entry / PREFIX
         program = next((path for name in PROGRAMS if (path := shutil.which(name, path=self.environ.get("PATH")))), None)
         result = await (self._by_program(program, entry) if program else self._by_rattler(entry))

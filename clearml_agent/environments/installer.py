@@ -12,7 +12,7 @@ from clearml_agent.environments.interpreters import uv_program
 from clearml_agent.environments.requirements import Plan
 from clearml_agent.environments.settings import UV_INDEX_VARIABLES, PackageSettings
 from clearml_agent.errors import EnvironmentFailed
-from clearml_agent.process import HelperTimeout, Log, run_process
+from clearml_agent.process import ERRORS_KEPT_BYTES, HelperTimeout, Log, run_process
 from clearml_agent.vcs.addresses import without_secrets
 
 _NOISE = re.compile(r"^(Using (CPython|PyPy|Python)|Resolved |Prepared |Installed |Audited |Building |Built )")
@@ -103,9 +103,10 @@ class Installer:
         if any(line.startswith("--extra-index-url") for line in plan.options) and BEST_MATCH[0] not in argv:
             argv += BEST_MATCH
         text = "".join(f"{line}\n" for line in lines).encode()
-        if offline_first and await self._run([*argv, "--offline"], text, folder, quiet=True) is None:
+        tries_offline = offline_first and not self.settings.is_offline  # which is offline in any case
+        if tries_offline and await self._run([*argv, "--offline"], text, folder, quiet=True) is None:
             return
-        _raise(await self._run(argv, text, folder))
+        self._raise(await self._run(argv, text, folder))
 
     async def forget(self, names: Sequence[str]) -> None:
         """Remove packages from uv's cache: their unpacked files were changed through a link."""
@@ -113,7 +114,7 @@ class Installer:
 
     async def command(self, argv: list[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
         """Run another command of uv or of its like in `folder`; raises Failed."""
-        _raise(await self._run(argv, b"", folder, environment=environment))
+        self._raise(await self._run(argv, b"", folder, environment=environment))
 
     async def _run(
         self,
@@ -145,7 +146,14 @@ class Installer:
             for line in said:
                 self.say(line)
             return None
-        return without_secrets(done.errors)
+        printed = done.output[-ERRORS_KEPT_BYTES:].decode("utf-8", "replace")
+        return without_secrets(done.errors if done.errors.strip() else printed)  # poetry says all on its output
+
+    def _raise(self, failure: str | None) -> None:
+        if failure is not None:
+            failed = Failed(alone(failure) if self.settings.is_offline else explain(failure))
+            failed.output = failure
+            raise failed
 
     def say(self, line: str) -> None:
         """One line of an installer for the console, without passwords."""
@@ -180,17 +188,21 @@ def for_uv(flags: Sequence[str]) -> list[str]:
     return found
 
 
-def _raise(failure: str | None) -> None:
-    if failure is not None:
-        failed = Failed(explain(failure))
-        failed.output = failure
-        raise failed
+def alone(output: str) -> str:
+    """The failure of an installer that had to do without a network."""
+    return (
+        "the agent runs in standalone mode and asks no index, and the caches of this machine do not hold these "
+        f"packages: start the task once without --standalone-mode.\n{_last(output)}"
+    )
+
+
+def _last(output: str) -> str:
+    return "\n".join([line for line in output.splitlines() if line.strip() and not _NOISE.match(line)][-25:])
 
 
 def explain(output: str) -> str:
     """uv's failure with what to do about it."""
-    lines = [line for line in output.splitlines() if line.strip() and not _NOISE.match(line)]
-    text = "\n".join(lines[-25:])
+    text = _last(output)
     lowered = output.lower()
     if "no space left" in lowered or "disk quota" in lowered:
         advice = "this machine's disk is full. Make room and enqueue the task again"
@@ -224,5 +236,7 @@ def _environment(settings: PackageSettings, environ: Mapping[str, str]) -> dict[
     if indexes.certificates and not found.get("SSL_CERT_FILE"):
         found["SSL_CERT_FILE"] = indexes.certificates
     found["UV_PYTHON_DOWNLOADS"] = "never"
+    if settings.is_offline:
+        found["UV_OFFLINE"] = "1"
     found["GIT_TERMINAL_PROMPT"] = "0"
     return found

@@ -175,6 +175,11 @@ class PoetryProject(Project):
         return project.get("package-mode", True) is not False and "--no-root" not in self.arguments
 
     async def sync(self, venv: Path, python: Path, *, own: bool) -> None:
+        if self.settings.is_offline and not own:
+            raise EnvironmentFailed(
+                "the agent runs in standalone mode, and poetry installs nothing without a network: start the task once "
+                "without --standalone-mode, and its packages are kept"
+            )
         program, site = await tools.obtain(self.cache, [self.tool], self.directory)
         environment = tools.bare(self.installer.environment) | {
             "VIRTUAL_ENV": str(venv),

@@ -125,7 +125,7 @@ def _environment(installer: Installer) -> dict[str, str]:
         "PIP_INDEX_URL": indexes.default,
         "PIP_EXTRA_INDEX_URL": " ".join(indexes.extra),
         "PIP_FIND_LINKS": " ".join(indexes.find_links),
-        "PIP_NO_INDEX": "1" if indexes.no_index else "",
+        "PIP_NO_INDEX": "1" if indexes.no_index or installer.settings.is_offline else "",
         "PIP_TRUSTED_HOST": " ".join(indexes.trusted_hosts),
     }.items():
         if value:

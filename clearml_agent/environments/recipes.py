@@ -129,7 +129,9 @@ class Packages(Recipe):
         plan = self.plan
         if self.settings.download_cache and not self.any_version:
             folder = Path(self.settings.download_cache).expanduser() / (f"cu{self.cuda}" if self.cuda else "cpu")
-            shared, self.links = await downloads.local_copies(plan.shared, folder, self.installer.log)
+            shared, self.links = await downloads.local_copies(
+                plan.shared, folder, self.installer.log, is_offline=self.settings.is_offline
+            )
             plan = msgspec.structs.replace(plan, shared=tuple(shared))
         await self._install(plan, entry, site)
 

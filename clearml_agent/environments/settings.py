@@ -80,6 +80,7 @@ class PackageSettings(msgspec.Struct, frozen=True):
     python_binary: path or name of the interpreter for tasks that do not ask for a version; default_python the same.
     skip_install: install nothing and run with the interpreter as it is. existing: the interpreter that packages are
     installed into, in place of an environment of the task's own.
+    is_offline: ask no index: what the caches lack is not to be had (`--standalone-mode`).
     unpinned_s: how long an environment of requests without exact versions is used before it is resolved again.
     install_s, lock_s: longest time for one installation, and for waiting for the same one elsewhere.
     """
@@ -107,6 +108,7 @@ class PackageSettings(msgspec.Struct, frozen=True):
     default_python: str = ""
     skip_install: bool = False
     existing: str = ""
+    is_offline: bool = False
     download_cache: str = ""
     max_entries: int = 10
     free_space_bytes: int = 2_000_000_000
@@ -161,6 +163,7 @@ class PackageSettings(msgspec.Struct, frozen=True):
                 base=_conda_base(get, environ),
             ),
             torch=_torch(get, environ),
+            is_offline=flag("agent.standalone_mode"),
             existing=sys.executable if skip and as_flag(skip, False) else skip if "/" in skip else "",
             download_cache=str(get(f"{downloads}.path", "") or "~/.clearml/pip-download-cache")
             if flag(f"{downloads}.enabled", True)

@@ -43,7 +43,7 @@ async def fit(plan: Plan, settings: PackageSettings, *, cache: Path, environ: Ma
     if not cuda:
         return plan
     templates = [settings.torch.index, *([settings.torch.nightly_index] if settings.torch.nightly else [])]
-    found = [await nearest(template, cuda, cache, log) for template in templates]
+    found = [await nearest(template, cuda, cache, is_offline=settings.is_offline) for template in templates]
     urls = [index for index in found if index]
     if not urls:
         log(f"WARNING: no PyTorch index for CUDA {cuda} answers: {', '.join(lines)} come from the other indexes")
@@ -75,13 +75,18 @@ def number_of(url: str, template: str) -> str:
     return url.removeprefix(before).removesuffix(after)
 
 
-async def nearest(template: str, cuda: int, cache: Path, log: Log) -> str:
-    """The first index that exists, "" for none; asked for all at once, and remembered."""
+async def nearest(template: str, cuda: int, cache: Path, *, is_offline: bool = False) -> str:
+    """The first index that exists, "" for none; asked for all at once, and remembered.
+
+    is_offline: nothing is asked, what is remembered counts however old it is.
+    """
     kept = cache / "torch" / f"{hashlib.sha256(f'{template} {cuda}'.encode()).hexdigest()[:24]}.json"
     with contextlib.suppress(OSError, ValueError, KeyError):
         known = json.loads(kept.read_text())
-        if time.time() - known["at"] < (KEPT_S if known["url"] else FAILURE_KEPT_S):
+        if is_offline or time.time() - known["at"] < (KEPT_S if known["url"] else FAILURE_KEPT_S):
             return str(known["url"])
+    if is_offline:
+        return ""
     urls = [template.replace("{}", str(number)) for number in candidates(cuda)]
     answers = await asyncio.gather(*(asyncio.to_thread(exists, f"{url.rstrip('/')}/torch/") for url in urls))
     found = next((url for url, answer in zip(urls, answers, strict=True) if answer), "")

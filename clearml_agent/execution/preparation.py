@@ -154,7 +154,7 @@ async def code_and_environment(
         )
 
     is_notebook = ".ipynb" in str(script.get("entry_point") or "")
-    if custom or is_notebook or needs_code(lines) or settings.force_repository_file or settings.manager == "conda":
+    if custom or is_notebook or needs_code(lines) or settings.force_repository_file or settings.manager != "pip":
         code = await get_code()
         if custom and (built := await run_custom(str(custom), task, script, code, place, config, say)):
             return built

@@ -14,9 +14,10 @@ import pytest
 
 from tests.conftest import RunningServer, running_server
 from tests.e2e.agent.core.conftest import agent, agent_cache, new_agent, tasks
+from tests.integration.agent.environments.conftest import index, index_server
 from tests.redis_servers import Servers, needs_redis, single
 
-__all__ = ["agent", "agent_cache", "new_agent", "tasks"]
+__all__ = ["agent", "agent_cache", "index", "index_server", "new_agent", "tasks"]
 
 
 def redis_acl(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,31 +42,26 @@ def test_explain_a_task_from_draft_to_failure(agent: Any, tasks: Any) -> None:
     assert unknown.returncode == 1 and "no task with id or name" in unknown.stderr
 
 
-@pytest.mark.full
 def test_explain_says_why_an_environment_was_built_anew(
-    new_agent: Any, server: Any, tasks: Any, tmp_path: Path
+    new_agent: Any, server: Any, tasks: Any, tmp_path: Path, index: Any, index_server: Any
 ) -> None:
     agent = new_agent(server, CLEARML_AGENT_VENV_CACHE_PATH=str(tmp_path / "envs"))
+    agent.variables["CLEARML__AGENT__PACKAGE_MANAGER__EXTRA_INDEX_URL"] = index_server.url()
+    index.add("only_here", "1.0")
+    index.add("only_here", "2.0")
     agent.start(queue=tasks.queue)
-    package = tmp_path / "thing-1.0-py3-none-any.whl"
-    subprocess.run([sys.executable, "-c", WHEEL, str(package)], check=True, timeout=60)
-    first = tasks.submit("print('one')", requirements={"pip": f"thing @ file://{package}\n"})
-    tasks.finished(first)
-    assert "no environment is in the cache" in agent.run("explain", first).stdout
-    same = tasks.submit("print('two')", requirements={"pip": f"thing @ file://{package}\n"})
-    tasks.finished(same)
-    assert answer(agent.run("explain", same, "--json"))["environment"] == []
 
+    def reasons(lines: str) -> list[str]:
+        task = tasks.submit("import only_here\n", requirements={"pip": lines})
+        assert tasks.finished(task)["status"] == "completed", tasks.console(task)
+        found = answer(agent.run("explain", task, "--json"))["environment"]
+        assert all(reason in agent.run("explain", task).stdout for reason in found)
+        return list(found)
 
-WHEEL = """
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1], "w") as wheel:
-    wheel.writestr("thing.py", "VALUE = 1\\n")
-    wheel.writestr("thing-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: thing\\nVersion: 1.0\\n")
-    about = "Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
-    wheel.writestr("thing-1.0.dist-info/WHEEL", about)
-    wheel.writestr("thing-1.0.dist-info/RECORD", "")
-"""
+    assert reasons("only_here==1.0\n") == ["no environment is in the cache"]
+    assert reasons("only_here==1.0\n") == []
+    (changed,) = reasons("only_here==2.0\n")
+    assert "the packages: not only_here==1.0 but only_here==2.0" in changed
 
 
 def test_status_shows_what_runs_and_stop_takes_id_name_or_all(new_agent: Any, server: Any, tasks: Any) -> None:
