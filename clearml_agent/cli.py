@@ -6,14 +6,17 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
+from clearml_agent import config
 from clearml_agent.arguments import normalise
 from clearml_agent.commands import cache, daemon, drain, execute, explain, install, look, setup
 from clearml_agent.errors import AgentError, UsageError
 from clearml_sdk._version import __version__
-from clearml_sdk.errors import ClearmlError
+from clearml_sdk.api_settings import ApiSettings
+from clearml_sdk.errors import ClearmlError, Unauthorized
 
 COMPLETE = "_CLEARML_AGENT_COMPLETE"
 COMMANDS = (
@@ -37,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(cli, {}, "clearml-agent", COMPLETE, instruction)
+    given: dict[str, Any] = {}
     try:
         arguments = normalise(sys.argv[1:] if argv is None else argv)
-        given = {"argv": arguments}
+        given["argv"] = arguments
         return int(cli.main(arguments, prog_name="clearml-agent", standalone_mode=False, obj=given) or 0)
     except click.exceptions.Abort:
         return 130
@@ -49,11 +53,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         click.echo(f"clearml-agent: {error}", err=True)
         return 2
+    except Unauthorized as error:
+        click.echo(f"clearml-agent: {refused(error, given.get('config_file'))}", err=True)
+        return 1
     except (AgentError, ClearmlError) as error:
         click.echo(f"clearml-agent: {error}", err=True)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def refused(error: Unauthorized, file: str | None) -> str:
+    """What to do about credentials that the server does not accept."""
+    tree = config.load(file)
+    settings = ApiSettings.from_config(tree)
+    whose = f"of access key {settings.access_key}" if settings.access_key else "in CLEARML_AUTH_TOKEN"
+    place = f" of {tree.file}" if tree.file else ""
+    return (
+        f"{settings.api_server} does not accept the credentials {whose}: {error}. Put a key and secret of that "
+        f"server into api.credentials{place}, or into CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY; "
+        "`clearml-agent init` asks for them, tries them and writes the file"
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

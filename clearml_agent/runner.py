@@ -38,6 +38,7 @@ FORWARDED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 HANDLED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM, signal.SIGQUIT, *FORWARDED)
 KILL_LIMIT_S = 20.0  # how long killed processes may take to vanish: one in an uninterruptible wait may never
 RECORD_LIMIT_S = 120.0  # how long a full disk is given before the result is given up
+RESERVED_BYTES = 4096
 EXIT_TAKEN = 75
 
 
@@ -64,14 +65,23 @@ def sync_directory(path: str) -> None:
 def write_json(path: str, value: "Dict[str, Any]") -> None:
     """Put `value` at `path` so that a reader, or a crash, sees the whole of it or nothing."""
     temporary = path + ".tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        os.write(fd, json.dumps(value).encode("utf-8"))
+        os.ftruncate(fd, os.write(fd, json.dumps(value).encode("utf-8")))  # over what is reserved, on a full disk too
         os.fsync(fd)
     finally:
         os.close(fd)
     os.rename(temporary, path)
     sync_directory(os.path.dirname(path))
+
+
+def reserve(path: str) -> None:
+    """Take the room for a small file before the task can use it up: a task that fills the disk is reported, too."""
+    fd = os.open(path + ".tmp", os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.write(fd, b" " * RESERVED_BYTES)
+    finally:
+        os.close(fd)
 
 
 def record(path: str, value: "Dict[str, Any]") -> bool:
@@ -252,6 +262,7 @@ class Run:
 
     def start(self) -> None:
         """Fork, record the start, then let the child go: a crash between any two of these never runs a task twice."""
+        reserve(self.path("result.json"))
         log_fd = os.open(self.path("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         go_read, go_write = os.pipe()
         error_read, error_write = os.pipe()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import fcntl
+import logging
 import os
 import shutil
 import time
@@ -24,6 +25,7 @@ from clearml_agent.gpus.packing import Allocation
 from clearml_agent.runner import boot_id, sync_directory
 
 T = TypeVar("T")
+log = logging.getLogger("clearml_agent")
 STALE_S = 60.0
 
 
@@ -215,8 +217,11 @@ class RunDirectory:
         return cls(path, record, lock_fd)
 
     def save(self) -> None:
-        """Write the record, durably."""
-        write_struct(self.path / "run.json", self.record)
+        """Write the record, durably. Where the disk does not take it, this process alone knows what was decided."""
+        try:
+            write_struct(self.path / "run.json", self.record)
+        except OSError as error:
+            log.error("run %s cannot be written down: %s; free some space", self.record.run_id, error)
 
     def phase(self) -> tuple[Phase, RunnerPid | None, Result | None]:
         """What the files say now. The runner's lock is probed, so do not ask while starting one."""

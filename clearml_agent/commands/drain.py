@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from clearml_agent import draining
-from clearml_agent.commands.options import as_json, loaded, print_json
-from clearml_sdk.session import Session
+from clearml_agent.commands.options import GIVE_UP_S, as_json, print_json, session
+
+PATIENCE_S = 600.0
+"""How long a server may be away while a worker is waited for."""
 
 
 @click.command()
@@ -18,13 +20,13 @@ from clearml_sdk.session import Session
 @click.pass_context
 def drain(context: click.Context, worker: str, resume: bool, wait: bool, timeout: float | None, as_json: bool) -> int:
     """Have WORKER (an id of `clearml-agent list`) finish what it runs and take nothing new."""
-    session = Session.from_config(loaded(context))
+    api = session(context, give_up_s=PATIENCE_S if wait else GIVE_UP_S)
     try:
-        tasks = draining.drain(session, worker, on=not resume)
-        is_over = not wait or resume or draining.wait(session, worker, limit_s=timeout)
-        left = draining.running(session, worker) if wait else tasks
+        tasks = draining.drain(api, worker, on=not resume)
+        is_over = not wait or resume or draining.wait(api, worker, limit_s=timeout)
+        left = draining.running(api, worker) if wait else tasks
     finally:
-        session.close()
+        api.close()
     if as_json:
         print_json({"worker": worker, "drained": not resume, "running": left})
     elif resume:

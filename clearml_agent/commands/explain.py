@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from clearml_agent.commands.options import as_json, loaded, print_json
+from clearml_agent.commands.options import as_json, print_json, session
 from clearml_agent.errors import AgentError
 from clearml_agent.explaining import Explanation, Facts, explain
 from clearml_sdk.errors import NotFound
@@ -24,11 +24,11 @@ CONSOLE_EVENTS = 500
 @click.pass_context
 def explain_task(context: click.Context, task: str, as_json: bool) -> None:
     """Say why TASK (id or name) waits, why it failed, or why its environment was not reused."""
-    session = Session.from_config(loaded(context))
+    api = session(context)
     try:
-        found = explain(gather(session, task), datetime.now(UTC))
+        found = explain(gather(api, task), datetime.now(UTC))
     finally:
-        session.close()
+        api.close()
     if as_json:
         print_json(msgspec.to_builtins(found))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from clearml_agent import show
-from clearml_agent.commands.options import as_json, loaded
+from clearml_agent.commands.options import as_json, loaded, session
 from clearml_sdk._version import __version__
 
 
@@ -14,11 +14,9 @@ from clearml_sdk._version import __version__
 @click.pass_context
 def list_workers(context: click.Context, as_json: bool) -> None:
     """List all registered workers and what they run."""
-    from clearml_sdk.session import Session
-
-    session = Session.from_config(loaded(context))
-    show.workers(session.call("workers.get_all", {"last_seen": 0}).get("workers") or [], as_json=as_json)
-    session.close()
+    api = session(context)
+    show.workers(api.call("workers.get_all", {"last_seen": 0}).get("workers") or [], as_json=as_json)
+    api.close()
 
 
 @click.command("config")

@@ -11,8 +11,11 @@ import click
 
 from clearml_agent import config, sections
 from clearml_agent.errors import UsageError
+from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.config import Config, environment
+from clearml_sdk.session import Session
 
+GIVE_UP_S = 5.0
 LEVELS = ["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -42,6 +45,14 @@ def run_options(command: Any) -> Any:
 def loaded(context: click.Context) -> Config:
     """The merged configuration."""
     return config.load(context.obj["config_file"])
+
+
+def session(context: click.Context, *, give_up_s: float = GIVE_UP_S) -> Session:
+    """The API for a command that a person waits for: it says soon that there is no server."""
+    tree = loaded(context)
+    found = ApiSettings.from_config(tree)
+    found.give_up_s = give_up_s
+    return Session(found)
 
 
 def settings(context: click.Context, **options: Any) -> config.AgentConfig:

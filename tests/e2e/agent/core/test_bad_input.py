@@ -1,0 +1,351 @@
+"""What tasks, machines and people do wrong: each ends with a stated cause, and the agent goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Agent, Tasks, is_running, marked_processes, until
+
+pytestmark = pytest.mark.timeout(180)
+
+LINE = 100
+"""Bytes of a line of a flood."""
+FLOOD = "import sys\nfor n in range({count}): sys.stdout.write('%09d ' % n + 'x' * 89 + '\\n')\n"
+
+
+def git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def log_messages(tasks: Tasks, task: str) -> Iterator[str]:
+    """The texts of the task's log, in order, a page at a time."""
+    body: dict[str, Any] = {"task": task, "event_type": "log", "order": "asc", "batch_size": 500}
+    while events := (answer := tasks.server.call("events.get_task_events", body))["events"]:
+        yield from (event["msg"] for event in events)
+        body["scroll_id"] = answer["scroll_id"]
+
+
+def closed_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+# ------------------------------------------------------------------------------------------------------ consoles
+
+
+def test_a_script_that_closes_its_output_is_waited_for_to_its_end(agent: Agent, tasks: Tasks) -> None:
+    code = (
+        "import os, time\nprint('before', flush=True)\nos.close(1)\nos.close(2)\n"
+        "while not os.path.exists('go'): time.sleep(0.05)\nos._exit(5)\n"
+    )
+    agent.start(queue=tasks.queue)
+    task = tasks.submit(code)
+    tasks.says(task, "\nbefore\n")
+    pids = marked_processes(f"/runs/{task}.")
+    assert len(pids) >= 1 and tasks.status(task) == "in_progress"
+    (run,) = agent.runs
+    (next((run / "code").rglob("main.py")).parent / "go").touch()
+    found = tasks.finished(task)
+    assert (found["status"], found["status_reason"]) == ("failed", "worker execution exit code 5")
+    assert tasks.console(task).endswith("\nbefore\nProcess failed, exit code 5\n")
+
+
+@pytest.mark.parametrize(
+    "size", [16_000_000, pytest.param(1_000_000_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])]
+)
+def test_a_flood_of_output_arrives_whole_and_in_order_and_fills_no_memory(
+    agent: Agent, tasks: Tasks, size: int
+) -> None:
+    process = agent.start(queue=tasks.queue)
+    count = size // LINE
+    task = tasks.submit(FLOOD.format(count=count))
+    assert tasks.finished(task, 60 + size / 1_000_000)["status"] == "completed"
+    seen = 0
+    for message in log_messages(tasks, task):
+        for line in message.splitlines():
+            if line.endswith("xxx"):
+                assert int(line[:9]) == seen
+                seen += 1
+    assert seen == count
+    facts = Path(f"/proc/{process.pid}/status").read_text()
+    peak = next(line for line in facts.splitlines() if line.startswith("VmHWM:"))
+    assert int(peak.split()[1]) < 160_000, peak  # kB
+
+
+def test_binary_garbage_stays_readable_text(agent: Agent, tasks: Tasks) -> None:
+    code = (
+        "import os, random\nr = random.Random(7)\n"
+        "for _ in range(40): os.write(1, r.randbytes(8192))\n"
+        "os.write(1, b'\\x00\\xff\\xfe\\x1b[2J\\n' + bytes(range(256)) + b'\\nfine: \\xe2\\x82\\xac\\nend\\n')\n"
+    )
+    agent.start(queue=tasks.queue)
+    task = tasks.submit(code)
+    assert tasks.finished(task)["status"] == "completed"
+    console = tasks.console(task)
+    assert console.endswith("\nfine: \N{EURO SIGN}\nend\nProcess completed successfully\n")
+    assert console.count("\N{REPLACEMENT CHARACTER}") > 10_000
+    assert tasks.finished(tasks.submit("print('next')"))["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "seconds", [4, pytest.param(600, marks=[pytest.mark.full, pytest.mark.timeout(900)])], ids=["short", "long"]
+)
+def test_a_progress_bar_that_never_ends_its_line_costs_one_message_a_second(
+    agent: Agent, tasks: Tasks, seconds: int
+) -> None:
+    code = (
+        "import sys, time\nend = time.monotonic() + {seconds}\nn = 0\n"
+        "while time.monotonic() < end:\n    n += 1\n    sys.stdout.write('\\r%7d of many [====>    ]' % n)\n"
+        "    sys.stdout.flush()\n    time.sleep(0.001)\n"
+        "print('\\rall of many')\nprint('updates', n)\n"
+    )
+    agent.start(queue=tasks.queue)
+    task = tasks.submit(code.replace("{seconds}", str(seconds)))
+    assert tasks.finished(task, 60 + 2 * seconds)["status"] == "completed"
+    states = [message for message in log_messages(tasks, task) if "of many" in message]
+    (updates,) = tasks.numbers(task, "updates")
+    assert "all of many\n" in states[-1]
+    assert updates > 100 and len(states) < min(updates, 12 * (seconds + 2))
+    assert sum(map(len, states)) < 100 * len(states)
+
+
+# ------------------------------------------------------------------------------------------------------- machines
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=700", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"this user cannot mount a file system: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no room in a file system; returns the file to remove."""
+    path = folder / "ballast"
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1 << 20, 1 << 12, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"\0" * size):
+                    pass
+    return path
+
+
+def test_a_task_is_not_taken_to_a_full_disk_and_runs_when_there_is_room(
+    agent: Agent, tasks: Tasks, small_disk: Path
+) -> None:
+    agent.variables["CLEARML_AGENT_HOME"] = str(small_disk)
+    agent.start(queue=tasks.queue)
+    ballast = fill(small_disk)
+    task = tasks.submit("print('there is room')\n")
+    until(lambda: b"goes back to its queue" in agent.output.read_bytes(), what="for the agent to refuse the task")
+    assert b"No space left on device" in agent.output.read_bytes()
+    ballast.unlink()
+    assert tasks.finished(task)["status"] == "completed"
+    assert "\nthere is room\n" in tasks.console(task)
+
+
+def test_a_task_that_fills_the_disk_with_its_output_is_reported_all_the_same(
+    agent: Agent, tasks: Tasks, small_disk: Path
+) -> None:
+    agent.variables["CLEARML_AGENT_HOME"] = str(small_disk)
+    agent.start(queue=tasks.queue)
+    task = tasks.submit("print('begun', flush=True)\n" + FLOOD.format(count=400_000))
+    found = tasks.finished(task, 90)
+    assert found["status"] == "failed"
+    console = tasks.console(task)
+    assert "\nbegun\n" in console
+    assert console.endswith(f"Process failed, exit code {found['status_reason'].rpartition(' ')[2]}\n")
+    until(lambda: not agent.runs, what="for the run's files to go")
+    assert b"free some space" in agent.output.read_bytes()
+    assert tasks.finished(tasks.submit("print('next')"))["status"] == "completed"
+
+
+# --------------------------------------------------------------------------------------------------- repositories
+
+
+def test_a_commit_that_vanished_from_its_repository_fails_with_advice(
+    agent: Agent, tasks: Tasks, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there.git"
+    here.mkdir()
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(there))
+    git(here, "init", "-q", "-b", "main")
+    for text in ("one", "two"):
+        (here / "main.py").write_text(f"print({text!r})\n")
+        git(here, "add", "-A")
+        git(here, "commit", "-qm", text)
+    vanishes = git(here, "rev-parse", "HEAD")
+    git(here, "push", "-q", str(there), "main")
+    git(here, "reset", "-q", "--hard", "HEAD~1")
+    git(here, "push", "-qf", str(there), "main")
+    git(there, "reflog", "expire", "--expire=now", "--all")
+    git(there, "gc", "-q", "--prune=now")
+    agent.start(queue=tasks.queue)
+    task = tasks.submit("", repository=there.as_uri(), branch="main", version_num=vanishes)
+    found = tasks.finished(task)
+    assert (found["status"], found["status_reason"]) == ("failed", "failed cloning repository")
+    assert f"commit {vanishes} was not found" in found["status_message"] and "git push" in found["status_message"]
+    git(here, "reset", "-q", "--hard", vanishes)
+    git(here, "push", "-q", str(there), "main")
+    tasks.server.call("tasks.reset", {"task": task})
+    tasks.enqueue(task)
+    assert tasks.finished(task)["status"] == "completed"
+    assert "\ntwo\n" in tasks.console(task)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "advice"),
+    [
+        ("uv.lock", "version = 1\n<<<<<<< HEAD\n", "uv.lock of the code cannot be read"),
+        ("uv.lock", "version = 1\nrequires-python = '>=3.11'\n", "uv lock"),
+        ("poetry.lock", "[[package]]\nname = 'idna", "poetry.lock of the code cannot be read"),
+        ("pylock.toml", "lock-version = \n", "pylock.toml of the code cannot be read"),
+    ],
+    ids=["conflict", "does not fit", "cut off", "no value"],
+)
+def test_a_broken_lock_file_fails_with_advice(
+    agent: Agent, tasks: Tasks, tmp_path: Path, name: str, text: str, advice: str
+) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "main.py").write_text("print('must not run')\n")
+    (folder / "pyproject.toml").write_text(
+        "[project]\nname = 'mine'\nversion = '1'\nrequires-python = '>=3.11'\ndependencies = ['idna']\n"
+    )
+    (folder / name).write_text(text)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "x")
+    agent.start(queue=tasks.queue)
+    found = tasks.finished(tasks.submit("", repository=folder.as_uri(), branch="main"))
+    assert (found["status"], found["status_reason"]) == ("failed", "failed installing packages")
+    assert advice in found["status_message"]
+
+
+# -------------------------------------------------------------------------------------------------------- servers
+
+
+def test_an_agent_without_a_server_says_so_and_serves_when_there_is_one(
+    own_server: Any, new_agent: Callable[..., Agent]
+) -> None:
+    agent, tasks = new_agent(own_server), Tasks(own_server, "default")
+    own_server.kill()
+    with agent.output.open("wb") as out:
+        command = agent.command("daemon", "--queue", "default", "--foreground")
+        agent.process = subprocess.Popen(
+            command, env=agent.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+    until(lambda: f"no answer from {own_server.facts['api_server']}".encode() in agent.output.read_bytes())
+    assert is_running(agent.process.pid)
+    own_server.restart()
+    until(lambda: b"answers again" in agent.output.read_bytes())
+    assert tasks.finished(tasks.submit("print('served')"))["status"] == "completed"
+
+
+@pytest.mark.parametrize("command", [("list",), ("explain", "x"), ("drain", "x:0")], ids=lambda words: words[0])
+def test_commands_without_a_server_end_with_a_message(agent: Agent, command: tuple[str, ...]) -> None:
+    agent.variables["CLEARML_API_HOST"] = address = f"http://127.0.0.1:{closed_port()}"
+    done = agent.run(*command, limit_s=120)
+    assert done.returncode == 1
+    assert address in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("daemon", "--queue", "default", "--foreground"), ("list",), ("execute", "--id", "x")]
+)
+def test_wrong_credentials_end_an_agent_at_once_with_a_message(agent: Agent, command: tuple[str, ...]) -> None:
+    agent.variables["CLEARML_API_SECRET_KEY"] = "planted-wrong-secret"
+    done = agent.run(*command)
+    assert done.returncode == 1
+    assert "credentials" in done.stderr and agent.server.access_key in done.stderr
+    assert "planted-wrong-secret" not in done.stderr + done.stdout and "Traceback" not in done.stderr
+
+
+def test_a_configuration_that_cannot_be_read_is_told_with_its_place(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "broken.conf"
+    path.write_text("api { web_server: here\nagent { this is { not\n")
+    done = agent.run("--config-file", str(path), "daemon", "--queue", "default", "--foreground")
+    assert done.returncode in (1, 2)
+    assert str(path) in done.stderr and "Traceback" not in done.stderr
+
+
+LONG_OUTAGE = {
+    "CLEARML_SERVER_LEASE_S": "0.5",
+    "CLEARML_SERVER_LOST_AFTER_S": "1.5",
+    "CLEARML_SERVER_WORKER_TIMEOUT_S": "2",
+    "CLEARML_SERVER_STUCK_AFTER_S": "2",
+    "CLEARML_SERVER_WATCH_PERIOD_S": "0.2",
+}
+"""An outage of seconds is to these what one of hours is to the defaults."""
+
+
+def test_an_outage_longer_than_every_lease_ends_nothing_and_loses_nothing(
+    new_server: Callable[..., AbstractContextManager[Any]], new_agent: Callable[..., Agent], tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    counts = (
+        "import os, time\nn = 0\nwhile {goes_on}:\n    print('line', n, flush=True)\n    n += 1\n    time.sleep(0.05)\n"
+    )
+    with new_server(env=LONG_OUTAGE) as server:
+        agent, tasks = new_agent(server), Tasks(server, "default")
+        agent.start("--services-mode", "2")
+        ends = tasks.submit(counts.format(goes_on="n < 160") + "raise SystemExit(3)\n")
+        lasts = tasks.submit(counts.format(goes_on=f"not os.path.exists({str(go)!r})"))
+        waits = tasks.submit("print('line 0')\n")
+        for task in (ends, lasts):
+            tasks.says(task, "line 3\n")
+        server.kill()
+        (run,) = (path for path in agent.runs if path.name.startswith(ends))
+        until((run / "result.json").exists, what="for the task that ends meanwhile")  # 8 s
+        server.restart()
+        found = tasks.finished(ends)
+        assert (found["status"], found["status_reason"]) == ("failed", "worker execution exit code 3")
+        assert tasks.numbers(ends, "line") == list(range(160))
+        assert tasks.finished(waits)["status"] == "completed"
+        assert tasks.status(lasts) == "in_progress"
+        go.touch()
+        assert tasks.finished(lasts)["status"] == "completed"
+        lines = tasks.numbers(lasts, "line")
+        assert lines == list(range(len(lines))) and len(lines) > 160
+        for task, end in ((ends, "failed"), (lasts, "completed"), (waits, "completed")):
+            history = server.call("tasks.get_history", {"task": task})["operations"]
+            assert [note["to"] for note in history] == ["queued", "in_progress", end]
+
+
+def test_a_script_that_ignores_sigterm_is_killed_after_the_grace_when_it_is_aborted(agent: Agent, tasks: Tasks) -> None:
+    agent.variables["CLEARML__AGENT__STOP_GRACE_SEC"] = "0.5"
+    agent.start(queue=tasks.queue)
+    code = (
+        "import os, signal, time\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\n"
+        "os.fork()\nprint('up', flush=True)\nwhile True: time.sleep(1)\n"
+    )
+    task = tasks.submit(code)
+    tasks.says(task, "\nup\n")
+    tasks.server.call("tasks.stop", {"task": task})
+    found = tasks.finished(task)
+    assert (found["status"], found["status_reason"]) == ("stopped", "task was stopped by tasks.stop")
+    assert [pid for pid in marked_processes(f"/runs/{task}.") if is_running(pid)] == []
+    assert agent.process is not None and agent.process.poll() is None
+    os.kill(agent.process.pid, signal.SIGINT)
+    assert agent.process.wait(45) == 0
