@@ -6,10 +6,11 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import Any
+from pathlib import Path
 
 import pytest
+
+from tests.e2e.agent.transports import TRANSPORTS, Installation, installation
 
 from .conftest import Agent, Tasks, is_running, marked_processes, until
 
@@ -28,10 +29,11 @@ for index in range(60):
 """
 
 
-@pytest.fixture
-def quick_server(new_server: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
-    with new_server(env=SHORT) as server:
-        yield server
+@pytest.fixture(params=TRANSPORTS)
+def quick(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    """A server whose leases are over in seconds, as a test cannot wait for half a minute."""
+    with installation(request.param, tmp_path, env=SHORT) as found:
+        yield found
 
 
 @contextlib.contextmanager
@@ -49,16 +51,17 @@ def frozen(agent: Agent) -> Iterator[list[int]]:
 
 
 def test_a_frozen_agent_writes_nothing_after_its_task_runs_elsewhere(
-    quick_server: Any, new_agent: Callable[..., Agent]
+    quick: Installation, new_agent: Callable[..., Agent]
 ) -> None:
-    tasks = Tasks(quick_server, "default")
-    first = new_agent(quick_server, CLEARML_WORKER_NAME="first")
-    second = new_agent(quick_server, CLEARML_WORKER_NAME="second")
+    server, variables = quick.server, {**quick.variables, **SHORT}  # over Redis it is the agent that sets its leases
+    tasks = Tasks(server, "default")
+    first = new_agent(server, CLEARML_WORKER_NAME="first", **variables)
+    second = new_agent(server, CLEARML_WORKER_NAME="second", **variables)
     one, other = first.home.name, second.home.name
     first.start()
     task = tasks.create(CODE)
     asks = [{"section": "properties", "name": "retries", "value": "1"}]
-    quick_server.call("tasks.edit_hyper_params", {"task": task, "hyperparams": asks})
+    server.call("tasks.edit_hyper_params", {"task": task, "hyperparams": asks})
     tasks.enqueue(task)
     tasks.says(task, f"{one} 5\n")
     with frozen(first) as processes:
@@ -74,5 +77,5 @@ def test_a_frozen_agent_writes_nothing_after_its_task_runs_elsewhere(
     assert ended["last_worker"].startswith("second")
     assert tasks.numbers(task, other) == list(range(60))
     assert tasks.numbers(task, one) == seen
-    history = quick_server.call("tasks.get_history", {"task": task})["operations"]
+    history = server.call("tasks.get_history", {"task": task})["operations"]
     assert [note["to"] for note in history] == ["queued", "in_progress", "queued", "in_progress", "completed"]

@@ -1,4 +1,7 @@
-"""Agents, server and store killed with -9 at random while tasks run: each runs to its end once, and nothing is left."""
+"""Agents, server and store killed with -9 at random while tasks run: each runs to its end once, and nothing is left.
+
+The same over both of an agent's ways to the server.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ import psutil
 import pytest
 
 from tests.conftest import ApiFailure, RunningServer
+from tests.e2e.agent.transports import TRANSPORTS, Installation, installation
 
 T = TypeVar("T")
 
@@ -54,6 +58,7 @@ class Machine:
     """One agent's home; its daemon is started again when it is killed."""
 
     server: RunningServer
+    variables: dict[str, str]
     home: Path
     cache: Path
     process: subprocess.Popen[bytes] | None = None
@@ -67,7 +72,7 @@ class Machine:
     def start(self) -> None:
         env = self.server.environment(
             CLEARML_AGENT_HOME=str(self.home), CLEARML_WORKER_NAME=self.home.name, HOME=str(self.home),
-            CLEARML_AGENT_VENV_CACHE_PATH=str(self.cache),
+            CLEARML_AGENT_VENV_CACHE_PATH=str(self.cache), **self.variables,
         )  # fmt: skip
         command = ["clearml-agent", "daemon", "--queue", "kills", "--foreground"]
         self.begun = self.output.stat().st_size if self.output.exists() else 0
@@ -107,7 +112,7 @@ class Machine:
 class Killer(threading.Thread):
     """Kills one thing after the other until it is told to stop."""
 
-    server: RunningServer
+    installed: Installation
     machines: list[Machine]
     dice: random.Random
     done: threading.Event = field(default_factory=threading.Event)
@@ -133,30 +138,26 @@ class Killer(threading.Thread):
             machine.kill()
             machine.start()
         elif what == "server":
-            self.server.kill()
-            self.server.restart()
-        else:
-            store = self._store()
-            if store is None:
-                return
-            store.kill()
+            self.installed.server.kill()
+            self.installed.server.restart()
+        elif not self.installed.kill_store():
+            return
         self.killed[what] += 1
 
-    def _store(self) -> psutil.Process | None:
-        for process in psutil.Process(self.server.process.pid).children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if "server" in process.name() and process.cwd().startswith(str(self.server.data_dir)):
-                    return process
-        return None
+
+@pytest.fixture(params=TRANSPORTS)
+def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+    with installation(request.param, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
-def machines(own_server: RunningServer, tmp_path: Path) -> Iterator[list[Machine]]:
+def machines(installed: Installation, tmp_path: Path) -> Iterator[list[Machine]]:
     found = []
     for index in range(AGENTS):
         home = tmp_path / f"machine{index}"
         home.mkdir()
-        found.append(Machine(own_server, home, tmp_path / "envs"))
+        found.append(Machine(installed.server, installed.variables, home, tmp_path / "envs"))
     yield found
     for machine in found:
         machine.kill()
@@ -178,7 +179,8 @@ def repository(folder: Path) -> str:
     return f"file://{folder}"
 
 
-def storm(server: RunningServer, machines: list[Machine], folder: Path, count: int, seed: int) -> None:
+def storm(installed: Installation, machines: list[Machine], folder: Path, count: int, seed: int) -> None:
+    server = installed.server
     server.call("queues.create", {"name": "kills"})
     marks = folder / "marks"
     marks.mkdir()
@@ -190,7 +192,7 @@ def storm(server: RunningServer, machines: list[Machine], folder: Path, count: i
         tasks.append(str(server.call("tasks.create", body)["id"]))
     for machine in machines:
         machine.start()
-    killer = Killer(server, machines, random.Random(seed))
+    killer = Killer(installed, machines, random.Random(seed))
     killer.start()
     try:
         for task in tasks:
@@ -267,13 +269,11 @@ def check(
 
 
 @pytest.mark.timeout(400)
-def test_a_few_tasks_under_random_kills(own_server: RunningServer, machines: list[Machine], tmp_path: Path) -> None:
-    storm(own_server, machines, tmp_path, 20, seed=7)
+def test_a_few_tasks_under_random_kills(installed: Installation, machines: list[Machine], tmp_path: Path) -> None:
+    storm(installed, machines, tmp_path, 12, seed=4)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(1800)
-def test_two_hundred_tasks_under_random_kills(
-    own_server: RunningServer, machines: list[Machine], tmp_path: Path
-) -> None:
-    storm(own_server, machines, tmp_path, 200, seed=11)
+def test_two_hundred_tasks_under_random_kills(installed: Installation, machines: list[Machine], tmp_path: Path) -> None:
+    storm(installed, machines, tmp_path, 200, seed=11)
