@@ -7,8 +7,9 @@ made, changed or removed, which holds the answer where the service gave one. `se
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from control_plane.store import keys
@@ -38,10 +39,12 @@ class Note:
     """The server process that does the call."""
     is_over: bool = False
     """The answers to this call made before are known to have arrived: what lies there does not count."""
+    number: int = field(default_factory=itertools.count().__next__, compare=False)
+    """Tells the call from others that this process does, equal ones of the same millisecond too."""
 
     def stamp(self, now_ms: int) -> str:
         """What lies at `AT`."""
-        return f"{now_ms} {self.by}"
+        return f"{now_ms} {self.by} {self.number}"
 
     @property
     def key(self) -> str:
@@ -94,5 +97,5 @@ class Notes:
 
 def read_stamp(stamp: bytes) -> tuple[int, str]:
     """(when, ms since the epoch; by which server) of what lies at `AT`."""
-    at_ms, _, by = stamp.decode().partition(" ")
+    at_ms, by, *_ = stamp.decode().split(" ")
     return int(at_ms), by
