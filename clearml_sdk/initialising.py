@@ -69,8 +69,6 @@ def begin(task_class: type[Task], options: InitOptions, wishes: CaptureWishes) -
         if run is not None and (open_task := getattr(run, "task", None)) is not None:
             _check_same(open_task, options)
             return open_task  # type: ignore[no-any-return]
-        if environment.read_flag("OFFLINE_MODE", False):
-            raise UsageError("CLEARML_OFFLINE_MODE is set, but this version records to a server only: unset it")
         session = Session.default()
         config = session.config or load_settings()
         parent = process_role.master()
@@ -106,8 +104,8 @@ def _as_local(
         name=options.task_name or _default_name(entry),
         kind=options.kind,
         tags=options.tags,
-        reuse=options.reuse,
-        proceed=options.proceed,
+        reuse=options.reuse and not session.is_offline,  # a session is a run
+        proceed=options.proceed if not session.is_offline else False,
         output_uri=_output_destination(session, config, options.output_uri),
     )
     start = start_task(session, config, wish)
@@ -116,7 +114,8 @@ def _as_local(
     run.start_capture(wishes, detect_repository=_detects_repository(options))
     _connect_arguments(task, options, takes=False)
     _connect_frameworks(run, task, options)
-    run.start_watching()
+    if not session.is_offline:
+        run.start_watching()
     verb = {"created": "created new", "reused": "overwriting (reusing)", "continued": "continuing"}[start.kind]
     _announce(task, f"ClearML Task: {verb} task id={task.id}")
     return task
@@ -216,7 +215,7 @@ def _connect_monitor(run: Run, reporter: Any, options: InitOptions) -> None:
     from clearml_sdk.reporting.resources import ResourceMonitor
 
     kind = options.monitoring if isinstance(options.monitoring, type) else ResourceMonitor
-    monitor = kind(reporter)
+    monitor = run.monitor = kind(reporter)
     monitor.start()
     run.parts.append(("watching the machine", lambda limit_s: monitor.stop()))
 
@@ -294,6 +293,10 @@ def _check_same(task: Task, options: InitOptions) -> None:
 def _announce(task: Task, line: str | None) -> None:
     if line:
         announce(line)
+    folder = task.get_offline_mode_folder()
+    if folder is not None:
+        announce(f"ClearML running in offline mode, session stored in {folder}")
+        return
     announce(f"ClearML results page: {task_page(task._record.session, task.id, task.project)}")
 
 

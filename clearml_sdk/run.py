@@ -59,6 +59,7 @@ class Run:
         self.task: Task | None = None
         self.hooks: ExitHooks | None = None
         self.watcher: Watcher | None = None
+        self.monitor: Any = None
         self.parts: list[tuple[str, Callable[[float | None], object]]] = []
         """(what closing it does, close(limit_s)) of what records this run, in the order in which it is closed."""
         self.publish_when_completed = False
@@ -146,6 +147,11 @@ class Run:
         if ending is not None and self.role == "local":
             with harmless("setting the task's final status"):
                 self._set_status(ending, give_up_s=STATUS_LIMIT_S if limit_s is None else deadline - time.monotonic())
+        if self.session.is_offline and self.role != "child":
+            from clearml_sdk.offline.session import OfflineSession
+
+            assert isinstance(self.session, OfflineSession)
+            self.session.finish(self.record.id)
         if self.hooks is not None:
             self.hooks.remove()
         process_role.resign(self.record.id)

@@ -168,6 +168,9 @@ class Session:
     One process normally has one: `Session.default()`.
     """
 
+    is_offline = False
+    """Whether calls are answered out of a folder: see `clearml_sdk.offline`."""
+
     def __init__(self, settings: ApiSettings, *, client: str | None = None, transport: Transport | None = None) -> None:
         if transport is None:
             from clearml_sdk.transport import HttpTransport
@@ -194,8 +197,23 @@ class Session:
         """This process's session, made at the first call. Raises NotConfigured or ConfigurationError."""
         global _default
         if _default is None:
-            _default = cls.from_config()
+            _default = cls._offline() or cls.from_config()
         return _default
+
+    @classmethod
+    def _offline(cls) -> Session | None:
+        """The session of a process that records offline; None where it does not."""
+        from clearml_sdk.config import environment, load_settings
+
+        if not environment.read_flag("OFFLINE_MODE", False):
+            return None
+        from clearml_sdk.offline.session import OfflineSession
+
+        return OfflineSession(load_settings())
+
+    def storage_of(self, task_id: str) -> str | None:
+        """The folder where everything that a task stores goes, whatever its destination; None: to its destination."""
+        return None
 
     def call(
         self,
@@ -231,6 +249,25 @@ class Session:
             if self.core.token == used:  # else another thread has logged in again meanwhile
                 self.log_in(deadline=deadline, rejected=used)
             return self.core.read(*self._send(build(), timeout_s, deadline), endpoint=endpoint)
+
+    def send(self, req: Any, async_enable: bool = False, headers: Mapping[str, str] | None = None) -> Any:
+        """Make the call that a request of `backend_api.services` describes; a refusal is a result too (`ok()`).
+
+        Raises ServerUnreachable, BadAnswer.
+        """
+        from clearml_sdk.backend_api.session.callresult import CallResult, Meta
+
+        fields = req.to_dict()
+        lines = fields.get("requests")
+        try:
+            if isinstance(lines, list):  # a batch: an object a line
+                body = b"\n".join(encode(line) for line in lines)
+                answer = self.call(req.endpoint, body, content_type=JSON_LINES, headers=headers)
+            else:
+                answer = self.call(req.endpoint, fields, headers=headers)
+            return CallResult(req, answer, Meta(req.endpoint))
+        except ApiError as error:
+            return CallResult.refused(req, error)
 
     def log_in(self, *, deadline: float | None = None, rejected: str | None = None) -> dict[str, Any]:
         """Obtain a token and return its claims. Raises Unauthorized when the credentials are not accepted."""
@@ -280,6 +317,11 @@ class Session:
 
 
 _default: Session | None = None
+
+
+def current_default() -> Session | None:
+    """The session that this process uses; None while it has not needed one."""
+    return _default
 
 
 def set_default(session: Session | None) -> None:

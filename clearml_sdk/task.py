@@ -9,9 +9,13 @@ from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments
 from clearml_sdk.errors import UsageError
 from clearml_sdk.facade.artifacts import TaskArtifacts
+from clearml_sdk.facade.backend import TaskBackend
+from clearml_sdk.facade.destinations import TaskDestinations
+from clearml_sdk.facade.endpoints import TaskEndpoints
 from clearml_sdk.facade.exchange import TaskExchange
 from clearml_sdk.facade.lifecycle import TaskLifecycle
 from clearml_sdk.facade.modelling import TaskModelling
+from clearml_sdk.facade.offline import TaskOffline
 from clearml_sdk.facade.parameters import TaskParameters
 from clearml_sdk.facade.properties import TaskProperties
 from clearml_sdk.facade.remote import TaskRemote
@@ -31,7 +35,18 @@ _wishes = CaptureWishes()
 
 
 class Task(
-    TaskParameters, TaskProperties, TaskModelling, TaskArtifacts, TaskLifecycle, TaskRemote, TaskResults, TaskExchange
+    TaskParameters,
+    TaskProperties,
+    TaskModelling,
+    TaskArtifacts,
+    TaskLifecycle,
+    TaskRemote,
+    TaskResults,
+    TaskExchange,
+    TaskOffline,
+    TaskDestinations,
+    TaskEndpoints,
+    TaskBackend,
 ):
     """An experiment. `Task.init` begins that of this process; `create`, `clone` and `get_task` give others."""
 
@@ -120,11 +135,6 @@ class Task(
     def running_locally() -> bool:
         """Whether no agent runs this process."""
         return not process_role.running_remotely()
-
-    @classmethod
-    def is_offline(cls) -> bool:
-        """Whether recording goes to a local folder; this version records online only."""
-        return False
 
     @classmethod
     def debug_simulate_remote_task(cls, task_id: str, reset_task: bool = False) -> None:
@@ -275,6 +285,8 @@ class Task(
         from clearml_sdk.creation import CodeWish, create_task
 
         session = cls._session()
+        if session.is_offline:
+            raise UsageError("a draft is made on a server: offline there is Task.init() only")
         code = CodeWish(
             repo=repo,
             branch=branch,
@@ -370,8 +382,7 @@ class Task(
         """
         seeding.choose(random_seed)
 
-    @classmethod
-    def get_random_seed(cls) -> int | None:
+    def get_random_seed(self) -> int | None:
         """The seed of new runs; None when they are not seeded."""
         return seeding.chosen()
 

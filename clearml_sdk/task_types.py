@@ -11,6 +11,13 @@ class TaskTypes(Enum):
     def __str__(self) -> str:
         return str(self.value)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal to itself and to its name."""
+        return self is other or (isinstance(other, str) and self.value == other)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
     training = "training"
     testing = "testing"
     inference = "inference"

@@ -33,6 +33,7 @@ class Lane:
         name: what their names start with.
         max_bytes: the segments together never take more.
         wake: called (from the appending thread) when enough was appended for the sender to come early.
+        keeps: nobody delivers: full segments are unmapped, and stay.
 
     Any thread may append; one at a time delivers. Appending never waits for anything but another appending thread, and
     when there is no room it counts what it drops in `dropped` (scalars are thinned long before: see `_set_stride`).
@@ -46,7 +47,9 @@ class Lane:
         max_bytes: int = DEFAULT_MAX_BYTES,
         segment_bytes: int = SEGMENT_BYTES,
         wake: Callable[[], object] = lambda: None,
+        keeps: bool = False,
     ) -> None:
+        self._keeps = keeps
         self.folder, self.name, self.max_bytes, self.segment_bytes = folder, name, max_bytes, segment_bytes
         self.dropped = 0
         """Reports that found no room, thinned ones among them."""
@@ -215,6 +218,8 @@ class Lane:
         self._segment = new
         self.segments.append(new)
         old.is_sealed = True
+        if self._keeps:
+            self.segments.popleft().close()
         self._set_stride()
         self._wake_at = 0
         return True

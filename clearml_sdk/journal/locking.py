@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def try_lock(path: str) -> int | None:
@@ -35,3 +40,21 @@ def try_lock(path: str) -> int | None:
 def unlock(descriptor: int) -> None:
     """Release what `try_lock` returned."""
     os.close(descriptor)
+
+
+@contextlib.contextmanager
+def waiting(path: str) -> Iterator[None]:
+    """Hold the lock on `path` (made when missing); waits for other processes. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

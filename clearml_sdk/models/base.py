@@ -187,8 +187,9 @@ class BaseModel(Plots):
         return path if return_path else sorted(item for item in Path(path).rglob("*") if item.is_file())
 
     def get_offline_mode_folder(self) -> str | None:
-        """None: there is a server."""
-        return None
+        """The folder of the offline session that the model belongs to; None where there is a server."""
+        model = self._model
+        return model.session.storage_of(model.id) if model is not None else None
 
     # Metadata.
 

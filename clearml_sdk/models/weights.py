@@ -69,6 +69,7 @@ def store(
     if iteration is not None:
         fields = {**fields, "iteration": int(iteration)}
     register(task, model.id, entry or os.path.splitext(weights.target)[0], kind="output")
+    destination = task.session.storage_of(task.id) or destination
     if destination is None:
         url = f"file://{weights.path}"
         model.edit(uri=url, task=task.id, **fields)

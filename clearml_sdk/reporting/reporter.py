@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from clearml_sdk.offline.kept_journal import KeptJournal
     from clearml_sdk.session import Session
 
 SINGLE_VALUE_ITERATION = -(1 << 31)
@@ -55,7 +56,7 @@ class Reporter:
         """Whether any scalar or plot with an iteration was reported."""
         self._journal_dir, self._period_s, self._max_bytes, self._clock = journal_dir, period_s, max_bytes, clock
         self._opening = threading.RLock()
-        self._journal: LiveJournal | None = None
+        self._journal: LiveJournal | KeptJournal | None = None
         self._lane: Lane | _FirstReport = _FirstReport(self)
         self._is_orphan = False
         """Whether nobody closes the journal but this process's end: in a forked child, and after `close`."""
@@ -193,7 +194,7 @@ class Reporter:
             return True
         is_all = journal.close(timeout_s)
         self._is_orphan = True
-        if is_all and journal.path is not None and left_behind(journal.root):
+        if is_all and not self.session.is_offline and journal.path is not None and left_behind(journal.root):
             # Children that were killed, or left by `os._exit`, could not deliver theirs.
             deliver(journal.root, self.session, task=self.task_id, give_up_s=2.0)
         if not is_all:
@@ -214,17 +215,26 @@ class Reporter:
     def _complete(self, event: dict[str, Any]) -> dict[str, Any]:
         return {"task": self.task_id, "timestamp": int(self._clock() * 1000), **event}
 
-    def _open_journal(self) -> LiveJournal:
+    def _new_journal(self) -> LiveJournal | KeptJournal:
+        if self.session.is_offline:
+            from clearml_sdk.offline.kept_journal import KeptJournal
+            from clearml_sdk.offline.session import OfflineSession
+
+            assert isinstance(self.session, OfflineSession)
+            return KeptJournal(self.session, self.task_id)
+        return LiveJournal(
+            self.session,
+            self.task_id,
+            root=self._journal_dir,
+            period_s=self._period_s,
+            max_bytes=self._max_bytes,
+        )
+
+    def _open_journal(self) -> LiveJournal | KeptJournal:
         """This process's journal, opened if it is not."""
         with self._opening:
             if self._journal is None:
-                self._journal = LiveJournal(
-                    self.session,
-                    self.task_id,
-                    root=self._journal_dir,
-                    period_s=self._period_s,
-                    max_bytes=self._max_bytes,
-                )
+                self._journal = self._new_journal()
                 self._lane = self._journal.reports
                 if self._is_orphan:
                     self._close_with_process()
@@ -243,7 +253,12 @@ class Reporter:
     def _deliver_left_behind(self) -> None:
         """Bring in what processes that died have left, in the background."""
         journal = self._journal
-        if journal is None or journal.path is None or left_behind(journal.root) == [journal.path]:
+        if (
+            journal is None
+            or self.session.is_offline
+            or journal.path is None
+            or left_behind(journal.root) == [journal.path]
+        ):
             return
         threading.Thread(
             target=deliver,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import time
 
-from clearml_sdk.config import environment
+from clearml_sdk.config import load_settings
 from clearml_sdk.storage import transfer, urls
 from clearml_sdk.storage.errors import StoredFileMissing
 
@@ -15,12 +16,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk.session import Session
 
+CACHE = "sdk.storage.cache"
 DEFAULT_LIMIT = 100
 IN_USE_S = 600.0
 """A copy that was asked for within this time is not removed, whatever the limit."""
 
 ARCHIVES = (".zip", ".tgz", ".tar.gz", ".tar")
 EXTRACTED = ".extracted"
+PARTIAL = (".part", ".part.state", ".part.lock")
 
 _limits: dict[str, int] = {}
 _locks: dict[str, threading.Lock] = {}
@@ -106,8 +109,8 @@ def is_archive(path: str) -> bool:
 
 def cache_folder() -> str:
     """Folder of all contexts."""
-    base = environment.read("CACHE_DIR") or "~/.clearml/cache"
-    return os.path.join(os.path.expanduser(base), "storage_manager")
+    base = load_settings().get(f"{CACHE}.default_base_dir") or "~/.clearml/cache"
+    return os.path.join(os.path.expanduser(str(base)), "storage_manager")
 
 
 def set_limit(limit: int, context: str = "global") -> int:
@@ -116,20 +119,66 @@ def set_limit(limit: int, context: str = "global") -> int:
     return limit
 
 
+def limit_of(context: str) -> int:
+    """How many files of a context are kept: as set by this process, else by the configuration."""
+    configured = load_settings().number(f"{CACHE}.default_cache_manager_size", DEFAULT_LIMIT)
+    return _limits.get(context, int(configured))
+
+
+class SpaceLimits:
+    """By size, where the configuration asks for it (`disk_space_file_size_strategy.enabled`); bytes, None for no limit.
+
+    max_used: all copies of a context together. min_free: what stays free of the disk.
+    """
+
+    def __init__(self, max_used: int | None, min_free: int | None) -> None:
+        self.max_used, self.min_free = max_used, min_free
+
+    @classmethod
+    def configured(cls) -> SpaceLimits:
+        config = load_settings()
+        strategy = f"{CACHE}.disk_space_file_size_strategy"
+        if not config.flag(f"{strategy}.enabled", False):
+            return cls(None, None)
+        used, free = (parse_size(config.get(f"{strategy}.size.{key}")) for key in ("max_used_bytes", "min_free_bytes"))
+        return cls(used if used >= 0 else None, free if free >= 0 else None)
+
+    @property
+    def is_any(self) -> bool:
+        return self.max_used is not None or self.min_free is not None
+
+    def excess(self, used: int, free: int) -> int:
+        """How many bytes of `used` are to go, `free` being free now."""
+        over = used - self.max_used if self.max_used is not None else 0
+        short = self.min_free - free if self.min_free is not None else 0
+        return max(0, over, min(short, used))
+
+
+def parse_size(value: object) -> int:
+    """Bytes of a number or a text such as `10GB`; -1 for what is neither."""
+    match = re.fullmatch(r"\s*(-?[\d.]+)\s*([KMGT]?)I?B?\s*", str(value).upper())
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " ")) if match else -1
+
+
 def prune(context: str, *, now: float | None = None) -> list[str]:
-    """Remove the least recently used copies beyond the context's limit; returns their paths."""
+    """Remove the least recently used copies beyond the context's limits; returns their paths."""
     import shutil
 
     now = time.time() if now is None else now
     folder = os.path.join(cache_folder(), context)
     found = []
     for entry in os.scandir(folder):
-        if not entry.name.endswith(".part"):
+        if not entry.name.endswith(PARTIAL):
             found.append((entry.stat().st_mtime, entry.path))
     found.sort(reverse=True)
+    limit, space = limit_of(context), SpaceLimits.configured()
+    sizes = (
+        {path: _bytes_of(path) for _, path in found} if space.max_used is not None or space.min_free is not None else {}
+    )
+    excess = space.excess(sum(sizes.values()), shutil.disk_usage(folder).free) if sizes else 0
     removed = []
-    for used_at, path in found[_limits.get(context, DEFAULT_LIMIT) :]:
-        if now - used_at < IN_USE_S:
+    for position, (used_at, path) in reversed(list(enumerate(found))):
+        if now - used_at < IN_USE_S or (position < limit and excess <= 0):
             continue
         if os.path.isdir(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -138,8 +187,19 @@ def prune(context: str, *, now: float | None = None) -> list[str]:
                 os.unlink(path)
             except FileNotFoundError:
                 continue  # another process has pruned it
+        excess -= sizes.get(path, 0)
         removed.append(path)
     return removed
+
+
+def _bytes_of(path: str) -> int:
+    """Of a file, or of all files in a folder; 0 for what has gone meanwhile."""
+    try:
+        if not os.path.isdir(path):
+            return os.path.getsize(path)
+        return sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(path) for name in names)
+    except FileNotFoundError:
+        return 0
 
 
 def _lock(path: str) -> threading.Lock:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.storage import urls
 from clearml_sdk.storage.errors import StorageError, StorageRefused, StorageUnreachable, StoredFileMissing
+from clearml_sdk.storage.progress import bar
 from clearml_sdk.transport import HttpTransport
 
 TYPE_CHECKING = False
@@ -107,6 +108,7 @@ def _download_once(session: Session | None, url: str, path: str, progress: Calla
     with _Exchange(session, url, READ_TRIES) as exchange, open(path, "wb") as file:
         answer = exchange.run("GET", _request_path(url), {}, None, CONNECT_TIMEOUT_S)
         expected = answer.headers.get("Content-Length")
+        progress = progress or bar("download", url, int(expected) if expected else None)
         received = 0
         buffer = memoryview(bytearray(BLOCK_BYTES))
         try:

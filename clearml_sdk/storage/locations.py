@@ -30,6 +30,9 @@ class TaskFolder:
 
     def destination(self, chosen: str | None = None) -> str:
         """The base URL or folder: `chosen`, else the task's output destination, else the files server."""
+        kept = self._record.session.storage_of(self._record.id)
+        if kept is not None:
+            return kept
         base = chosen or self._record.get("output.destination") or self._record.session.settings.files_server
         return str(base)
 

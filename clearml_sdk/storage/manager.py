@@ -1,26 +1,33 @@
-"""`StorageManager`: files by URL, for scripts - uploads, downloads, local copies."""
+"""`StorageManager`: files by URL, for scripts - uploads, downloads, local copies, listings."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from clearml_sdk.background import Background
 from clearml_sdk.notices import warn_once
 from clearml_sdk.session import Session
-from clearml_sdk.storage import cache, transfer, urls
-from clearml_sdk.storage.errors import StorageError, StorageRefused
+from clearml_sdk.storage import cache, object_files, progress, transfer, urls
+from clearml_sdk.storage.credentials import DRIVERS
+from clearml_sdk.storage.errors import StorageError
+from clearml_sdk.storage.helper import StorageHelper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
+FOLDER_THREADS = 4
 _uploads = Background("clearml-storage", 2)
 
 
 class StorageManager:
-    """Files at URLs: on the files server, at other HTTP servers, in folders."""
+    """Files at URLs: on the files server, at other HTTP servers, in folders, in S3, Google's and Azure's storage."""
+
+    storage_helper = StorageHelper
+    """Files of one storage, by its URL."""
 
     @classmethod
     def get_local_copy(
@@ -50,17 +57,7 @@ class StorageManager:
         if not os.path.isfile(path):
             raise FileNotFoundError(f"there is no file {path}")
 
-        def run() -> bool:
-            for left in range(retries or 0, -1, -1):
-                try:
-                    transfer.upload(_session(remote_url), path, remote_url)
-                    break
-                except StorageError:
-                    if not left:
-                        raise
-            return True
-
-        job = _uploads.run(run, key=remote_url)
+        job = _uploads.run(_upload(path, remote_url, retries), key=remote_url)
         if wait_for_upload:
             job.wait()
         return remote_url
@@ -71,15 +68,13 @@ class StorageManager:
     ) -> str | None:
         """Store the files of a folder (that match) under `remote_url`, and return that."""
         base = os.path.abspath(os.path.expanduser(local_folder))
-        for where, _, names in sorted(os.walk(base)):
-            for name in sorted(names):
-                path = os.path.join(where, name)
-                relative = os.path.relpath(path, base).replace(os.sep, "/")
-                if match_wildcard is None or fnmatch.fnmatch(relative, match_wildcard):
-                    target = (
-                        urls.join(remote_url, relative) if urls.is_remote(remote_url) else f"{remote_url}/{relative}"
-                    )
-                    cls.upload_file(path, target, retries=retries)
+        jobs = []
+        for relative, _ in transfer.listing(base):
+            if match_wildcard is None or fnmatch.fnmatch(relative, match_wildcard):
+                path, target = os.path.join(base, relative), _below(remote_url, relative)
+                jobs.append(_uploads.run(_upload(path, target, retries), key=target))
+        for job in jobs:
+            job.wait()
         return remote_url
 
     @classmethod
@@ -94,9 +89,7 @@ class StorageManager:
         """Store a copy in `local_folder` (None: the cache) under the same path; its path, or None when it failed."""
         folder = os.path.abspath(os.path.expanduser(local_folder)) if local_folder else cache.cache_folder()
         relative = urls.server_path(remote_url) if urls.is_remote(remote_url) else urls.file_name(remote_url)
-        path = os.path.normpath(os.path.join(folder, relative.lstrip("/")))
-        if os.path.commonpath([path, folder]) != folder:
-            raise ValueError(f"{remote_url} names a place outside of {folder}")
+        path = _within(folder, relative.lstrip("/"))
         if not overwrite and os.path.isfile(path) and (skip_zero_size_check or os.path.getsize(path)):
             return path
         try:
@@ -118,15 +111,34 @@ class StorageManager:
         silence_errors: bool = False,
         max_workers: int | None = None,
     ) -> str | None:
-        """Copy the files under a folder URL; an HTTP server, which cannot list its files, is refused."""
+        """Copy the files under a folder URL (that match), several at a time; returns where they are.
+
+        None, with a warning, where they cannot be listed, as on an HTTP server.
+        """
         target = os.path.abspath(os.path.expanduser(local_folder)) if local_folder else cache.cache_folder()
-        for relative in cls.list(remote_url) or []:
-            if match_wildcard is not None and not fnmatch.fnmatch(str(relative), match_wildcard):
-                continue
-            path = os.path.join(target, str(relative))
+        if urls.is_remote(remote_url):  # the files lie as they lie in the storage
+            target = _within(target, urls.server_path(remote_url).strip("/"))
+
+        def bring(relative: str) -> None:
+            path = _within(target, relative)
             if overwrite or not os.path.isfile(path) or not (skip_zero_size_check or os.path.getsize(path)):
-                transfer.download(None, os.path.join(urls.local_path(remote_url), str(relative)), path)
-        return target
+                transfer.download(_session(remote_url), _below(remote_url, relative), path)
+
+        try:
+            found = [relative for relative, _ in transfer.listing(remote_url)]
+        except StorageError as error:
+            if not silence_errors:
+                warn_once(f"folder {remote_url}", str(error))
+            return None
+        wanted = [name for name in found if match_wildcard is None or fnmatch.fnmatch(name, match_wildcard)]
+        with ThreadPoolExecutor(max_workers or FOLDER_THREADS, thread_name_prefix="clearml-download") as pool:
+            for job in [pool.submit(bring, relative) for relative in wanted]:
+                try:
+                    job.result()
+                except StorageError as error:
+                    if not silence_errors:
+                        warn_once(f"download {error.url}", str(error))
+        return local_folder or target
 
     @classmethod
     def exists_file(cls, remote_url: str) -> bool:
@@ -152,20 +164,24 @@ class StorageManager:
     def list(
         cls, remote_url: str, return_full_path: bool = False, with_metadata: bool = False, read_hash: bool = False
     ) -> list[Any] | None:
-        """The files under a folder URL, as relative paths or with their metadata. Raises StorageRefused for HTTP."""
-        if urls.is_remote(remote_url):
-            raise StorageRefused(remote_url, "a server of this kind does not list its files")
-        base = urls.local_path(remote_url)
+        """The files under a folder URL, as paths below it or (`return_full_path`) URLs, or as their metadata.
+
+        None, with a warning, where they cannot be listed, as on an HTTP server.
+        """
         found: list[Any] = []
-        for where, _, names in sorted(os.walk(base)):
-            for name in sorted(names):
-                path = os.path.join(where, name)
-                shown = path if return_full_path else os.path.relpath(path, base)
-                found.append(
-                    cls.get_metadata(path, return_full_path=return_full_path, read_hash=read_hash)
-                    if with_metadata
-                    else shown
-                )
+        try:
+            for relative, size in transfer.listing(remote_url):
+                shown = _below(remote_url, relative) if return_full_path else relative
+                if not with_metadata:
+                    found.append(shown)
+                    continue
+                facts = {"name": shown, "size": size}
+                if read_hash:
+                    facts["hash"] = cls._hash(_below(remote_url, relative))
+                found.append(facts)
+        except StorageError as error:
+            warn_once(f"list {remote_url}", str(error))
+            return None
         return found
 
     @classmethod
@@ -178,13 +194,21 @@ class StorageManager:
             return None
         facts: dict[str, Any] = {"name": remote_url if return_full_path else urls.file_name(remote_url), "size": size}
         if read_hash:
-            copy = cls.get_local_copy(remote_url, extract_archive=False)
-            facts["hash"] = transfer.sha256(copy) if copy else None
+            facts["hash"] = cls._hash(remote_url)
         return facts
 
     @classmethod
+    def _hash(cls, remote_url: str) -> str | None:
+        copy = cls.get_local_copy(remote_url, extract_archive=False)
+        return transfer.sha256(copy) if copy else None
+
+    @classmethod
     def get_stream(cls, remote_url: str, chunk_size: int | None = None) -> Iterator[bytes] | None:
-        """The bytes of a file, in pieces; None when it is not there."""
+        """The bytes of a file, in pieces; None when it is not there. Out of object storage as they come."""
+        if urls.scheme_of(remote_url) in DRIVERS:
+            if not cls.exists_file(remote_url):
+                return None
+            return object_files.content(remote_url, chunk_size or 1 << 20)
         path = cls.get_local_copy(remote_url, extract_archive=False)
         if path is None:
             return None
@@ -208,13 +232,44 @@ class StorageManager:
 
     @classmethod
     def set_report_download_chunk_size(cls, chunk_size_mb: int) -> None:
-        """Accepted for compatibility: progress is not printed."""
+        """Show the progress of downloads every so many megabytes; 0: not at all."""
+        progress.chunk_mb["download"] = float(chunk_size_mb)
 
     @classmethod
     def set_report_upload_chunk_size(cls, chunk_size_mb: int) -> None:
-        """Accepted for compatibility: progress is not printed."""
+        """Show the progress of uploads every so many megabytes; 0: not at all."""
+        progress.chunk_mb["upload"] = float(chunk_size_mb)
+
+
+def _upload(path: str, url: str, retries: int | None) -> Callable[[], bool]:
+    def run() -> bool:
+        for left in range(retries or 0, -1, -1):
+            try:
+                transfer.upload(_session(url), path, url)
+                break
+            except StorageError:
+                if not left:
+                    raise
+        return True
+
+    return run
+
+
+def _below(url: str, relative: str) -> str:
+    """The URL of a file below another one, as the storage spells names: HTTP alone quotes them."""
+    if urls.scheme_of(url) in ("http", "https"):
+        return urls.join(url, relative)
+    return f"{url.rstrip('/')}/{relative}"
+
+
+def _within(folder: str, relative: str) -> str:
+    """A path in a folder. Raises ValueError for one that leads out of it."""
+    path = os.path.normpath(os.path.join(folder, relative))
+    if os.path.commonpath([path, folder]) != folder:
+        raise ValueError(f"{relative} names a place outside of {folder}")
+    return path
 
 
 def _session(url: str) -> Session | None:
-    """The session whose credentials a files server needs; a folder needs none."""
-    return Session.default() if urls.is_remote(url) else None
+    """The session whose credentials a files server needs; other storage needs none."""
+    return Session.default() if urls.scheme_of(url) in ("http", "https") else None

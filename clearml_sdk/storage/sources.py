@@ -71,23 +71,23 @@ class MemorySource:
         self.length = sum(piece.nbytes for piece in self._pieces)
 
     def send(self, connection: HTTPConnection, progress: Callable[[int], object] | None) -> None:
-        for block in self._blocks():
+        for block in self.blocks():
             connection.send(block)
             if progress is not None:
                 progress(block.nbytes)
 
     def write(self, path: str) -> None:
         with open(path, "wb") as file:
-            for block in self._blocks():
+            for block in self.blocks():
                 file.write(block)
 
     def sha256(self) -> str:
         digest = hashlib.sha256()
-        for block in self._blocks():
+        for block in self.blocks():
             digest.update(block)
         return digest.hexdigest()
 
-    def _blocks(self) -> list[memoryview]:
+    def blocks(self) -> list[memoryview]:
         return [
             piece[start : start + BLOCK_BYTES]
             for piece in self._pieces

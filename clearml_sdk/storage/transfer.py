@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 
-from clearml_sdk.storage import http_files, urls
+from clearml_sdk.storage import http_files, object_files, urls
+from clearml_sdk.storage.credentials import DRIVERS
 from clearml_sdk.storage.errors import StorageRefused, StoredFileMissing
+from clearml_sdk.storage.progress import bar
 from clearml_sdk.storage.sources import FileSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from clearml_sdk.session import Session
     from clearml_sdk.storage.sources import Source
@@ -35,8 +37,12 @@ def upload_source(session: Session | None, source: Source, url: str, *, progress
     if scheme == "file":
         _place(source, urls.local_path(url))
         return url
+    progress = progress or bar("upload", url, source.length)
     if scheme in ("http", "https"):
         http_files.upload(session, source, url, progress=progress)
+        return url
+    if scheme in DRIVERS:
+        object_files.upload(source, url, progress=progress)
         return url
     raise _unsupported(url, scheme)
 
@@ -46,6 +52,8 @@ def download(session: Session | None, url: str, path: str, *, progress: Progress
     scheme = urls.scheme_of(url)
     partial = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    if scheme in DRIVERS:
+        return object_files.download(url, path, progress=progress)
     try:
         if scheme == "file":
             source = urls.local_path(url)
@@ -79,6 +87,8 @@ def size(session: Session | None, url: str) -> int | None:
             return None
     if scheme in ("http", "https"):
         return http_files.size(session, url)
+    if scheme in DRIVERS:
+        return object_files.size(url)
     raise _unsupported(url, scheme)
 
 
@@ -93,7 +103,24 @@ def delete(session: Session | None, url: str) -> bool:
         return True
     if scheme in ("http", "https"):
         return http_files.delete(session, url)
+    if scheme in DRIVERS:
+        return object_files.delete(url)
     raise _unsupported(url, scheme)
+
+
+def listing(url: str) -> Iterator[tuple[str, int]]:
+    """(path below `url`, size in bytes) of each file under a folder or a prefix, in order. Raises StorageError."""
+    scheme = urls.scheme_of(url)
+    if scheme in DRIVERS:
+        yield from object_files.listing(url)
+        return
+    if scheme != "file":
+        raise StorageRefused(url, "a server of this kind does not list its files")
+    base = urls.local_path(url)
+    for where, _, names in sorted(os.walk(base)):
+        for name in sorted(names):
+            path = os.path.join(where, name)
+            yield os.path.relpath(path, base).replace(os.sep, "/"), os.path.getsize(path)
 
 
 def sha256(path: str) -> str:
@@ -114,4 +141,5 @@ def _place(source: Source, target: str) -> None:
 
 
 def _unsupported(url: str, scheme: str) -> StorageRefused:
-    return StorageRefused(url, f"storage of the kind {scheme}:// is not supported: use a files server or a folder")
+    known = ", ".join(f"{name}://" for name in ("http", "https", "file", *DRIVERS))
+    return StorageRefused(url, f"storage of the kind {scheme}:// is not supported: use one of {known}")

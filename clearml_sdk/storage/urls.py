@@ -6,7 +6,6 @@ import os
 from urllib.parse import quote, unquote, urlsplit
 
 REMOTE_SCHEMES = ("http", "https", "s3", "gs", "azure", "ftp")
-CLOUD_PACKAGES = {"s3": "boto3", "gs": "google-cloud-storage", "azure": "azure-storage-blob"}
 
 
 def scheme_of(url: str) -> str:

@@ -7,6 +7,8 @@ client.queues.get_by_id(queue_id).rename(...)      an entity's own actions need 
 
 from __future__ import annotations
 
+from clearml_sdk.backend_api.services._classes import plain
+from clearml_sdk.backend_api.services._contract import check
 from clearml_sdk.backend_api.session.client.actions import ACTIONS
 from clearml_sdk.documents import Document
 from clearml_sdk.errors import ApiError
@@ -168,7 +170,8 @@ class Service:
         def act(identifier: str | None = None, /, **fields: Any) -> Any:
             if identifier is not None:
                 fields = {ENTITIES.get(self.name, "id"): identifier, **fields}
-            return self.act(action, fields)
+            check(self.name, action, fields)
+            return self.act(action, {name: plain(value) for name, value in fields.items()})
 
         act.__name__ = action
         return act

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -85,10 +86,16 @@ def test_a_server_that_is_away_is_an_error_that_may_pass(
     assert caught.value.is_transient
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs", "azure"])
-def test_object_storage_is_refused_with_a_reason(session: Session, file: Path, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "package"), [("s3", "s3fs"), ("gs", "gcsfs"), ("azure", "adlfs")])
+def test_object_storage_without_its_driver_says_what_to_install(
+    session: Session, file: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    place = "account.blob.core.windows.net/container" if scheme == "azure" else "bucket"
+    with pytest.raises(StorageRefused, match=f"pip install {package}"):
+        transfer.upload(session, str(file), f"{scheme}://{place}/up.bin")
     with pytest.raises(StorageRefused, match="not supported"):
-        transfer.upload(session, str(file), f"{scheme}://bucket/up.bin")
+        transfer.upload(session, str(file), "ftp://host/up.bin")
 
 
 def test_an_expired_token_is_renewed_on_the_way(session: Session, server: RunningServer, file: Path) -> None:

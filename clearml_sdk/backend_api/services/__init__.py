@@ -1,0 +1,1 @@
+"""Requests as objects: `from clearml.backend_api.services import tasks; session.send(tasks.GetAllRequest(...))`."""

@@ -1,0 +1,7 @@
+"""Requests of the service `storage`."""
+
+from clearml_sdk.backend_api.services._classes import ServiceClasses
+
+_classes = ServiceClasses("storage", __name__)
+__getattr__ = _classes.get
+__dir__ = _classes.names

@@ -1,0 +1,17 @@
+"""The objects behind `Task`, under the paths that scripts import them from."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clearml_sdk.task import Task
+
+__all__ = ["Task"]
+
+
+def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it
+    if name != "Task":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from clearml_sdk.task import Task
+
+    return Task

@@ -1,0 +1,1 @@
+"""Recording without a server: into a folder, that is imported into one later."""

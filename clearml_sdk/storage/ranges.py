@@ -1,0 +1,119 @@
+"""Downloads in parts: several at a time, and going on where an earlier process was killed.
+
+Beside the partial file lies its state: what is being downloaded, then the parts that are there. A part counts once it
+is written; who dies before that downloads it again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from clearml_sdk.journal import locking
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Read = Callable[[int, int], bytes]
+
+PART_BYTES = 8 << 20
+THREADS = 4
+
+
+class PartialFile:
+    """The partial file of one download, for this process alone. `open` it before use.
+
+    Args:
+        path: of the partial file.
+        tag: what tells one version of the stored file from another; a partial file of another one is begun anew.
+    """
+
+    def __init__(self, path: str, size: int, tag: str, part_bytes: int = PART_BYTES) -> None:
+        self.path, self.size, self.part_bytes = path, size, part_bytes
+        self._head = f"{size} {part_bytes} {tag}\n".encode("utf-8", "replace")
+        self._done: set[int] = set()
+        self._lock = threading.Lock()
+        self._state = self._file = self._held = -1
+
+    @property
+    def state_path(self) -> str:
+        return f"{self.path}.state"
+
+    def open(self) -> bool:
+        """Take it up; False when another process is at it. Raises OSError."""
+        held = locking.try_lock(f"{self.path}.lock")
+        if held is None:
+            return False
+        self._held = held
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        self._file = os.open(self.path, flags, 0o600)
+        self._state = os.open(self.state_path, flags, 0o600)
+        found = os.read(self._state, 1 << 20)
+        if found.startswith(self._head):
+            lines = found[len(self._head) :].split(b"\n")[:-1]  # the last is whole only with its line end
+            self._done = {int(line) for line in lines if line.isdigit() and int(line) < self._count()}
+        else:
+            os.ftruncate(self._file, 0)
+            os.ftruncate(self._state, 0)
+            os.lseek(self._state, 0, os.SEEK_SET)
+            os.write(self._state, self._head)
+        os.lseek(self._state, 0, os.SEEK_END)
+        os.ftruncate(self._file, self.size)
+        return True
+
+    @property
+    def bytes_there(self) -> int:
+        return sum(self._length(number) for number in self._done)
+
+    def fill(self, read: Read, *, threads: int = THREADS, progress: Callable[[int], object] | None = None) -> None:
+        """Download what is missing: `read(start, end)` gives the bytes between two offsets. Raises what it raises."""
+        if progress is not None and self._done:
+            progress(self.bytes_there)
+        missing = [number for number in range(self._count()) if number not in self._done]
+
+        def bring(number: int) -> None:
+            self.put(number, read(number * self.part_bytes, number * self.part_bytes + self._length(number)))
+            if progress is not None:
+                progress(self._length(number))
+
+        with ThreadPoolExecutor(threads, thread_name_prefix="clearml-download") as pool:
+            jobs = [pool.submit(bring, number) for number in missing]
+            try:
+                for job in jobs:
+                    job.result()
+            finally:
+                for job in jobs:
+                    job.cancel()
+
+    def put(self, number: int, data: bytes) -> None:
+        """Store a part. Raises ValueError when it has another length than it must."""
+        if len(data) != self._length(number):
+            raise ValueError(f"part {number} of {self.path} has {len(data)} bytes, not {self._length(number)}")
+        with self._lock:
+            os.lseek(self._file, number * self.part_bytes, os.SEEK_SET)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.write(self._state, b"%d\n" % number)
+            self._done.add(number)
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of it; `remove`: also of what tells of it (the file itself is the caller's, who renames it)."""
+        for descriptor in (self._file, self._state):
+            if descriptor >= 0:
+                os.close(descriptor)
+        if remove:
+            for path in (self.state_path, f"{self.path}.lock"):
+                if os.path.exists(path):
+                    os.unlink(path)
+        if self._held >= 0:
+            locking.unlock(self._held)
+        self._file = self._state = self._held = -1
+
+    def _count(self) -> int:
+        return -(-self.size // self.part_bytes)
+
+    def _length(self, number: int) -> int:
+        return min(self.part_bytes, self.size - number * self.part_bytes)
