@@ -79,7 +79,7 @@ def run(agent: Agent, tasks: Tasks) -> Callable[..., tuple[dict[str, Any], dict[
     return run_one
 
 
-@pytest.mark.rows("S3-001", "S3-004", "S3-080")
+@pytest.mark.rows("S3-004", "S3-080")
 def test_pip_mode_is_the_default(run: Any, repository: Path, agent: Agent) -> None:
     requirements = {"pip": ["idna==3.6"]}
     url = commit(repository)
@@ -92,7 +92,7 @@ def test_pip_mode_is_the_default(run: Any, repository: Path, agent: Agent) -> No
     assert ": reused in " in console
 
 
-@pytest.mark.rows("S3-002", "S3-092")
+@pytest.mark.rows("S3-092")
 def test_uv_lock(run: Any, repository: Path, agent: Agent) -> None:
     (repository / "pyproject.toml").write_text(PROJECT)
     subprocess.run([uv_program(), "lock", "-q"], cwd=repository, env=package_environment(), check=True)
@@ -127,7 +127,7 @@ def test_poetry_lock(run: Any, repository: Path, agent: Agent, tmp_path: Path, i
     assert ended["script"]["requirements"]["pip"] == ["idna==3.6"]
 
 
-@pytest.mark.rows("S3-032", "S3-081")
+@pytest.mark.rows("S3-032", "S3-039", "S3-081")
 def test_environment_file_in_conda_mode(run: Any, repository: Path, agent: Agent, tmp_path: Path) -> None:
     channel = Channel(tmp_path / "channel")
     channel.add_python()
@@ -140,8 +140,15 @@ def test_environment_file_in_conda_mode(run: Any, repository: Path, agent: Agent
     ended, found, console = run(repository=commit(repository), branch="main", requirements={"pip": ["idna==3.7"]})
     assert found["idna"] == "3.6" and Path(found["base"]).is_relative_to(agent.cache)
     assert Path(found["prefix"]).is_relative_to(agent.home)
-    assert ended["script"]["requirements"]["pip"] == ["idna==3.7"]  # written back only with conda_full_env_update
+    assert ended["script"]["requirements"]["pip"] == ["idna==3.7"]
+    assert "conda" not in ended["script"]["requirements"]
     assert "environment.yml of the code decides" in console
+    assert agent.stop() == 0
+    agent.process, agent.variables["CLEARML__AGENT__PACKAGE_MANAGER__CONDA_FULL_ENV_UPDATE"] = None, "true"
+    ended, _, _ = run(repository=f"file://{repository}", branch="main", requirements={"pip": ["idna==3.7"]})
+    written = ended["script"]["requirements"]
+    assert any(line.startswith("alpha=1.0") for line in written["conda"]) and "idna==3.6" in written["pip"]
+    assert written["orig_pip"] == "idna==3.7"
 
 
 NOTEBOOK = {
