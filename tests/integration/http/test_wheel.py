@@ -49,6 +49,7 @@ def test_index_page_links_to_the_file_by_its_hash(wheel: Path) -> None:
     assert 'href="clearml-lean/"' in root_page()
 
 
+@pytest.mark.rows("S3-011")
 def test_wheel_installs_into_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     """A plain install, with dependencies; then `clearml` imports, and the commands are there."""
     environment = tmp_path / "env"
@@ -72,3 +73,7 @@ def test_wheel_installs_into_a_fresh_environment(wheel: Path, tmp_path: Path) ->
         [environment / "bin" / "clearml-init", "--help"], check=False, capture_output=True, text=True
     )
     assert "clearml" in (help_text.stdout + help_text.stderr).lower()
+    agent = subprocess.run(
+        [environment / "bin" / "clearml-agent", "--version"], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert agent.stdout.startswith("clearml-agent")
