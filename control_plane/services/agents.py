@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -60,37 +60,60 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
     if request.slots or request.known_waiting is not None:
         wakes += [("queue", queue) for queue in request.queues]
     deadline = time.monotonic() + request.timeout_s
+    sources: list[str] = []
     with ctx.store.changes.waiting(wakes) as waiter:
+        ctx.connection.on_lost(waiter.wake)
         while True:
-            answer, may_take = await _look(ctx, request, worker_key)
+            answer, sources = await _look(ctx, request, worker_key, sources)
             remaining_s = deadline - time.monotonic()
             is_over = remaining_s <= 0 or not ctx.connection.is_alive
             if is_over or answer.entries or answer.stops or _is_news(request, answer):
                 return answer
-            if may_take:
+            if len(sources) == len(request.queues):
                 waiter.settle()
             else:
                 ctx.store.changes.pass_on(waiter)
-            await _wake(ctx, waiter, min(remaining_s, LOOK_AGAIN_S))
+            await _wake(waiter, min(remaining_s, LOOK_AGAIN_S))
 
 
-async def _look(ctx: Context, request: WaitRequest, worker_key: str) -> tuple[WaitResponse, bool]:
-    """What there is for this worker now, and whether it may take from each of its queues."""
-    worker, stops, tags = await asyncio.gather(  # side by side: this is the way of every task to its agent
+async def _look(
+    ctx: Context, request: WaitRequest, worker_key: str, expected: Sequence[str]
+) -> tuple[WaitResponse, list[str]]:
+    """What there is for this worker now, and the queues from which it may take.
+
+    All of it side by side, as this is the way of every task to its agent: from the `expected` queues, those of the last
+    look, tasks are taken in the same round trip that tells whether they may be. What may not be taken goes back.
+    """
+    worker, stops, tags, taken = await _together(
         ctx.store.workers.get(worker_key, ctx.now_ms),
         _stops(ctx, request.worker, request.known_stops),
         _tags(ctx, request.queues),
+        _claim(ctx, request, expected),
     )
     drain = bool(worker and worker.get("drain"))
-    entries: list[Entry] = []
     missing = [queue for queue in request.queues if queue not in tags]
     queues = [queue for queue in request.queues if queue in tags and _is_open(tags[queue], request.is_off_duty)]
     sources = queues if request.take_from is None else [queue for queue in request.take_from if queue in queues]
-    if request.slots and sources and not drain and ctx.connection.is_alive:
-        entries = await _take(ctx, request, sources)
+    if not request.slots or drain:
+        sources = []
+    if refused := [claim for claim in taken if claim.queue not in sources]:
+        await _return(ctx, request.worker, refused)
+        taken = [claim for claim in taken if claim.queue in sources]
+    if not taken and sources != list(expected):
+        taken = await _claim(ctx, request, sources)
+    entries = await _entries(ctx, request, taken)
     waiting = UNSET if request.known_waiting is None else await _waiting(ctx, queues)
     answer = WaitResponse(entries=entries, stops=stops, drain=drain, missing=missing, waiting=waiting)
-    return answer, bool(request.slots) and not drain and len(sources) == len(request.queues)
+    return answer, sources
+
+
+async def _together(*calls: Awaitable[Any]) -> list[Any]:
+    """Their answers. When one fails the others are waited for: what a claim took is then known and can go back."""
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    for answer in found:
+        if isinstance(answer, BaseException):
+            raise answer
+    return found
 
 
 async def _waiting(ctx: Context, queues: Sequence[str]) -> list[str]:
@@ -129,13 +152,15 @@ def _is_open(tags: Sequence[str], is_off_duty: bool) -> bool:
     return not is_off_duty or FORCED_ON in tags
 
 
-async def _take(ctx: Context, request: WaitRequest, queues: Sequence[str]) -> list[Entry]:
-    lease_s = ctx.settings.lease_s
+async def _claim(ctx: Context, request: WaitRequest, queues: Sequence[str]) -> list[Taken]:
+    """Take tasks of these queues, if the caller is still there; if the answer does not reach it they return."""
+    if not queues or not ctx.connection.is_alive:
+        return []
     taken = await take(
         ctx,
         queues,
         worker=request.worker,
-        lease_s=lease_s,
+        lease_s=ctx.settings.lease_s,
         order="fair" if request.order_fairness else "priority",
         limit=request.slots,
         holds_leases=True,
@@ -143,6 +168,11 @@ async def _take(ctx: Context, request: WaitRequest, queues: Sequence[str]) -> li
     )
     if taken:
         ctx.connection.if_unanswered(lambda: _give_back(ctx, request.worker, taken))
+    return taken
+
+
+async def _entries(ctx: Context, request: WaitRequest, taken: Sequence[Taken]) -> list[Entry]:
+    """What was taken, with the tokens of the claims."""
     identities = await _identities(ctx, [claim.task for claim in taken], use_owner=request.use_owner_token)
     return [
         Entry(
@@ -150,7 +180,7 @@ async def _take(ctx: Context, request: WaitRequest, queues: Sequence[str]) -> li
             queue=claim.queue,
             claim=claim.number,
             token=ctx.access.mint_claim(identities[claim.task], Claim(claim.task, claim.number, request.worker)),
-            lease_s=lease_s,
+            lease_s=ctx.settings.lease_s,
             added=added_iso(claim),
         )
         for claim in taken
@@ -175,11 +205,16 @@ async def _identities(ctx: Context, tasks: Sequence[str], *, use_owner: bool) ->
 
 
 async def _give_back(ctx: Context, worker: str, taken: Sequence[Taken]) -> None:
-    """The answer did not reach the agent: the entries return, the first taken to the very front."""
+    """The answer did not reach the agent."""
+    await _return(ctx, worker, taken)
+    ctx.counters["unanswered_entries"] += len(taken)
+
+
+async def _return(ctx: Context, worker: str, taken: Sequence[Taken]) -> None:
+    """The entries return, the first taken to the very front."""
     for claim in reversed(taken):
         await ctx.store.queues.release(claim)
     await ctx.store.leases.forget(worker, [claim.task for claim in taken])
-    ctx.counters["unanswered_entries"] += len(taken)
 
 
 async def _stops(ctx: Context, worker: str, known: Sequence[str]) -> list[Stop]:
@@ -209,18 +244,13 @@ def _stop_reason(task: dict[str, Any] | None, *, is_current: bool) -> str | None
     return "stopping" if "stopping" in str(task.get("status_message") or "") else None
 
 
-async def _wake(ctx: Context, waiter: Waiter, timeout_s: float) -> None:
+async def _wake(waiter: Waiter, timeout_s: float) -> None:
     """Until something may have changed, the caller hung up, or the time is over."""
-    waits = [
-        asyncio.ensure_future(waiter.wait()),
-        asyncio.ensure_future(ctx.connection.lost()),
-    ]
     try:
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for pending in waits:
-            pending.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        async with asyncio.timeout(timeout_s):
+            await waiter.wait()
+    except TimeoutError:
+        pass  # the next look answers
 
 
 @endpoint("agents.renew", RenewRequest, RenewResponse)

@@ -58,11 +58,12 @@ class Connection:
     A connection without a network (in-process calls, tests) lives until `lose()`.
     """
 
-    __slots__ = ("_compensations", "_is_lost", "_lost")
+    __slots__ = ("_compensations", "_is_lost", "_lost", "_on_lost")
 
     def __init__(self) -> None:
         self._is_lost = False
         self._lost: asyncio.Event | None = None
+        self._on_lost: Callable[[], None] | None = None
         self._compensations: list[Callable[[], Awaitable[None]]] = []
 
     @property
@@ -75,6 +76,12 @@ class Connection:
         self._is_lost = True
         if self._lost is not None:
             self._lost.set()
+        if self._on_lost is not None:
+            self._on_lost()
+
+    def on_lost(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when the caller hangs up; the last one that was given."""
+        self._on_lost = tell
 
     async def lost(self) -> None:
         """Wait until the caller hangs up."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from control_plane.schema.events import Key
 
 if TYPE_CHECKING:
+    from control_plane.store.intervals import Buckets
     from control_plane.store.points import Pieces
+    from control_plane.store.segments.summaries import Summed
 
 SINGLE_VALUE_STEP = -(2**31)
 """The iteration of `report_single_value`; such points belong to no curve."""
@@ -32,11 +34,20 @@ def curve(series: Pieces, key: Key, samples: int, *, extremes: bool = False) -> 
         xs, ys = (few.times_ms if by_time else few.steps).tolist(), few.values.tolist()
         lows, highs = ys, ys
     else:
-        cut = points.buckets(samples, by_time=by_time)
-        xs, ys, lows, highs = (column.tolist() for column in (cut.starts, cut.means, cut.lows, cut.highs))
+        xs, ys, lows, highs = _columns(points.buckets(samples, by_time=by_time))
     if key == "iso_time":
         xs = [iso_time(x) for x in xs]
     return {"x": xs, "y": ys, **({"min": lows, "max": highs} if extremes else {})}
+
+
+def curve_in_short(series: Summed, samples: int, *, extremes: bool = False) -> dict[str, list[Any]]:
+    """The same of a series that is known in short, by iteration."""
+    xs, ys, lows, highs = _columns(series.buckets(samples))
+    return {"x": xs, "y": ys, **({"min": lows, "max": highs} if extremes else {})}
+
+
+def _columns(cut: Buckets) -> tuple[list[Any], ...]:
+    return tuple(column.tolist() for column in (cut.starts, cut.means, cut.lows, cut.highs))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Scalars: curves thinned for a reader, every point of a series, single values, the latest ones; and vectors."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,7 +16,7 @@ from control_plane.schema.events import (
 )
 from control_plane.services import series_pages
 from control_plane.services.context import Context
-from control_plane.services.curves import SINGLE_VALUE_STEP, curve, iso_time, stretch
+from control_plane.services.curves import SINGLE_VALUE_STEP, curve, curve_in_short, iso_time, stretch
 from control_plane.services.events_read import (
     MOST_A_PAGE,
     bad_scroll,
@@ -27,6 +27,9 @@ from control_plane.services.events_read import (
 from control_plane.services.registry import endpoint
 from control_plane.services.series_pages import Position, Span
 from control_plane.store.turns import Turns
+
+if TYPE_CHECKING:
+    from control_plane.store.points import Pieces
 
 _decode_position = msgspec.json.Decoder(Position | None).decode
 MOST_RAW_POINTS = 200_000
@@ -57,12 +60,22 @@ async def _curves(
     ctx: Context, owner: str, request: HistogramRequest | MultiHistogramRequest
 ) -> dict[str, dict[str, Any]]:
     answer: dict[str, dict[str, Any]] = {}
-    curves = await ctx.store.events.each(
-        owner,
-        wanted(request.metrics),
-        lambda series: curve(series, request.key, request.samples, extremes=request.extremes),
-        with_times=request.key != "iter",
-    )
+    samples, extremes = request.samples, request.extremes
+
+    def whole(series: "Pieces") -> dict[str, Any]:
+        return curve(series, request.key, samples, extremes=extremes)
+
+    if request.key == "iter":
+        curves = await ctx.store.events.curves(
+            owner,
+            wanted(request.metrics),
+            whole,
+            lambda series: curve_in_short(series, samples, extremes=extremes),
+            samples=samples,
+            from_step=SINGLE_VALUE_STEP + 1,
+        )
+    else:
+        curves = await ctx.store.events.each(owner, wanted(request.metrics), whole)
     for (metric, variant), found in curves.items():
         if found["x"]:
             answer.setdefault(metric, {})[variant] = {"name": variant, **found}

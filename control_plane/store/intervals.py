@@ -74,18 +74,27 @@ def _cut(xs: Integers, values: Floats, interval: int) -> Buckets:
     firsts = np.concatenate(([0], ends))
     is_used = np.diff(np.append(firsts, len(xs))) > 0
     firsts, starts = firsts[is_used], edges[is_used]
-    is_number = np.isfinite(values)
-    if is_number.all():
-        counts = np.diff(np.append(firsts, len(values)))
-        with np.errstate(over="ignore"):
-            means = np.add.reduceat(values, firsts) / counts
-        return Buckets(starts, means, np.minimum.reduceat(values, firsts), np.maximum.reduceat(values, firsts))
-    counts = np.add.reduceat(is_number, firsts, dtype=np.int64)
+    counts, sums, lows, highs = reduced(values, firsts)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        means = np.add.reduceat(np.where(is_number, values, 0.0), firsts) / counts
-    lows = np.minimum.reduceat(np.where(is_number, values, np.inf), firsts)
-    highs = np.maximum.reduceat(np.where(is_number, values, -np.inf), firsts)
-    empty = counts == 0
-    for each in (means, lows, highs):
-        each[empty] = math.nan
+        means = sums / counts
+    if not counts.all():
+        for each in (means, lows, highs):
+            each[counts == 0] = math.nan
     return Buckets(starts, means, lows, highs)
+
+
+def reduced(values: Floats, firsts: Integers) -> tuple[Integers, Floats, Floats, Floats]:
+    """(how many, sum, least, greatest) of the finite values from each place to the next; of none 0, 0, inf, -inf."""
+    is_number = np.isfinite(values)
+    with np.errstate(over="ignore"):
+        if is_number.all():
+            counts = np.diff(np.append(firsts, len(values)))
+            sums = np.add.reduceat(values, firsts)
+            return counts, sums, np.minimum.reduceat(values, firsts), np.maximum.reduceat(values, firsts)
+        sums = np.add.reduceat(np.where(is_number, values, 0.0), firsts)
+    return (
+        np.add.reduceat(is_number, firsts, dtype=np.int64),
+        sums,
+        np.minimum.reduceat(np.where(is_number, values, np.inf), firsts),
+        np.maximum.reduceat(np.where(is_number, values, -np.inf), firsts),
+    )

@@ -1,6 +1,6 @@
 """A segment: the sealed events of one task or model in one immutable file. Pure.
 
-    magic | chunks, each compressed on its own | footer: what is where | tail: the footer's place
+    magic | chunks, each compressed on its own | summaries | footer: what is where | tail: the footer's place
 
 The footer says of every series and chunk of records where it lies and what it spans, so a reader takes the few ranges
 it needs. Every chunk and the footer carry a checksum. A file is named by the hash of its bytes.
@@ -29,6 +29,7 @@ from control_plane.store.segments.arrays import (
     unpack_integers,
 )
 from control_plane.store.segments.arrivals import Arrivals
+from control_plane.store.segments.summaries import LEAST_POINTS, Summary, pack_summary, summarize, unpack_summary
 
 MAGIC = b"CLSEG\x00\x01\n"
 TAIL = struct.Struct("<QI8s")
@@ -67,6 +68,16 @@ class Contents:
     """Of the console's lines, in their order."""
 
 
+class SummaryPlace(msgspec.Struct, array_like=True, frozen=True):
+    """Where the summary of a series lies."""
+
+    offset: int
+    length: int
+    shift: int
+    check: int
+    """CRC-32."""
+
+
 class SeriesPlace(msgspec.Struct, array_like=True, frozen=True):
     """Where a series lies: its three columns follow one another."""
 
@@ -85,6 +96,8 @@ class SeriesPlace(msgspec.Struct, array_like=True, frozen=True):
     check: int
     """CRC-32 of the three."""
     workers: list[tuple[int, str]]
+    summary: SummaryPlace | None = None
+    """None: it is short, not ascending, or was sealed before there were summaries."""
 
     @property
     def length(self) -> int:
@@ -177,6 +190,14 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
         series.append(place)
         pieces.append(columns)
         at += len(columns)
+    for number, one in enumerate(contents.series):
+        if series[number].is_ascending and len(one.steps) >= LEAST_POINTS:
+            summary = summarize(one.steps, one.values)
+            packed = pack_summary(summary)
+            lies = SummaryPlace(at, len(packed), summary.shift, zlib.crc32(packed))
+            series[number] = msgspec.structs.replace(series[number], summary=lies)
+            pieces.append(packed)
+            at += len(packed)
     chunks: list[ChunkPlace] = []
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
     for family, records in sorted(contents.records.items()):
@@ -262,6 +283,25 @@ def decode_series(place: SeriesPlace, raw: bytes, *, with_times: bool = True) ->
         return steps, times, unpack_floats(raw[values_at:], place.count)
     except (ValueError, IndexError, KeyError, struct.error) as error:
         raise DamagedSegment(f"series {place.metric!r} {place.variant!r}: {error}") from None
+
+
+def decode_summary(place: SeriesPlace, raw: bytes) -> Summary:
+    """The summary of a series of the bytes at `range_in_short`. Raises DamagedSegment."""
+    lies = place.summary
+    if lies is None:
+        steps, _, values = decode_series(place, raw, with_times=False)
+        return summarize(steps, values)
+    if zlib.crc32(raw) != lies.check:
+        raise DamagedSegment(f"the checksum of the summary of {place.metric!r} {place.variant!r} is another")
+    try:
+        return unpack_summary(raw)
+    except (ValueError, struct.error) as error:
+        raise DamagedSegment(f"the summary of {place.metric!r} {place.variant!r}: {error}") from None
+
+
+def range_in_short(place: SeriesPlace) -> tuple[int, int]:
+    """(offset, length) of what its summary is read from: that, or the points of an ascending series without one."""
+    return (place.offset, place.length) if place.summary is None else (place.summary.offset, place.summary.length)
 
 
 def decode_arrivals(place: ArrivalsPlace, raw: bytes) -> Arrivals:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from control_plane.store.blocks import Record
 from control_plane.store.segments import format as segment
@@ -35,6 +36,15 @@ Place = tuple[int, int, T]
 """Offset, length, what lies there."""
 Run = tuple[str, list[Place[T]]]
 """A file's name, and places in it that are read as one."""
+
+
+@dataclass(frozen=True)
+class Part(Generic[R]):
+    """What is read of a series."""
+
+    lies: Callable[[SeriesPlace], tuple[int, int]]
+    """Its offset and length."""
+    decode: Callable[[SeriesPlace, bytes], R]
 
 
 class SegmentReader:
@@ -87,35 +97,32 @@ class SegmentReader:
     ) -> list[tuple[SeriesPlace, Columns]]:
         """The points of some series, oldest segment first, as they were written."""
         footers = await self.footers(owner, generation, entries)
-        places = self._places_of(zip((entry.name for entry in entries.values()), footers, strict=True), wanted)
-        return await self._ranges(owner, generation, places, _series(with_times=with_times))
+        places = self.places(zip((entry.name for entry in entries.values()), footers, strict=True), wanted)
+        return await self.take(owner, generation, places, columns(with_times=with_times))
 
     @property
     def is_near(self) -> bool:
-        """Whether `series_now` is the better way."""
+        """Whether `take_now` is the better way."""
         return self._files.is_near
 
-    def series_now(
-        self,
-        owner: str,
-        generation: int,
-        footers: Iterable[tuple[str, Footer]],
-        wanted: Iterable[tuple[str, str | None]] | None,
-        *,
-        with_times: bool = True,
-    ) -> list[tuple[SeriesPlace, Columns]]:
-        """The same as `series` in a thread of the caller's, of segments by name whose footers are known."""
-        runs = _all_runs(self._places_of(footers, wanted))
-        return self._read(owner, generation, runs, _series(with_times=with_times))
-
-    def _places_of(
+    def places(
         self, footers: Iterable[tuple[str, Footer]], wanted: Iterable[tuple[str, str | None]] | None
-    ) -> list[tuple[str, list[Place[SeriesPlace]]]]:
+    ) -> list[tuple[str, SeriesPlace]]:
+        """Where some series lie in segments by name, with the names."""
         names = None if wanted is None else list(wanted)
-        return [
-            (name, [(place.offset, place.length, place) for place in self._wanted(name, footer, names)])
-            for name, footer in footers
-        ]
+        return [(name, place) for name, footer in footers for place in self._wanted(name, footer, names)]
+
+    async def take(
+        self, owner: str, generation: int, places: Iterable[tuple[str, SeriesPlace]], part: Part[R]
+    ) -> list[tuple[SeriesPlace, R]]:
+        """A part of what is kept of series, segment by segment."""
+        return await self._ranges(owner, generation, _by_file(places, part), _decoding(part))
+
+    def take_now(
+        self, owner: str, generation: int, places: Iterable[tuple[str, SeriesPlace]], part: Part[R]
+    ) -> list[tuple[SeriesPlace, R]]:
+        """The same in a thread of the caller's."""
+        return self._read(owner, generation, _all_runs(_by_file(places, part)), _decoding(part))
 
     def _wanted(self, name: str, footer: Footer, names: Sequence[tuple[str, str | None]] | None) -> list[SeriesPlace]:
         """The places of some series in a segment; a few of many are not looked for."""
@@ -186,8 +193,27 @@ class SegmentReader:
         return decoded
 
 
-def _series(*, with_times: bool) -> Callable[[SeriesPlace, bytes], tuple[SeriesPlace, Columns]]:
-    return lambda place, raw: (place, segment.decode_series(place, raw, with_times=with_times))
+def columns(*, with_times: bool) -> Part[Columns]:
+    """The points of a series as they were written; without times those are empty."""
+    return Part(
+        lambda place: (place.offset, place.length),
+        lambda place, raw: segment.decode_series(place, raw, with_times=with_times),
+    )
+
+
+SUMMARY = Part(segment.range_in_short, segment.decode_summary)
+"""The summary of an ascending series."""
+
+
+def _decoding(part: Part[R]) -> Callable[[SeriesPlace, bytes], tuple[SeriesPlace, R]]:
+    return lambda place, raw: (place, part.decode(place, raw))
+
+
+def _by_file(places: Iterable[tuple[str, SeriesPlace]], part: Part[R]) -> list[tuple[str, list[Place[SeriesPlace]]]]:
+    files: dict[str, list[Place[SeriesPlace]]] = {}
+    for name, place in places:
+        files.setdefault(name, []).append((*part.lies(place), place))
+    return list(files.items())
 
 
 def _all_runs(places: Sequence[tuple[str, Sequence[Place[T]]]]) -> list[Run[T]]:
