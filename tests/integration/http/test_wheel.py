@@ -49,16 +49,30 @@ def test_index_page_links_to_the_file_by_its_hash(wheel: Path) -> None:
     assert 'href="clearml-lean/"' in root_page()
 
 
+def installed(requirement: str, environment: Path) -> Path:
+    """A fresh environment with the requirement and what it needs; returns the directory of its commands."""
+    program = uv.find_uv_bin()
+    subprocess.run([program, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
+    install = [program, "pip", "install", "--quiet", "--python", str(environment / "bin" / "python"), requirement]
+    if subprocess.run([*install, "--offline"], check=False, capture_output=True).returncode != 0:
+        subprocess.run(install, check=True)
+    return environment / "bin"
+
+
 @pytest.mark.rows("S3-011")
+def test_agent_is_installed_by_the_one_name_and_brings_its_command(wheel: Path, tmp_path: Path) -> None:
+    commands = installed(f"clearml-lean[agent] @ {wheel.as_uri()}", tmp_path / "env")
+    for words, said in ((["--version"], "clearml-agent"), (["daemon", "--help"], "--queue"), (["config"], "agent.")):
+        done = subprocess.run(
+            [commands / "clearml-agent", *words], check=True, capture_output=True, text=True, cwd=tmp_path
+        )
+        assert said in done.stdout
+
+
 def test_wheel_installs_into_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     """A plain install, with dependencies; then `clearml` imports, and the commands are there."""
     environment = tmp_path / "env"
-    program = uv.find_uv_bin()
-    subprocess.run([program, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)
-    python = environment / "bin" / "python"
-    install = [program, "pip", "install", "--quiet", "--python", str(python), str(wheel)]
-    if subprocess.run([*install, "--offline"], check=False, capture_output=True).returncode != 0:
-        subprocess.run(install, check=True)
+    python = installed(str(wheel), environment) / "python"
     code = "import clearml, clearml_sdk; print(clearml is clearml_sdk, clearml.Task.__name__, clearml.__file__)"
     done = subprocess.run([python, "-I", "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path)
     same, name, file = done.stdout.split()
@@ -73,7 +87,3 @@ def test_wheel_installs_into_a_fresh_environment(wheel: Path, tmp_path: Path) ->
         [environment / "bin" / "clearml-init", "--help"], check=False, capture_output=True, text=True
     )
     assert "clearml" in (help_text.stdout + help_text.stderr).lower()
-    agent = subprocess.run(
-        [environment / "bin" / "clearml-agent", "--version"], check=True, capture_output=True, text=True, cwd=tmp_path
-    )
-    assert agent.stdout.startswith("clearml-agent")
