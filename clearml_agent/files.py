@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory, also one whose sub-directories may not be written; no error when there is none."""
+    """Remove a directory, also one whose sub-directories may not be written; no error when there is none.
 
-    def make_writable(_function: object, name: str, _error: object) -> None:
-        parent = os.path.dirname(name)
-        os.chmod(parent, 0o700)
-        if os.path.isdir(name) and not os.path.islink(name):
-            os.chmod(name, 0o700)
-            shutil.rmtree(name)
-        elif os.path.lexists(name):
-            os.unlink(name)
+    Others may remove it at the same time.
+    """
+
+    def make_writable(_function: object, name: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+        if isinstance(error[1], FileNotFoundError):
+            return  # somebody else removed it
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(os.path.dirname(name), 0o700)
+            if os.path.isdir(name) and not os.path.islink(name):
+                os.chmod(name, 0o700)
+                shutil.rmtree(name)
+            elif os.path.lexists(name):
+                os.unlink(name)
 
     if path.is_symlink() or path.is_file():
         path.unlink()
