@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import threading
 
+from clearml_sdk.bindings import command_lines
 from clearml_sdk.bindings.on_import import when_imported
 from clearml_sdk.values import like, parse_literal
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+_WITH_OWN_BINDINGS = ("fire", "hydra", "jsonargparse", "absl")
 _NOT_VALUES = ("_HelpAction", "_VersionAction", "_SubParsersAction")
 
 
@@ -43,8 +46,9 @@ _depth = threading.local()
 
 
 def watch() -> None:
-    """Watch argparse from now on, or from its import on; calling again changes nothing."""
+    """Watch argparse and its likes from now on, or from their import on; calling again changes nothing."""
     when_imported("argparse", _wrap)
+    command_lines.watch()
 
 
 def bind(binding: ArgumentBinding) -> None:
@@ -59,9 +63,10 @@ def bind(binding: ArgumentBinding) -> None:
 
 
 def unbind() -> None:
-    """Leave argparse alone from now on."""
-    global _binding, _last
-    _binding = _last = None
+    """Hand arguments to nobody any more; the next `bind` begins with what was parsed last, as any."""
+    global _binding
+    _binding = None
+    command_lines.unbind()
 
 
 def last_parsed() -> tuple[ArgumentParser, Namespace] | None:
@@ -77,8 +82,8 @@ def _wrap(argparse: ModuleType) -> None:
 
     @functools.wraps(original)
     def parse_known_args(self: ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
-        if getattr(_depth, "value", 0):
-            return original(self, args, namespace)  # a subparser, or a parser that parses in steps
+        if getattr(_depth, "value", 0) or _is_a_librarys():
+            return original(self, args, namespace)  # a subparser, a parser that parses in steps, a library's own
         _depth.value = 1
         try:
             return _parse(original, self, args, namespace)
@@ -87,6 +92,14 @@ def _wrap(argparse: ModuleType) -> None:
 
     parse_known_args.__clearml_original__ = original  # type: ignore[attr-defined]  # marks what is already wrapped
     parser_class.parse_known_args = parse_known_args
+
+
+def _is_a_librarys() -> bool:
+    """Whether a library parses that has a binding of its own: its inner arguments are none of the script's."""
+    caller = sys._getframe(2)
+    while caller.f_back is not None and caller.f_globals.get("__name__") == "argparse":
+        caller = caller.f_back
+    return str(caller.f_globals.get("__name__")).partition(".")[0] in _WITH_OWN_BINDINGS
 
 
 def _parse(original: Callable[..., Any], parser: ArgumentParser, args: Any, namespace: Any) -> Any:
@@ -172,8 +185,6 @@ def _constant(action: Action) -> Any:
 
 def _with_subcommand(parser: ArgumentParser, args: Any, overrides: Mapping[str, str]) -> Any:
     """The arguments with the recorded subcommand put in front, when the agent gave none."""
-    import sys
-
     given = list(sys.argv[1:] if args is None else args)
     for action in parser._actions:
         if type(action).__name__ == "_SubParsersAction" and (chosen := overrides.get(str(action.dest))):

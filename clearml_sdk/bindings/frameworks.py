@@ -16,7 +16,7 @@ from clearml_sdk.notices import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
     from typing import Any, TypeVar
 
@@ -38,6 +38,18 @@ FRAMEWORKS = (
     Framework(("matplotlib",), "matplotlib.figure", "matplotlib_figures"),
     Framework(("matplotlib",), "matplotlib.pyplot", "pyplot_figures"),
     Framework(("pytorch",), "torch", "torch_files"),
+    Framework(("tensorboard",), "tensorboard.summary.writer.event_file_writer", "tensorboard_events"),
+    Framework(("tensorboard",), "tensorboardX.event_file_writer", "tensorboard_events"),
+    Framework(("pytorch",), "lightning.pytorch.trainer.trainer", "lightning_files"),
+    Framework(("pytorch",), "pytorch_lightning.trainer.trainer", "lightning_files"),
+    Framework(("joblib", "scikit"), "joblib", "joblib_files"),
+    Framework(("xgboost",), "xgboost", "xgboost_training"),
+    Framework(("lightgbm",), "lightgbm", "lightgbm_training"),
+    Framework(("catboost",), "catboost", "catboost_training"),
+    Framework(("tensorflow",), "keras", "keras_files"),
+    Framework(("fastai",), "fastai.learner", "fastai_training"),
+    Framework(("megengine",), "megengine", "megengine_files"),
+    Framework(("gradio",), "gradio", "gradio_service"),
 )
 
 
@@ -47,6 +59,8 @@ class Capture:
     def __init__(self, task: Task, switches: Switches) -> None:
         self.task, self.switches = task, switches
         self.wraps = Wraps()
+        self.at_end: list[Callable[[], None]] = []
+        """What bindings have to say when the run ends."""
         self._files: ModelFiles | None = None
         self._shared: dict[type, Any] = {}
 
@@ -88,8 +102,8 @@ def connect(task: Task, choice: bool | Mapping[str, Any]) -> None:
     for framework in FRAMEWORKS:
         if framework.library in sys.modules:
             _imported(framework, sys.modules[framework.library])
-        elif framework.binding not in _waiting:
-            _waiting.add(framework.binding)
+        elif framework.library not in _waiting:
+            _waiting.add(framework.library)
             when_imported(framework.library, functools.partial(_imported, framework))
 
 
@@ -97,13 +111,16 @@ def disconnect() -> None:
     """Leave the libraries alone from now on."""
     global _capture
     if _capture is not None:
-        _capture.wraps.undo()
-        _capture = None
+        capture, _capture = _capture, None
+        capture.wraps.undo()
+        for finish in capture.at_end:
+            with harmless("ending a binding"):
+                finish()
 
 
 def _imported(framework: Framework, library: ModuleType) -> None:
     """Connect a library that is there now. One that came while nothing was recorded is found by the next `connect`."""
-    _waiting.discard(framework.binding)
+    _waiting.discard(framework.library)
     capture = _capture
     if capture is None or not capture.switches.is_on(*framework.switches):
         return

@@ -162,7 +162,7 @@ class _Axes:
         """Data coordinates of `points` (n, 2), whatever coordinates they are given in."""
         import numpy as np
 
-        places = np.ma.filled(np.ma.asarray(points, dtype=float), np.nan)
+        places: Any = np.ma.filled(np.ma.asarray(points, dtype=float), np.nan)
         if transform != self.axes.transData and len(places):
             places = (transform - self.axes.transData).transform(places)
         return _numbers(places[:, 0]), _numbers(places[:, 1])
@@ -265,7 +265,7 @@ class _Axes:
         is_grid = np.allclose(corners[:, :, 0], corners[0, :, 0]) and np.allclose(corners[:, :, 1].T, corners[:, 0, 1])
         if values is None or not is_grid or values.size != rows * columns or type(mesh.norm) is not Normalize:
             raise _Untranslatable
-        table = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).reshape(rows, columns)
+        table: Any = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).reshape(rows, columns)
         shades = [[step / 16, _color(mesh.cmap(step / 16))] for step in range(17)]
         low, high = mesh.get_clim()
         self._add(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 
 from clearml_sdk.notices import harmless
 
@@ -22,8 +23,12 @@ _MISSING = object()
 class Call:
     """A call of a wrapped function: its arguments, and what it returned (None before it was called)."""
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], caller: str = ""
+    ) -> None:
         self.function, self.args, self.kwargs = function, args, kwargs
+        self.caller = caller
+        """Name of the module that called it."""
         self.result: Any = None
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -83,7 +88,7 @@ class Wraps:
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             if not self.is_active:
                 return original(*args, **kwargs)
-            call = Call(original, args, kwargs)
+            call = Call(original, args, kwargs, str(sys._getframe(1).f_globals.get("__name__")))
             if change is not None:
                 with harmless(doing):
                     change(call)

@@ -14,9 +14,10 @@ from clearml_sdk.bindings.arguments import ArgumentBinding
 
 
 @pytest.fixture(autouse=True)
-def watched() -> Iterator[None]:
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     arguments.watch()
     arguments.unbind()
+    monkeypatch.setattr(arguments, "_last", None)  # what an earlier test parsed
     yield
     arguments.unbind()
 
