@@ -10,7 +10,8 @@ import sys
 
 from clearml_sdk import process_role, reporters, seeding
 from clearml_sdk import run as runs
-from clearml_sdk.bindings import arguments, frameworks
+from clearml_sdk.bindings import arguments, command_lines, frameworks
+from clearml_sdk.bindings.switches import Switches
 from clearml_sdk.config import environment, load_settings
 from clearml_sdk.errors import UsageError
 from clearml_sdk.notices import announce, harmless
@@ -224,13 +225,20 @@ def _connect_frameworks(run: Run, task: Task, options: InitOptions) -> None:
     """Record what the libraries that the script uses do; it ends before anything else that records the run."""
     with harmless("connecting the frameworks"):
         frameworks.connect(task, options.frameworks)
-        run.parts.insert(0, ("leaving the frameworks alone", lambda limit_s: frameworks.disconnect()))
+        run.parts.insert(0, ("leaving the frameworks alone", lambda limit_s: _disconnect()))
+
+
+def _disconnect() -> None:
+    frameworks.disconnect()
+    arguments.unbind()
 
 
 def _connect_arguments(task: Task, options: InitOptions, *, takes: bool) -> None:
     wanted = _argument_filter(options.arguments)
     if wanted is not None:
         arguments.bind(task._argument_binding(wanted, takes))
+    with harmless("recording the arguments"):
+        command_lines.bind(task, wanted, Switches(options.frameworks))
 
 
 def _argument_filter(choice: bool | Mapping[str, bool]) -> Callable[[str], bool] | None:
