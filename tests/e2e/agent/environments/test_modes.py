@@ -240,3 +240,26 @@ def test_cache_command(run: Any, agent: Agent, server: Any) -> None:
     assert json.loads(agent.run("cache", "list", "--json").stdout) == []
     _, found, _ = run(code=SCRIPT, requirements={"pip": ["idna==3.6"]})
     assert found["idna"] == "3.6"
+
+
+def test_standalone_mode_runs_from_the_caches_alone(
+    agent: Agent, tasks: Tasks, repository: Path, index: Any, index_server: Any
+) -> None:
+    """The repository's host and the index are there for the first run, and gone for the second."""
+    index.add("only_here", "1.0")
+    agent.variables["CLEARML__AGENT__PACKAGE_MANAGER__EXTRA_INDEX_URL"] = index_server.url()
+    agent.variables["CLEARML_AGENT_VENV_CACHE_PATH"] = str(agent.home / "own-envs")
+    (repository / "main.py").write_text("import only_here\nprint('FOUND', only_here.VERSION)\n")
+    script = {"repository": commit(repository), "branch": "main", "requirements": {"pip": "only_here\n"}}
+    first = tasks.create("", **script)
+    early = agent.run("execute", "--id", first, "--standalone-mode")
+    assert early.returncode == 1 and tasks.status(first) == "failed"
+    assert "standalone mode" in tasks.get(first)["status_message"]
+    second = tasks.create("", **script)
+    assert agent.run("execute", "--id", second, limit_s=LIMIT_S).returncode == 0, tasks.console(second)
+    index_server.stop()
+    repository.rename(repository.with_name("gone"))
+    third = tasks.create("", **script)
+    assert agent.run("execute", "--id", third, "--standalone-mode").returncode == 0, tasks.console(third)
+    assert "\nFOUND 1.0\n" in tasks.console(third) and ": reused in " in tasks.console(third)
+    assert tasks.get(third)["script"]["version_num"] == tasks.get(second)["script"]["version_num"]
