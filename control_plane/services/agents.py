@@ -98,7 +98,7 @@ async def _look(
         sources = []
     if refused := [claim for claim in taken if claim.queue not in sources]:
         await _return(ctx, request.worker, refused)
-        taken = [claim for claim in taken if claim.queue in sources]
+        taken[:] = [claim for claim in taken if claim.queue in sources]
     if not taken and sources != list(expected):
         taken = await _claim(ctx, request, sources)
     entries = await _entries(ctx, request, taken)
@@ -212,9 +212,9 @@ async def _give_back(ctx: Context, worker: str, taken: Sequence[Taken]) -> None:
 
 async def _return(ctx: Context, worker: str, taken: Sequence[Taken]) -> None:
     """The entries return, the first taken to the very front."""
+    await ctx.store.leases.forget(worker, [claim.task for claim in taken])  # first: the next lease is another's
     for claim in reversed(taken):
         await ctx.store.queues.release(claim)
-    await ctx.store.leases.forget(worker, [claim.task for claim in taken])
 
 
 async def _stops(ctx: Context, worker: str, known: Sequence[str]) -> list[Stop]:

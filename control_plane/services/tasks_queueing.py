@@ -1,15 +1,18 @@
 """`tasks.*`: into a queue and out of it."""
 
+import asyncio
 from typing import Any
 
 from control_plane.schema.tasks import DequeueRequest, EnqueueRequest, Updated
 from control_plane.services import queue_choice
 from control_plane.services.context import Context
-from control_plane.services.errors import ApiError, Subcode, validation
+from control_plane.services.errors import ApiError, Subcode, unknown_task, validation
 from control_plane.services.registry import endpoint
 from control_plane.services.status import Status
 from control_plane.services.tasks_common import commit, load
 from control_plane.services.transitions import STATUS_PARTS, step
+
+QUEUEING_PARTS = (*STATUS_PARTS, "execution.queue", "enqueue_status")
 
 
 @endpoint("tasks.enqueue", EnqueueRequest, Updated, min_version="2.31")
@@ -17,10 +20,15 @@ async def enqueue(ctx: Context, request: EnqueueRequest) -> dict[str, Any]:
     """Put a task into a queue, named by id or by name; without either into the default queue."""
     if request.queue and request.queue_name:
         raise validation("Either queue id or queue name should be provided")
-    queue = await queue_choice.resolve(ctx, request.queue, request.queue_name)
-    answer = await enqueue_one(
+    queue, task = await asyncio.gather(
+        queue_choice.resolve(ctx, request.queue, request.queue_name),
+        ctx.store.get("task", request.task, QUEUEING_PARTS),
+    )
+    if task is None:
+        raise unknown_task(id=request.task, company=ctx.company)
+    answer = await _enqueue(
         ctx,
-        request.task,
+        task,
         queue,
         request.status_reason,
         request.status_message,
@@ -41,8 +49,20 @@ async def enqueue_one(
     update_execution_queue: bool = True,
 ) -> dict[str, Any]:
     """Put one task at the end of a queue that exists; it remembers the status it came from."""
-    task = await load(ctx, task_id, (*STATUS_PARTS, "execution.queue", "enqueue_status"))
-    status = task.get("status")
+    task = await load(ctx, task_id, QUEUEING_PARTS)
+    return await _enqueue(ctx, task, queue, reason, message, update_execution_queue=update_execution_queue)
+
+
+async def _enqueue(
+    ctx: Context,
+    task: dict[str, Any],
+    queue: str,
+    reason: str | None,
+    message: str | None,
+    *,
+    update_execution_queue: bool,
+) -> dict[str, Any]:
+    task_id, status = task["id"], task.get("status")
     if status == Status.QUEUED and (task.get("execution") or {}).get("queue") == queue:
         raise ApiError(
             400,

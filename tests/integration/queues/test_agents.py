@@ -249,6 +249,29 @@ def test_a_drained_worker_gets_nothing_new(server: RunningServer) -> None:
     assert entry["task"] == task
 
 
+@pytest.mark.parametrize("closing", ["drain", "tag"])
+def test_a_task_that_comes_as_its_taker_is_closed_runs_there_or_stays_where_it_was(
+    server: RunningServer, closing: str
+) -> None:
+    """An entry is taken in the round trip that tells whether it may be: what may not be taken is not lost."""
+    for _ in range(10):
+        queue, worker = new_queue(server), new_worker()
+        tasks = [new_task(server), new_task(server)]
+        close: tuple[str, dict[str, Any]] = ("queues.update", {"queue": queue, "tags": ["force_workers:off"]})
+        if closing == "drain":
+            close = ("agents.drain", {"worker": worker})
+        server.call("agents.renew", {"worker": worker, "queues": [queue]})
+        asked = {"worker": worker, "queues": [queue], "timeout_s": 0.3}
+        wait = in_background(lambda asked=asked: server.call("agents.wait", asked))
+        time.sleep(0.05)  # until it waits; a shorter wait only proves less
+        calls = [close, *(("tasks.enqueue", {"task": task, "queue": queue}) for task in tasks)]
+        for done in [in_background(lambda call=call: server.call(*call)) for call in calls]:
+            done.result(LIMIT_S)
+        handed = [entry["task"] for entry in wait.result(LIMIT_S)["entries"]]
+        assert len(handed) <= 1
+        assert sorted([*handed, *waiting(server, queue)]) == sorted(tasks)
+
+
 def test_an_agents_worker_is_listed_while_it_renews_and_gone_after(new_server: Callable[..., Any]) -> None:
     with new_server(env=SHORT) as server:
         queue = new_queue(server)
