@@ -1,6 +1,7 @@
-"""Gradio in a run by an agent: the task is marked as a service, and the page answers under the path a router gives it.
+"""Gradio in a run by an agent: the task is marked as a service, whose page a router shows under `/service/<task id>/`.
 
-That is `/service/<task id>/`; whoever serves the pages of tasks finds port and mark in the task's runtime properties.
+For that it listens at 0.0.0.0:7860, as with the official SDK; the router finds address and port in the task's runtime
+properties. In any other run Gradio is left alone.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import socket
 
 from clearml_sdk import process_role
+from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from clearml_sdk.bindings.frameworks import Capture
     from clearml_sdk.bindings.wrapping import Call
 
-PORT = 7860
+HOST, PORT = "0.0.0.0", 7860
 TAG = "external_service"
 DOING = "recording a Gradio service"
 
@@ -26,17 +28,19 @@ def connect(gradio: ModuleType, capture: Capture) -> None:
         return
 
     def launched(call: Call) -> None:
-        port = int(call.get("server_port") or PORT)
-        call.set("server_port", port)
+        if call.get("server_port") not in (None, PORT):
+            warn_once("gradio port", f"in a run by an agent Gradio listens at {HOST}:{PORT}, whatever launch() says")
+        call.set("server_name", HOST)
+        call.set("server_port", PORT)
         call.set("root_path", f"/service/{capture.task.id}/")
-        capture.task._later(DOING, lambda: _mark(capture, port))
+        capture.task._later(DOING, lambda: _mark(capture))
 
     capture.wraps.before(gradio.Blocks, "launch", launched, doing=DOING)
 
 
-def _mark(capture: Capture, port: int) -> None:
+def _mark(capture: Capture) -> None:
     record = capture.task._record
-    record.change("runtime", {"_SERVICE": "EXTERNAL", "_ADDRESS": _address(), "_PORT": str(port)})
+    record.change("runtime", {"_SERVICE": "EXTERNAL", "_ADDRESS": _address(), "_PORT": str(PORT)})
     tags = record.read_fields("system_tags").get("system_tags") or []
     if TAG not in tags:
         record.edit(system_tags=[*tags, TAG])

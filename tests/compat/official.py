@@ -37,8 +37,11 @@ def agent_environment() -> Path:
     return environment_with(f"clearml-agent-{AGENT_VERSION}", f"clearml-agent=={AGENT_VERSION}")
 
 
-def environment_with(name: str, *packages: str) -> Path:
-    """A virtual environment that holds just `packages`; returns its bin folder."""
+def environment_with(name: str, *packages: str, compiled: bool = True) -> Path:
+    """A virtual environment that holds just `packages`; returns its bin folder.
+
+    compiled: all modules are, at once; otherwise each when it is first imported.
+    """
     OFFICIAL.mkdir(parents=True, exist_ok=True)
     folder = OFFICIAL / name
     with (OFFICIAL / f"{name}.lock").open("w") as lock:
@@ -47,7 +50,9 @@ def environment_with(name: str, *packages: str) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             uv = str(BIN / "uv")
             subprocess.run([uv, "venv", "--quiet", "--seed", "--python", sys.executable, str(folder)], check=True)
-            install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(folder / "bin/python")]
+            install = [uv, "pip", "install", "--quiet", "--python", str(folder / "bin/python")]
+            if compiled:
+                install.append("--compile-bytecode")
             subprocess.run([*install, *packages], check=True, timeout=600)
             (folder / "complete").touch()
     return folder / "bin"
