@@ -1,0 +1,155 @@
+"""joblib, XGBoost, LightGBM: saved and loaded models are models of the task, trainings are curves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.sdk.core.conftest import download
+
+from .conftest import INIT, Bench
+from .environments import INSTALL_S
+
+pytestmark = pytest.mark.timeout(INSTALL_S)
+
+FIT = """
+import joblib
+from sklearn.linear_model import LogisticRegression
+model = LogisticRegression().fit([[0], [1]], [0, 1])
+"""
+
+
+def test_dumped_models_are_output_models_and_loaded_ones_input_models(bench: Bench) -> None:
+    code = f"""{FIT}
+import os
+joblib.dump(model, "before.joblib")
+task = Task.init("bindings", "files", {INIT})
+joblib.dump(model, "model.pkl"); joblib.dump(model, "model.pkl")
+task.get_logger().report_scalar("s", "s", 1, iteration=4)
+os.mkdir("sub"); joblib.dump(model, "sub/model.pkl", compress=3)
+with open("handle.joblib", "wb") as file:
+    joblib.dump(model, file)
+joblib.load("before.joblib"); joblib.load("model.pkl")
+say(listed=[one.name for one in task.models["output"]])
+joblib.Memory("cache").cache(lambda x: x)(1)
+task.close()
+joblib.dump(model, "late.pkl")
+"""
+    ran = bench.run(code)
+    assert "ClearML warning" not in ran.err, ran.err
+    task = bench.task_of(ran)
+    outputs, inputs = task.models("output"), task.models("input")
+    assert list(outputs) == ["model", "model 2", "handle"], "one path is one model, two paths are two"
+    assert ran.said["listed"] == ["files - model", "files - model", "files - handle"]
+    folder = bench.workplace.folder
+    assert outputs["model 2"]["uri"] == f"file://{folder}/sub/model.pkl"
+    assert {one["framework"] for one in outputs.values()} == {"ScikitLearn"}
+    assert outputs["model"]["task"] == task.id and outputs["model"]["ready"] is False
+    assert inputs["before"]["uri"] == f"file://{folder}/before.joblib"
+    assert inputs["model"]["id"] == outputs["model"]["id"], "what the run wrote itself"
+
+
+def test_with_a_destination_each_state_of_a_file_is_stored(bench: Bench) -> None:
+    task = bench.record(f"""{FIT}
+task = Task.init("bindings", "stored", {INIT}, output_uri=True)
+joblib.dump(model, "model.pkl")
+joblib.dump([model, "last"], "model.pkl")
+open("model.pkl", "wb").close()
+""")
+    (model,) = task.models("output").values()
+    assert model["uri"].endswith(f"/bindings/stored.{task.id}/models/model.pkl")
+    assert b"last" in download(bench.server, model["uri"]), "a copy: the script may change its file at once"
+    assert not list(bench.workplace.folder.glob("clearml-model-*"))
+
+
+@pytest.mark.rows("S2-I16", "S2-I17")
+def test_wildcards_choose_the_files_that_are_models(bench: Bench) -> None:
+    code = f"""{FIT}
+import sys
+choice = {{"all": True, "none": False, "some": {{"joblib": ["*.keep", "*/sub*"]}}, "off": {{"scikit": False}}}}[sys.argv[1]]
+Task.init("bindings", "choice", {INIT}, auto_connect_frameworks=choice)
+joblib.dump(model, "a.keep"); joblib.dump(model, "b.pkl"); joblib.dump(model, "sub.pkl")
+"""
+    expected = {"all": ["a", "b", "sub"], "none": [], "some": ["a", "sub"], "off": []}
+    for choice, names in expected.items():
+        assert sorted(bench.record(code, choice).models("output")) == names
+
+
+def test_callbacks_rename_skip_and_see_models_and_their_errors_are_theirs(bench: Bench) -> None:
+    code = f"""{FIT}
+from clearml.binding.frameworks import WeightsFileHandler
+task = Task.init("bindings", "callbacks", {INIT}, output_uri=True)
+seen = []
+
+def before(operation, info):
+    if info.local_model_path.endswith("broken.pkl"):
+        raise RuntimeError("in the callback")
+    if info.local_model_path.endswith("skipped.pkl"):
+        return None
+    info.upload_filename = "renamed.pkl"
+    return info
+
+def after(operation, info):
+    seen.append((operation, info.model.id, info.framework))
+    return info
+handle = WeightsFileHandler.add_pre_callback(before)
+WeightsFileHandler.add_post_callback(after)
+for name in ("skipped", "broken", "broken", "kept"):
+    joblib.dump(model, name + ".pkl")
+task.flush(wait_for_uploads=True)
+say(seen=seen, removed=WeightsFileHandler.remove_pre_callback(handle))
+"""
+    ran = bench.run(code)
+    (model,) = bench.task_of(ran).models("output").values()
+    assert model["uri"].endswith("/models/renamed.pkl")
+    assert ran.said == {"seen": [["save", model["id"], "ScikitLearn"]], "removed": True}
+    assert ran.err.count("recording a model dumped by joblib failed") == 1, "one warning, which names the binding"
+
+
+def test_xgboost_trainings_are_curves_and_boosters_models(bench: Bench) -> None:
+    task = bench.record(f"""
+import numpy as np, xgboost
+task = Task.init("bindings", "xgboost", {INIT})
+random = np.random.default_rng(0)
+x = random.random((50, 3)); y = (x[:, 0] > 0.5).astype(int)
+data = xgboost.DMatrix(x, y)
+result = {{}}
+first = xgboost.train({{"eval_metric": ["logloss", "auc"]}}, data, 4, evals=[(data, "train")], evals_result=result)
+first.save_model("first.json")
+xgboost.Booster().load_model("first.json")
+xgboost.XGBRegressor(n_estimators=3).fit(x, y, eval_set=[(x, y)], verbose=False).save_model("second.ubj")
+assert len(result["train"]["auc"]) == 4
+""")
+    curves = task.curves()
+    assert set(curves) == {("train", "logloss"), ("train", "auc"), ("validation_0 - 1", "rmse")}
+    losses = curves["train", "logloss"]
+    assert losses["x"] == [0, 1, 2, 3] and losses["y"] == sorted(losses["y"], reverse=True)
+    assert {name: one["framework"] for name, one in task.models("output").items()} == {
+        "first": "XGBoost",
+        "second": "XGBoost",
+    }
+    assert list(task.models("input")) == ["first"]
+
+
+def test_lightgbm_trainings_are_curves_and_their_parameters_can_be_edited(bench: Bench) -> None:
+    code = f"""
+import numpy as np, lightgbm
+task = Task.init("bindings", "lightgbm", {INIT})
+random = np.random.default_rng(0)
+x = random.random((80, 3)); y = (x[:, 0] > 0.5).astype(int)
+data = lightgbm.Dataset(x, y)
+settings = {{"objective": "binary", "metric": ["auc"], "verbose": -1, "num_leaves": 5}}
+model = lightgbm.train(settings, data, 4, valid_sets=[data], valid_names=["train"])
+model.save_model("model.txt")
+lightgbm.Booster(model_file="model.txt")
+say(leaves=model.params["num_leaves"], given=settings["num_leaves"])
+"""
+    task = bench.record(code)
+    assert task.parameters("General") == {
+        "objective": "binary",
+        "metric": "['auc']",
+        "verbose": "-1",
+        "num_leaves": "5",
+    }
+    assert set(task.curves()) == {("train", "auc")} and task.curves()["train", "auc"]["x"] == [0, 1, 2, 3]
+    assert list(task.models("output")) == ["model"] == list(task.models("input"))
+    assert bench.run_edited(code, task, {"General/num_leaves": "9"}).said == {"leaves": 9, "given": 5}

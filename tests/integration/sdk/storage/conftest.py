@@ -1,0 +1,85 @@
+"""Object storage on this machine: S3 by moto's server, Google's by an emulator."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from clearml_sdk.storage import credentials
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return  # an answer
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, f"{url} does not start"
+            time.sleep(0.05)  # another process: there is no event to wait for
+
+
+@pytest.fixture(scope="module")
+def s3_host() -> Iterator[str]:
+    """`host:port` of an S3 with a bucket `bucket`, whose requests must be signed."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/moto-api/", process)
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/bucket", method="PUT")
+        urllib.request.urlopen(request, timeout=20).close()
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def gs_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a storage like Google's, with a bucket `bucket`."""
+    port = free_port()
+    command = [
+        *(str(Path(sys.executable).with_name("gcp-storage-emulator")), "start", "--host=127.0.0.1", f"--port={port}"),
+        *("--in-memory", "--default-bucket=bucket"),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path_factory.mktemp("gs")
+    )
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/storage/v1/b/bucket", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Nothing of this machine's own accounts, and nothing kept by drivers between tests."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "STORAGE_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLEARML_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # asks for the kind of a bucket, over TLS only
+    monkeypatch.setattr(credentials, "_given", {})
+    yield
+    for kind in ("s3", "gs"):
+        fsspec.get_filesystem_class(kind).clear_instance_cache()
