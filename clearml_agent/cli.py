@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -19,6 +20,8 @@ from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.errors import ClearmlError, Unauthorized
 
 COMPLETE = "_CLEARML_AGENT_COMPLETE"
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What its owner can mend."""
 COMMANDS = (
     cache.cache,
     daemon.daemon,
@@ -57,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo(f"clearml-agent: {refused(error, given.get('config_file'))}", err=True)
         return 1
     except (AgentError, ClearmlError) as error:
+        click.echo(f"clearml-agent: {error}", err=True)
+        return 1
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            raise
         click.echo(f"clearml-agent: {error}", err=True)
         return 1
     except KeyboardInterrupt:

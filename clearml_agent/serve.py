@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -56,7 +57,7 @@ def run_daemon(
                 order_fairness=order_fairness,
                 placing=gpus.pool(served, in_rotation=order_fairness) if gpus else None,
                 beside=gpus.watch.run if gpus else None,
-                echo=write_out if echo else None,
+                echo=Written.on_terminal() if echo else None,
             )
             with on_signals(lambda name: daemon.on_signal(name, instance.asked_by() if name == "SIGINT" else "")):
                 await daemon.run(lambda: on_ready(instance.worker))
@@ -126,22 +127,46 @@ def on_signals(stop: Callable[[str], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def write_out(text: str) -> None:
-    """Put console text on this process's standard output, whatever its encoding."""
-    stream = sys.stdout
-    stream.write(text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding or "utf-8", "replace"))
-    stream.flush()
+class Written:
+    """Console text for a person: on a file descriptor, in an encoding that need not know every character.
+
+    A full disk behind it, or a reader that has gone, is no matter of the task's: it is said once, the text left out.
+    """
+
+    def __init__(self, fd: int, name: str, encoding: str = "utf-8") -> None:
+        self._fd, self._name, self._encoding = fd, name, encoding
+        self._is_broken = False
+
+    @classmethod
+    def on_terminal(cls) -> Written:
+        """On standard output."""
+        sys.stdout.flush()
+        return cls(sys.stdout.fileno(), "standard output", sys.stdout.encoding or "utf-8")
+
+    def __call__(self, text: str) -> None:
+        data = text.encode(self._encoding, "replace")
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            if not self._is_broken:
+                log.warning("the console is not shown on %s: %s; the server has it", self._name, error)
+            self._is_broken = True
+        else:
+            self._is_broken = False
 
 
 def teed(stack: contextlib.ExitStack, path: Path | None) -> Callable[[str], None]:
-    """write_out, and into a file as well."""
+    """Standard output, and a file as well."""
+    out = Written.on_terminal()
     if path is None:
-        return write_out
-    file = stack.enter_context(path.open("a", encoding="utf-8", errors="replace"))
+        return out
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    stack.callback(os.close, fd)
+    file = Written(fd, str(path))
 
     def write(text: str) -> None:
-        write_out(text)
-        file.write(text)
-        file.flush()
+        out(text)
+        file(text)
 
     return write

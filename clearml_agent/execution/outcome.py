@@ -20,11 +20,14 @@ def changed_by(worker: str) -> str:
     return f"Changed by clearml-agent {worker}"
 
 
-def of_result(result: Result, stop: Stop | None, worker: str, *, was_told: bool = False) -> Outcome:
+def of_result(
+    result: Result, stop: Stop | None, worker: str, *, was_told: bool = False, full_disk: str = ""
+) -> Outcome:
     """What to report for a run whose runner recorded how it ended.
 
     Args:
         was_told: the task knew that it was to stop, and may have ended by itself for that reason.
+        full_disk: the directory with the task's output, when there is no room left on its disk.
     """
     code = result.exit_code if result.exit_code is not None else 128 + (result.signal or 0)
     if stop is not None and (result.stop_signal or result.exit_code is None or was_told):
@@ -44,8 +47,12 @@ def of_result(result: Result, stop: Stop | None, worker: str, *, was_told: bool 
         return Outcome(STOPPED, "user abort", changed_by(worker), "", "Process terminated by user", code)
     if result.stop_signal:  # somebody signalled the runner, and not through this agent
         return Outcome(STOPPED, "worker was stopped", changed_by(worker), "", "Process terminated by user", code)
-    message = f"{changed_by(worker)}: the script ended with exit code {code}; the last lines of its console say why"
-    return Outcome(FAILED, f"worker execution exit code {code}", message, "", f"Process failed, exit code {code}", code)
+    why, error = "the last lines of its console say why", ""
+    if full_disk:
+        why = f"no room was left on the disk of {full_disk}: free some, or have the task write less"
+        error = f"The script ended with exit code {code}, and {why}."
+    message = f"{changed_by(worker)}: the script ended with exit code {code}; {why}"
+    return Outcome(FAILED, f"worker execution exit code {code}", message, error, _failed_line(code), code)
 
 
 def _killed(result: Result, worker: str, code: int) -> Outcome:
@@ -122,6 +129,13 @@ def _unknown(endpoint: str, what: str, worker: str, *, otherwise: str = "", is_l
         otherwise,
         is_lost,
     )
+
+
+def unable(error: OSError) -> RunFailed:
+    """What to say where this machine itself keeps a task from being prepared: a full disk, missing rights."""
+    what = error.strerror or str(error) or type(error).__name__
+    what += f": {error.filename}" if error.filename else ""
+    return RunFailed(f"this worker's machine cannot prepare the task: {what}. Mend that and enqueue the task again")
 
 
 def of_failure(failed: RunFailed, worker: str, *, exit_code: int = 1) -> Outcome:

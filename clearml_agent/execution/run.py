@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -35,6 +36,10 @@ from clearml_sdk.errors import ApiError, BadAnswer
 
 T = TypeVar("T")
 log = logging.getLogger("clearml_agent")
+
+
+LITTLE_BYTES = 1 << 20
+"""With less than this a disk is said to be full."""
 
 
 class Stopped(Exception):
@@ -158,10 +163,7 @@ class TaskRun:
             if phase is Phase.NOT_STARTED:
                 self._raise_if_stopped()
                 started_at = time.monotonic()
-                prepared = await self._unless_stopped(self._announce_and_prepare())
-                self.stages["start"] = time.monotonic()
-                self._raise_if_stopped()
-                await process.start(self.directory, prepared.launch)
+                prepared = await self._started()
                 self._say_stages(prepared, started_at)
                 self._begun.set()
                 async with asyncio.TaskGroup() as group:
@@ -191,7 +193,20 @@ class TaskRun:
                 return outcomes.of_restart(self.record.worker, str(self.config.config.get("agent.after_reboot") or ""))
             return outcomes.of_lost(self.record.worker)
         was_told = (self.directory.path / abort.SIGN).exists()
-        return outcomes.of_result(result, self.record.stop, self.record.worker, was_told=was_told)
+        full = str(self.directory.path) if shutil.disk_usage(self.directory.path).free < LITTLE_BYTES else ""
+        return outcomes.of_result(result, self.record.stop, self.record.worker, was_told=was_told, full_disk=full)
+
+    async def _started(self) -> Prepared:
+        """Prepare the task and start its runner."""
+        try:
+            prepared = await self._unless_stopped(self._announce_and_prepare())
+            self.stages["start"] = time.monotonic()
+            self._raise_if_stopped()
+            await process.start(self.directory, prepared.launch)
+        except OSError as error:
+            log.warning("task %s cannot be prepared", self.task, exc_info=True)
+            raise outcomes.unable(error) from None
+        return prepared
 
     async def _announce_and_prepare(self) -> Prepared:
         """Tell the server that the task is taken, and make everything ready that it runs in."""

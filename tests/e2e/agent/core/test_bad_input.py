@@ -173,13 +173,49 @@ def test_a_task_that_fills_the_disk_with_its_output_is_reported_all_the_same(
     agent.start(queue=tasks.queue)
     task = tasks.submit("print('begun', flush=True)\n" + FLOOD.format(count=400_000))
     found = tasks.finished(task, 90)
-    assert found["status"] == "failed"
+    assert found["status"] == "failed" and "no room was left on the disk" in found["status_message"]
     console = tasks.console(task)
     assert "\nbegun\n" in console
     assert console.endswith(f"Process failed, exit code {found['status_reason'].rpartition(' ')[2]}\n")
     until(lambda: not agent.runs, what="for the run's files to go")
     assert b"free some space" in agent.output.read_bytes()
     assert tasks.finished(tasks.submit("print('next')"))["status"] == "completed"
+
+
+def test_a_task_that_cannot_be_prepared_on_a_full_disk_fails_with_the_cause(
+    agent: Agent, tasks: Tasks, small_disk: Path
+) -> None:
+    agent.variables["CLEARML_AGENT_HOME"] = str(small_disk)
+    agent.start(queue=tasks.queue)
+    tasks.finished(tasks.submit("print('the environment is there')\n"))
+    until(lambda: not agent.runs)
+    ballast = fill(small_disk)
+    os.truncate(ballast, ballast.stat().st_size - 200_000)
+    task = tasks.submit("print('must not run')\n" + "# a long script\n" * 100_000)
+    found = tasks.finished(task)
+    assert found["status"] == "failed"
+    assert "No space left on device" in found["status_message"]
+    assert "No space left on device" in tasks.console(task) and "must not run" not in tasks.console(task)
+    done = agent.run("execute", "--id", tasks.create("# longer\n" * 100_000))
+    assert done.returncode == 1 and "No space left on device" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    ballast.unlink()
+    assert tasks.finished(tasks.submit("print('next')"))["status"] == "completed"
+
+
+def test_a_daemon_whose_own_output_goes_nowhere_runs_its_tasks(agent: Agent, tasks: Tasks) -> None:
+    command = agent.command("daemon", "--queue", tasks.queue, "--foreground")
+    with Path("/dev/full").open("wb") as full, agent.output.open("wb") as errors:
+        agent.process = subprocess.Popen(
+            command, env=agent.environment, stdin=subprocess.DEVNULL, stdout=full, stderr=errors, start_new_session=True
+        )
+    task = tasks.submit("print('heard by the server')\n")
+    assert tasks.finished(task)["status"] == "completed"
+    assert "\nheard by the server\n" in tasks.console(task)
+    assert agent.output.read_bytes().count(b"the console is not shown on standard output") == 1
+    done = agent.run("execute", "--id", tasks.create("print('here')\n"), "--log-file", "/dev/full")
+    assert done.returncode == 0 and "\nhere\n" in done.stdout and "not shown on /dev/full" in done.stderr
+    assert agent.stop() == 0
 
 
 # --------------------------------------------------------------------------------------------------- repositories
