@@ -92,7 +92,6 @@ def test_pip_mode_is_the_default(run: Any, repository: Path, agent: Agent) -> No
     assert ": reused in " in console
 
 
-@pytest.mark.rows("S3-092")
 def test_uv_lock(run: Any, repository: Path, agent: Agent) -> None:
     (repository / "pyproject.toml").write_text(PROJECT)
     subprocess.run([uv_program(), "lock", "-q"], cwd=repository, env=package_environment(), check=True)

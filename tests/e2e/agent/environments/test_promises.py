@@ -49,7 +49,7 @@ def machine(server: Any, new_agent: Callable[..., Agent], tmp_path: Path) -> Cal
     return make
 
 
-@pytest.mark.rows("S3-001", "S3-004")
+@pytest.mark.rows("S3-001", "S3-004", "S3-037")
 def test_a_clone_on_another_machine_has_the_same_code_and_packages(
     machine: Callable[[str], Agent], tasks: Tasks, server: Any, tmp_path: Path, index: Any, index_server: Any
 ) -> None:

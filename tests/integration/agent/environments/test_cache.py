@@ -172,6 +172,7 @@ async def test_exact_versions_never_expire(work: Any) -> None:
     assert [entry.record.expires_at for entry in entries(work.cache, first.key)] == [None]
 
 
+@pytest.mark.rows("S3-092")
 async def test_exact_versions_in_the_installers_cache_need_no_index(work: Any, index_server: Any) -> None:
     settings = index_server.settings()
     await work("alpha==1.0", settings=settings)

@@ -149,7 +149,7 @@ async def test_system_packages_are_seen_only_when_asked_for(work: Any, tmp_path:
         assert work.run(made, code) == str(wanted)
 
 
-@pytest.mark.rows("S3-036", "S3-037")
+@pytest.mark.rows("S3-036")
 async def test_upgrades_and_extra_indexes(work: Any, index_server: Any) -> None:
     indexes = msgspec.structs.replace(work.settings.indexes, no_index=False, default=index_server.url())
     made = await work("alpha", settings=settled(work, force_upgrade=True, indexes=indexes))
