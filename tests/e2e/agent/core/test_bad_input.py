@@ -371,6 +371,37 @@ def test_an_outage_longer_than_every_lease_ends_nothing_and_loses_nothing(
             assert [note["to"] for note in history] == ["queued", "in_progress", end]
 
 
+def test_what_a_script_reports_in_an_outage_is_delivered_after_it_also_when_the_script_has_ended(
+    new_server: Callable[..., AbstractContextManager[Any]], new_agent: Callable[..., Agent], tmp_path: Path
+) -> None:
+    code = (
+        "import os, time\nfrom clearml import Task\ntask = Task.init(project_name='p', task_name='reports')\n"
+        "print('up', flush=True)\n"
+        f"while not os.path.exists({str(tmp_path / 'away')!r}): time.sleep(0.05)\n"
+        "for n in range(200):\n"
+        "    task.get_logger().report_scalar('loss', 'train', iteration=n, value=1.0 / (n + 1))\n"
+        "    print('line', n, flush=True)\n"
+        "os._exit(4)\n"
+    )
+    with new_server(env=LONG_OUTAGE) as server:
+        agent, tasks = new_agent(server), Tasks(server, "default")
+        agent.start()
+        task = tasks.submit(code, requirements={"pip": "clearml\n", "sdk": "clearml-lean==0.1.0"})
+        tasks.says(task, "\nup\n")
+        server.kill()
+        (tmp_path / "away").touch()
+        (run,) = agent.runs
+        until((run / "result.json").exists, what="for the script to end")
+        agent.kill()  # and the agent is started again after the outage
+        server.restart()
+        agent.start()
+        assert tasks.finished(task, 90)["status_reason"] == "worker execution exit code 4"
+        assert tasks.numbers(task, "line") == list(range(200))
+        curves = server.call("events.scalar_metrics_iter_histogram", {"task": task})
+        assert curves["loss"]["train"]["x"] == list(range(200))
+        until(lambda: not agent.runs, what="for the run to be forgotten")
+
+
 def test_a_script_that_ignores_sigterm_is_killed_after_the_grace_when_it_is_aborted(agent: Agent, tasks: Tasks) -> None:
     agent.variables["CLEARML__AGENT__STOP_GRACE_SEC"] = "0.5"
     agent.start(queue=tasks.queue)
