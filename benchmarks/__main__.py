@@ -9,6 +9,7 @@ BENCHMARKS = {
     "init": "import + Task.init, wall time",
     "api": "calls a second of one server process on one core",
     "dispatch": "enqueue -> receipt by one of many idle agents",
+    "console": "what a task that writes 10 MB of console a second costs its agent",
     "footprint": "an idle server: memory, and its first answer after the start",
     "curves": "reading 10,000 reported points over HTTP",
     "queries": "tasks.get_all_ex among 100,000 tasks",

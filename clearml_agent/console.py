@@ -19,7 +19,8 @@ import msgspec
 
 log = logging.getLogger("clearml_agent")
 
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 768 * 1024
+"""Of output, in one request: as NDJSON still below 1 MiB, as long as the text is text."""
 MESSAGE_BYTES = 64 * 1024
 PARTIAL_LINE_S = 1.0
 
@@ -212,16 +213,15 @@ class Console:
             await asyncio.to_thread(self._save)
             return False
         self.position.acknowledged[batch.part] = batch.end
-        self.position.last_timestamp = batch.timestamp + body.count(b"\n")
+        self.position.last_timestamp = batch.timestamp + max(0, len(texts) - 1)
         self.position.pending = None
         if self._echo is not None:
             self._echo("".join(texts))
         return True
 
-    @property
-    def has_partial_line(self) -> bool:
-        """Whether output waits that does not end a line."""
-        return any(self._size(part) > self.position.acknowledged.get(part, 0) for part in PARTS)
+    def waiting(self) -> int:
+        """Bytes that the server has not acknowledged; after `send_available` found nothing, a line without its end."""
+        return sum(max(0, self._size(part) - self.position.acknowledged.get(part, 0)) for part in PARTS)
 
     def _take(self, *, whole: bool) -> bool:
         """Choose the next batch; it is written down before anything of it is sent."""

@@ -18,6 +18,8 @@ IN_MODIFY, IN_MOVED_TO = 0x2, 0x80
 IN_NONBLOCK, IN_CLOEXEC = 0o4000, 0o2000000
 HEADER = struct.Struct("iIII")
 FALLBACK_WAIT_S = 0.1
+REST_S = 0.05
+"""After some news, until more is read: a task that writes line by line would have us do nothing else."""
 
 
 class Watcher:
@@ -27,16 +29,22 @@ class Watcher:
         self._fd = -1
         self._libc: ctypes.CDLL | None = None
         self._directories: dict[int, WatchedDirectory] = {}
+        self._rest: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> Watcher:
         if sys.platform.startswith("linux"):
             self._libc = ctypes.CDLL(None, use_errno=True)
             self._fd = self._libc.inotify_init1(IN_NONBLOCK | IN_CLOEXEC)
-        if self._fd >= 0:
-            asyncio.get_running_loop().add_reader(self._fd, self._read)
+        self._listen()
         return self
 
+    def _listen(self) -> None:
+        if self._fd >= 0:
+            asyncio.get_running_loop().add_reader(self._fd, self._read)
+
     def __exit__(self, *_: object) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
         if self._fd >= 0:
             asyncio.get_running_loop().remove_reader(self._fd)
             os.close(self._fd)
@@ -62,12 +70,19 @@ class Watcher:
             data = os.read(self._fd, 64 * 1024)
         except BlockingIOError:
             return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._fd)
+        self._rest = loop.call_later(REST_S, self._listen)
         offset = 0
         while offset < len(data):
             number, _, _, length = HEADER.unpack_from(data, offset)
             offset += HEADER.size
             name = data[offset : offset + length].rstrip(b"\0").decode("utf-8", "replace")
             offset += length
+            if number < 0:  # more news than the kernel keeps
+                for directory in self._directories.values():
+                    directory.event.set()
+                continue
             watched = self._directories.get(number)
             if watched is not None and name in watched.names:
                 watched.event.set()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clearml_agent.api import Api
-from clearml_agent.console import AGENT, ERROR, FINAL, TASK, Console, ConsoleRefused
+from clearml_agent.console import AGENT, BATCH_BYTES, ERROR, FINAL, TASK, Console, ConsoleRefused
 from clearml_agent.watch import Watcher
 from clearml_sdk.errors import ApiError, BadAnswer
 from clearml_sdk.session import JSON_LINES
@@ -41,10 +41,9 @@ class Pump:
         try:
             while not self._complete.is_set():
                 begun_at = time.monotonic()
-                while await console.send_available():
-                    if not console.has_partial_line:
-                        break
-                if not await self._more(watched.changed(PARTIAL_LINE_S if console.has_partial_line else IDLE_S)):
+                while await console.send_available() and console.waiting() >= BATCH_BYTES:
+                    pass
+                if not await self._more(watched.changed(PARTIAL_LINE_S if console.waiting() else IDLE_S)):
                     await console.send_available(whole=True)
                 if (pause_s := SEND_INTERVAL_S - (time.monotonic() - begun_at)) > 0:
                     await self._more(asyncio.sleep(pause_s, True))
