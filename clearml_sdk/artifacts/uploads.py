@@ -1,4 +1,8 @@
-"""Storing artifacts of a running task: written to a file at once, uploaded and registered in the background."""
+"""Storing artifacts of a running task: written to a file at once, uploaded and registered in the background.
+
+The file is in the journal of this process, with an order to upload it: what a process that dies had not stored yet, the
+next start of the SDK stores.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ import time
 from clearml_sdk.artifacts import previews
 from clearml_sdk.artifacts.encoding import Encoded, encode
 from clearml_sdk.background import Background
-from clearml_sdk.errors import ClearmlError, UsageError
+from clearml_sdk.errors import BadAnswer, ClearmlError, ServerUnreachable, UsageError
+from clearml_sdk.journal import artifacts as kept
 from clearml_sdk.notices import warn_once
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.storage import transfer
@@ -35,8 +40,17 @@ class ArtifactUploads:
     read in the background. The artifact appears in the task when its file is there.
     """
 
-    def __init__(self, record: TaskRecord, *, folder: TaskFolder | None = None, auto_pickle: bool = True) -> None:
+    def __init__(
+        self,
+        record: TaskRecord,
+        *,
+        folder: TaskFolder | None = None,
+        auto_pickle: bool = True,
+        journal: Callable[[], str] | None = None,
+    ) -> None:
+        """journal: gives the folder of files of this process's journal; None: keep nothing for later processes."""
         self._record, self._folder = record, folder or TaskFolder(record)
+        self._journal = journal
         self._auto_pickle = auto_pickle
         self._background = Background("clearml-artifacts", THREADS)
 
@@ -71,7 +85,7 @@ class ArtifactUploads:
             raise UsageError("an artifact needs a name")
         if isinstance(value, str) and value == "":
             raise UsageError(f"artifact {name!r}: an empty text is neither a path nor an object")
-        temporary = tempfile.mkdtemp(prefix="clearml-artifact-")
+        temporary = self._new_folder(survives=not wait)
         try:
             encoded = encode(
                 name,
@@ -88,12 +102,25 @@ class ArtifactUploads:
             raise
         if preview is not None:
             encoded.preview = "" if preview is False else previews.cut(str(preview))
+        entry = _entry(name, encoded, metadata)
+        if encoded.path is not None and self._is_kept(temporary):
+            kept.keep(temporary, file=encoded.path, entry=entry, delete=delete_after_upload)
 
         def run() -> bool:
+            is_over = True
             try:
-                return self._store(name, encoded, metadata, delete_after_upload, retries)
+                self._store(entry, encoded, delete_after_upload, retries)
+            except (ClearmlError, OSError) as error:
+                if os.environ.get("CLEARML_RAISE_ERRORS") == "1":
+                    raise
+                is_over = not (self._is_kept(temporary) and may_pass(error))
+                later = "" if is_over else "; it waits in the journal, for the next start to store it"
+                warn_once(f"artifact {name}", f"artifact {name!r} was not stored: {error}{later}")
+                return False
             finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+                if is_over:
+                    kept.drop(temporary)
+            return True
 
         job = self._background.run(run, key=name)
         return job.wait() if wait else True
@@ -102,37 +129,50 @@ class ArtifactUploads:
         """Wait for everything that was given to `upload`; False when that takes longer than `timeout_s`."""
         return self._background.flush(timeout_s)
 
-    def _store(
-        self, name: str, encoded: Encoded, metadata: Mapping[Any, Any] | None, delete: bool, retries: int
-    ) -> bool:
-        """Upload, then register; False, with a warning, when that fails."""
-        try:
-            entry: dict[str, Any] = {
-                "key": name,
-                "type": encoded.kind,
-                "mode": "output",
-                "uri": encoded.url,
-                "timestamp": int(time.time()),
-                "type_data": {"preview": encoded.preview, "content_type": encoded.content_type},
-            }
-            if metadata:
-                entry["display_data"] = [[str(key), str(value)] for key, value in metadata.items()]
-            source = encoded.source()
-            if source is not None:
-                url = self._folder.url("artifacts", file_stem(name), encoded.name)
-                with DigestBeside(source) as digest:
-                    _upload_with_retries(self._record, source, url, retries)
-                entry.update(uri=url, content_size=source.length, hash=digest.value)
-            self._record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
-            self._record.forget()
-            if delete and encoded.path is not None and not encoded.is_temporary:
-                os.unlink(encoded.path)
-        except (ClearmlError, OSError) as error:
-            if os.environ.get("CLEARML_RAISE_ERRORS") == "1":
-                raise
-            warn_once(f"artifact {name}", f"artifact {name!r} was not stored: {error}")
-            return False
-        return True
+    def _store(self, entry: dict[str, Any], encoded: Encoded, delete: bool, retries: int) -> None:
+        """Upload, then register. Raises ClearmlError, OSError."""
+        source = encoded.source()
+        if source is not None:
+            url = self._folder.url("artifacts", file_stem(entry["key"]), encoded.name)
+            with DigestBeside(source) as digest:
+                _upload_with_retries(self._record, source, url, retries)
+            entry = {**entry, "uri": url, "content_size": source.length, "hash": digest.value}
+        self._record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
+        self._record.forget()
+        if delete and encoded.path is not None and not encoded.is_temporary:
+            os.unlink(encoded.path)
+
+    def _new_folder(self, *, survives: bool) -> str:
+        """A folder for the file of an object: in the journal where it can be, else in a temporary place."""
+        if survives and self._journal is not None:
+            try:
+                return kept.new_folder(self._journal())
+            except OSError as error:
+                warn_once("no-artifact-journal", f"artifacts not stored when the process dies are lost ({error})")
+        return tempfile.mkdtemp(prefix="clearml-artifact-")
+
+    def _is_kept(self, folder: str) -> bool:
+        return os.path.basename(folder).startswith(kept.PREFIX)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what went wrong may be over at another time."""
+    return isinstance(error, ServerUnreachable | BadAnswer) or bool(getattr(error, "is_transient", False))
+
+
+def _entry(name: str, encoded: Encoded, metadata: Mapping[Any, Any] | None) -> dict[str, Any]:
+    """The artifact as the task lists it, but for what its upload tells."""
+    entry: dict[str, Any] = {
+        "key": name,
+        "type": encoded.kind,
+        "mode": "output",
+        "uri": encoded.url,
+        "timestamp": int(time.time()),
+        "type_data": {"preview": encoded.preview, "content_type": encoded.content_type},
+    }
+    if metadata:
+        entry["display_data"] = [[str(key), str(value)] for key, value in metadata.items()]
+    return entry
 
 
 def _upload_with_retries(record: TaskRecord, source: Source, url: str, retries: int) -> None:

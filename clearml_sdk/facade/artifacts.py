@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearml_sdk import reporters
 from clearml_sdk.facade.base import TaskBase
 from clearml_sdk.notices import say
 
@@ -144,7 +145,12 @@ class TaskArtifacts(TaskBase):
         if found is None:
             config = self._record.session.config
             auto_pickle = config is None or config.flag("sdk.development.artifacts.auto_pickle", True)
-            found = self.__dict__["_uploads"] = ArtifactUploads(self._record, auto_pickle=auto_pickle)
+            record = self._record
+            found = self.__dict__["_uploads"] = ArtifactUploads(
+                record,
+                auto_pickle=auto_pickle,
+                journal=lambda: reporters.reporter_of(record.session, record.id).spool_folder(),
+            )
         return found
 
 

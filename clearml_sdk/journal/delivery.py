@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from clearml_sdk.journal.artifacts import deliver_artifacts
 from clearml_sdk.journal.folder import JournalFolder, left_behind
 from clearml_sdk.journal.posting import Outcome, Poster
 from clearml_sdk.journal.reports import REPORTS, ReportCourier
@@ -103,7 +104,7 @@ def _deliver_folder(
         finally:
             segment.close()
     done.events += reports.delivered_events
-    return is_all
+    return is_all and deliver_artifacts(session, task, folder.files_path)
 
 
 def _deliver_segment(

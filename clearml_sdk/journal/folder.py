@@ -79,9 +79,13 @@ class JournalFolder:
 
     def files_folder(self) -> str:
         """Where files wait for their upload; made when missing."""
-        path = os.path.join(self.path, FILES)
-        os.makedirs(path, mode=0o700, exist_ok=True)
-        return path
+        os.makedirs(self.files_path, mode=0o700, exist_ok=True)
+        return self.files_path
+
+    @property
+    def files_path(self) -> str:
+        """`files_folder`, which may not be there."""
+        return os.path.join(self.path, FILES)
 
     def release(self, *, remove: bool) -> None:
         """Unlock, and delete the folder with all that is in it if `remove`."""

@@ -12,7 +12,7 @@ import shutil
 import zipfile
 
 from clearml_sdk.errors import UsageError
-from clearml_sdk.journal import framing
+from clearml_sdk.journal import artifacts, framing
 from clearml_sdk.journal.batches import BatchBuilder
 from clearml_sdk.journal.folder import JournalFolder, left_behind
 from clearml_sdk.journal.reports import REPORTS
@@ -22,6 +22,8 @@ from clearml_sdk.notices import warn_once
 from clearml_sdk.offline import documents
 from clearml_sdk.offline.documents import State
 from clearml_sdk.offline.folder import DATA, SessionFolder, write_json
+from clearml_sdk.storage.locations import file_stem, task_path
+from clearml_sdk.storage.sources import FileSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def seal(folder: SessionFolder, *, whole: bool = True) -> None:
             if journal is None:
                 raise UsageError(f"a process still records into {folder.path}: wait for its end")
             adopted.append(journal)
+        for journal in adopted:
+            _store_artifacts(folder, journal)
         _write_events(folder, adopted)
         write_json(os.path.join(folder.path, TASK), _exported(folder, folder.read()))
     finally:
@@ -97,6 +101,26 @@ def _write_events(folder: SessionFolder, journals: list[JournalFolder]) -> None:
                         file.write(f"[{','.join(chosen)}]\n")
     for name, partial in partials.items():
         os.replace(partial, targets[name])
+
+
+def _store_artifacts(folder: SessionFolder, journal: JournalFolder) -> None:
+    """What a process that was killed had not stored yet."""
+    for kept in artifacts.waiting(journal.files_path):
+        order = artifacts.Order(kept)
+        task = folder.read().task
+        below = task_path(documents.project_name(task), str(task["name"]), folder.id)
+        target = os.path.join(folder.data, below, "artifacts", file_stem(order.name), os.path.basename(order.file))
+        if os.path.isfile(order.file):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(order.file, target)
+            source = FileSource(target)
+            facts = {"uri": target, "content_size": source.length, "hash": source.sha256()}
+            with folder.changing() as changed:
+                body = {"artifacts": [{**order.entry, **facts}]}
+                documents.answer(changed, "tasks.add_or_update_artifacts", body)
+        else:
+            warn_once(f"offline {order.file}", f"an artifact's file is not there any more: {order.file}")
+        artifacts.drop(kept)
 
 
 def _batches(folder: SessionFolder, journal: JournalFolder) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 
+from clearml_sdk.journal.artifacts import waiting
 from clearml_sdk.journal.folder import JournalFolder, default_root
 from clearml_sdk.journal.lane import Lane
 from clearml_sdk.journal.posting import Poster
@@ -101,6 +102,8 @@ class LiveJournal:
         if dropped:
             say(f"Task: {dropped} reports found no room in the journal while the server was away")
         is_all = is_all and all(lane.delivered_position() >= lane.position() for lane in lanes)
+        if self._folder is not None:
+            is_all = is_all and not waiting(self._folder.files_path)
         if has_ended:  # else a thread still waits for an answer: it holds the files, and the journal keeps its state
             for lane in lanes:
                 lane.close(remove=is_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -231,3 +232,20 @@ def test_a_session_of_a_stranger_uploads_no_file_of_this_machine(offline: Offlin
     brought = offline.bring(offline.workplace.folder / "stranger.zip")
     assert brought.code == 0, brought.err
     assert [entry["uri"] for entry in read(brought.said["id"])["execution"]["artifacts"]] == names
+
+
+def test_artifacts_of_a_killed_session_are_in_it(offline: Offline, read: Read) -> None:
+    ran = offline.record("""
+import os, signal
+from clearml import Task
+from clearml_sdk.artifacts.uploads import ArtifactUploads
+task = Task.init("sdk/offline", "artifacts", auto_resource_monitoring=False)
+ArtifactUploads._store = lambda *arguments: signal.pause()
+task.upload_artifact("kept", {"a": [1, 2]})
+os.kill(os.getpid(), signal.SIGKILL)
+""")
+    assert ran.code == -signal.SIGKILL
+    task = read(offline.bring(offline.sessions()[0]).said["id"])
+    (artifact,) = task["execution"]["artifacts"]
+    assert json.loads(fetch(offline, artifact["uri"])) == {"a": [1, 2]}
+    assert artifact["hash"] == hashlib.sha256(fetch(offline, artifact["uri"])).hexdigest()

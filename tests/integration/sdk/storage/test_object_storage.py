@@ -133,7 +133,7 @@ def test_storage_that_refuses_says_so(s3_host: str, files: Path) -> None:
         transfer.upload(None, str(files / "a.txt"), "s3://")
 
 
-@pytest.mark.rows("S2-133", "S0-028")
+@pytest.mark.rows("S2-135")
 def test_a_task_stores_its_outputs_in_a_bucket(s3_host: str, server: RunningServer, tmp_path: Path) -> None:
     workplace = Workplace(tmp_path, server)
     configured = {"host": s3_host, "bucket": "bucket", **KEYS}
@@ -163,3 +163,21 @@ say(artifact=task.artifacts["a"].url, value=task.artifacts["a"].get(), model=url
         CLEARML__SDK__STORAGE__CACHE__DEFAULT_BASE_DIR=str(tmp_path / "another"),
     )
     assert read.code == 0 and read.said["value"] == {"q": 1}, read.err
+
+
+@pytest.mark.rows("S2-137")
+def test_a_task_stores_its_outputs_in_a_bucket_of_google(gs_host: str, server: RunningServer, tmp_path: Path) -> None:
+    ran = Workplace(tmp_path, server).run(
+        """
+from clearml import Task
+task = Task.init("sdk/storage", "google", auto_resource_monitoring=False)
+task.setup_gcp_upload("bucket", "sub", project="p")
+task.upload_artifact("a", {"q": 1}, wait_on_upload=True)
+say(id=task.id, uri=task.storage_uri, artifact=task.artifacts["a"].url, value=task.artifacts["a"].get())
+""",
+        STORAGE_EMULATOR_HOST=gs_host,
+        GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT="false",
+    )
+    assert ran.code == 0, ran.err
+    assert ran.said["uri"] == "gs://bucket/sub" and ran.said["value"] == {"q": 1}
+    assert ran.said["artifact"].startswith(f"gs://bucket/sub/sdk/storage/google.{ran.said['id']}/artifacts/a/")
