@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import threading
 
 from clearml_sdk.bindings import weights_callbacks
+from clearml_sdk.fork_lock import ForkLock
 from clearml_sdk.models import weights
 from clearml_sdk.models.record import ModelRecord, find_models
 from clearml_sdk.notices import warn_once
@@ -33,9 +33,9 @@ class ModelFiles:
         self._task, self._switches = task, switches
         self._models: dict[str, OutputModel] = {}
         self._loaded: set[str] = set()
-        self._copies: dict[str, str] = {}
-        """Folders of ours with copies that are not handed on yet, by the file that was copied."""
-        self._lock = threading.Lock()
+        self._waiting: dict[str, str] = {}
+        """Folders of ours with copies that nothing is done with yet, by the file that was copied."""
+        self._lock = ForkLock()
 
     def saved(self, file: Any, framework: str, *switches: str, design: str | None = None) -> None:
         """The script wrote a model to `file`: a path, or an open file.
@@ -65,11 +65,21 @@ class ModelFiles:
                 model = OutputModel(self._task, name=f"{self._task.name} - {stem}", framework=framework)
                 model._entry = self._entry(stem)
                 self._models[path] = model
+        folder = None
         if model.upload_storage_uri is not None and os.path.isfile(info.local_model_path):
-            self._copy(path, info.local_model_path)
-        self._task._later(
-            f"recording the model {path}", lambda: self._send(path, model, info, iteration=iteration, design=design)
-        )
+            folder = tempfile.mkdtemp(prefix="clearml-model-")
+            shutil.copyfile(info.local_model_path, os.path.join(folder, os.path.basename(info.local_model_path)))
+
+        def send() -> None:
+            self._send(path, model, info, folder, iteration=iteration, design=design)
+
+        with self._lock:
+            superseded = self._waiting.pop(path, None)
+            if folder is not None:
+                self._waiting[path] = folder
+            self._task._later(f"recording the model {path}", send)  # instead of a state of the file that still waits
+        if superseded is not None:
+            shutil.rmtree(superseded, ignore_errors=True)
 
     def loaded(self, file: Any, framework: str, *switches: str) -> None:
         """The script read a model from `file`."""
@@ -94,17 +104,14 @@ class ModelFiles:
             name = f"{stem} {number}"
         return name
 
-    def _copy(self, path: str, source: str) -> None:
-        folder = tempfile.mkdtemp(prefix="clearml-model-")
-        shutil.copyfile(source, os.path.join(folder, os.path.basename(source)))
-        with self._lock:
-            superseded, self._copies[path] = self._copies.get(path), folder
-        if superseded is not None:
-            shutil.rmtree(superseded, ignore_errors=True)
-
-    def _send(self, path: str, model: OutputModel, info: ModelInfo, *, iteration: int, design: str | None) -> None:
-        with self._lock:
-            folder = self._copies.pop(path, None)
+    def _send(
+        self, path: str, model: OutputModel, info: ModelInfo, folder: str | None, *, iteration: int, design: str | None
+    ) -> None:
+        if folder is not None:
+            with self._lock:
+                if self._waiting.get(path) != folder:
+                    return  # superseded just now
+                del self._waiting[path]
         if design is not None:
             model.update_design(config_text=design)
         target = info.upload_filename

@@ -150,7 +150,7 @@ class _Axes:
         if "ScalarFormatter" not in formatter and "LogFormatter" not in formatter:
             places = list(axis.get_majorticklocs())
             found |= {"tickmode": "array", "tickvals": [float(place) for place in places]}
-            found["ticktext"] = axis.get_major_formatter().format_ticks(places)
+            found["ticktext"] = [str(text) for text in axis.get_major_formatter().format_ticks(places)]
         self.layout[f"{name[0]}axis{name[1:]}"] = {key: value for key, value in found.items() if value is not None}
 
     def _add(self, artist: Any, **trace: Any) -> None:
@@ -275,8 +275,8 @@ class _Axes:
             y=_numbers(corners[:, 0, 1]),
             z=[_numbers(row) for row in table],
             colorscale=shades,
-            zmin=low,
-            zmax=high,
+            zmin=float(low),
+            zmax=float(high),
             showscale=False,
         )
 

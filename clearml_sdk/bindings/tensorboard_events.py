@@ -70,11 +70,9 @@ class Events:
         self._logger.report_scalar(title, series, values.number(value), step)
 
     def _scalar_name(self, tag: str, folder: str) -> tuple[str, str]:
-        logger, group = self._logger, f"{tag.replace('/', '_')}_"
-        member = os.path.basename(folder.rstrip("/\\"))
-        is_member = member.startswith(group)  # `add_scalars` has a writer for each member
-        if is_member and "/" not in tag and not logger._tensorboard_single_series:
-            return tag, member[len(group) :]
+        logger, member = self._logger, member_of(tag, folder)
+        if member and "/" not in tag and not logger._tensorboard_single_series:
+            return tag, member
         if "/" not in tag and logger._tensorboard_groups_scalars:
             title, series = "Scalars", tag
         else:
@@ -82,7 +80,7 @@ class Events:
         first = self._places.setdefault((title, series), folder)
         if first == folder:
             return title, series
-        other = member[len(group) :] if is_member else _below(first, folder)
+        other = member or _below(first, folder)
         return (f"{title} {other}", series) if logger._tensorboard_single_series else (title, f"{other}: {series}")
 
     def _images(self, value: Any, step: int, folder: str) -> None:
@@ -122,6 +120,19 @@ class Events:
         items = [parameters.item(HPARAMS, name, value) for name, value in found.items()]
         task = self._capture.task
         task._later(f"recording {HPARAMS} {sorted(found)}", lambda: parameters.write(task._record, items))
+
+
+def member_of(tag: str, folder: str) -> str:
+    """The name of a member of a group written by `add_scalars`, which has a writer for each; "" for other scalars.
+
+    Its folder is `<group>_<name>` with torch and `<group>/<name>` with tensorboardX.
+    """
+    path = folder.replace(os.sep, "/").rstrip("/")
+    above, _, name = path.rpartition("/")
+    group = f"{tag.replace('/', '_')}_"
+    if name.startswith(group):
+        return name[len(group) :]
+    return name if above.endswith(f"/{tag}") else ""
 
 
 def split_last(tag: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import INIT, Bench
+from .conftest import INIT, Bench, Recorded
 from .environments import INSTALL_S
 
 pytestmark = pytest.mark.timeout(INSTALL_S)
@@ -130,10 +130,12 @@ def test_what_plotly_can_draw_is_translated_and_nothing_else(bench: Bench) -> No
 
 @pytest.mark.rows("S2-I16")
 def test_switched_off_nothing_is_recorded(bench: Bench) -> None:
-    for choice in ("False", "{'matplotlib': False}", "{}"):
-        task = bench.record(
-            f"import matplotlib.pyplot as plt\n"
-            f"Task.init('bindings', 'no figures', {INIT}, auto_connect_frameworks={choice})\n"
-            f"plt.plot([1, 2]); plt.show(); plt.savefig('x.png')\n"
-        )
-        assert task.plots() == {}
+    ran = bench.run(f"""
+import matplotlib.pyplot as plt
+for choice in (False, {{"matplotlib": False}}, {{}}, {{"tensorboard": False}}):
+    task = Task.init("bindings", "choice", {INIT}, auto_connect_frameworks=choice)
+    plt.plot([1, 2]); plt.show(); plt.savefig("x.png")
+    task.close()
+""")
+    ids = [line.split("id=")[1].strip() for line in ran.out.splitlines() if "task id=" in line]
+    assert [len(Recorded(bench.server, one).plots()) for one in ids] == [0, 0, 0, 1]

@@ -46,7 +46,7 @@ def test_events_are_reported_under_their_official_names(bench: Bench) -> None:
         ("plain", "two: plain"),
         ("a", "b"),
         ("a_b", "c"),
-        ("with space", "loss_x"),
+        ("with_space", "loss_x"),
         ("group", "x"),
         ("group", "y"),
         ("only", "two"),
