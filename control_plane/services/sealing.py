@@ -8,6 +8,7 @@ nobody has them any more                      forgotten
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from control_plane.logs import exception_facts
@@ -15,7 +16,7 @@ from control_plane.services import retention
 from control_plane.services.context import Context
 from control_plane.services.status import Status
 from control_plane.store.errors import StoreError
-from control_plane.store.segments.due import AT_ONCE, LARGE_BLOCKS, QUIET_MS
+from control_plane.store.segments.due import AT_ONCE, LARGE_BLOCKS, QUIET_MS, Due
 from control_plane.store.segments.files import SegmentsUnavailable
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ async def run(host: Host) -> None:
     loop = asyncio.get_running_loop()
     swept_at, was_away = loop.time() - SWEEP_S + period_s * 10, False
     while True:
-        pause_s = period_s
+        pause_s, can_be_cut = period_s, False
+        due.hurry.clear()
         try:
             if await due.lead(int(max(HOLD_S, period_s * 3) * 1000)):
                 if await make_round(host.system_context()) == OWNERS_A_ROUND:
@@ -59,7 +61,7 @@ async def run(host: Host) -> None:
                     swept_at = loop.time()
                     await sweep(ctx)
                     ctx.counters["thinned_points"] += await retention.apply(host.system_context())
-            was_away = False
+            was_away, can_be_cut = False, True
         except SegmentsUnavailable as error:
             if not was_away:
                 log.warning("events stay in memory: the place of their segments is away", extra={"text": str(error)})
@@ -67,7 +69,16 @@ async def run(host: Host) -> None:
         except StoreError as error:
             log.warning("sealing waits", extra=exception_facts(error))
         ctx.counters["sealing_rounds"] += 1
+        await _pause(due, pause_s, can_be_cut=can_be_cut)
+
+
+async def _pause(due: Due, pause_s: float, *, can_be_cut: bool) -> None:
+    """Wait, or until this process has written so much that it is to be sealed at once."""
+    if not can_be_cut:
         await asyncio.sleep(pause_s)
+        return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(due.hurry.wait(), pause_s)
 
 
 async def make_round(ctx: Context) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections import OrderedDict
@@ -38,6 +39,8 @@ class Due:
         self._connection = connection
         self._id = secrets.token_hex(8)
         self._noted: OrderedDict[str, _Noted] = OrderedDict()
+        self.hurry = asyncio.Event()
+        """Set when this process has noted an owner as due at once; who seals clears it."""
 
     async def will_write(self, owner: str, blocks: int, size: int, *, now_ms: int) -> None:
         """Note that events are about to be written; a few calls of many reach Redis."""
@@ -51,6 +54,7 @@ class Due:
         noted.size += size
         if noted.blocks > LARGE_BLOCKS or noted.size > LARGE_BYTES:
             await self.set(owner, AT_ONCE)
+            self.hurry.set()
             # What was counted is sealed soon; what is written until then is counted anew.
             self._noted[owner] = _Noted(now_s)
         elif not noted.at_s or now_s - noted.at_s > NOTED_AGAIN_S:
