@@ -35,6 +35,8 @@ GROUPS_AT_ONCE = 2
 """Series are read in groups of so many points, so many groups at once."""
 SUMMED_POINTS = 32
 """A series of fewer points a sample is not read in short; and so much less is in memory of one that is."""
+LONG_POINTS = 100_000
+"""Nor is one of fewer points at all: its intervals are to the bit the same while it is live and when it is sealed."""
 
 Names = Collection[tuple[str, str | None]]
 """(metric, variant) pairs; variant None means all of the metric."""
@@ -76,7 +78,7 @@ class Lying:
     def is_known_in_short(self, name: tuple[str, str], samples: int, from_step: int) -> bool:
         """Whether so many samples of a series can be made of summaries."""
         places = [place for _, place in self.places.get(name, ())]
-        if not places or self.sizes[name] < SUMMED_POINTS * samples or places[0].lowest < from_step:
+        if not places or self.sizes[name] < max(LONG_POINTS, SUMMED_POINTS * samples) or places[0].lowest < from_step:
             return False
         if not all(place.is_ascending for place in places):
             return False

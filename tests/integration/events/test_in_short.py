@@ -16,7 +16,7 @@ from .places import Place
 
 pytestmark = pytest.mark.embedded
 OWNER, SAMPLES = "owner", 100
-NOISE = np.random.default_rng(1).normal(0, 1, 40_000)
+NOISE = np.random.default_rng(1).normal(0, 1, 200_000)
 
 
 async def report(store: Store, number: int, steps: range, name: str = "loss") -> None:
@@ -62,34 +62,34 @@ def same(found: Any, wanted: Any) -> bool:
 
 async def test_several_segments_and_what_is_live(store: Store, place: Place) -> None:
     for number in range(3):
-        await report(store, number, range(number * 10_000, (number + 1) * 10_000))
+        await report(store, number, range(number * 50_000, (number + 1) * 50_000))
         await (await place.sealer()).seal(OWNER)
     how, found = await read(place)
-    assert how == "short" and same(found, expected(range(30_000), 320))
-    await report(store, 3, range(30_000, 40_000))
+    assert how == "short" and same(found, expected(range(150_000), 1504))
+    await report(store, 3, range(150_000, 200_000))
     how, found = await read(place)
-    assert how == "short" and same(found, expected(range(40_000), 416))
+    assert how == "short" and same(found, expected(range(200_000), 2016))
     await (await place.sealer()).seal(OWNER)
     await (await place.sealer()).merge(OWNER)
     assert same((await read(place))[1], found)
 
 
 async def test_overwritten_points_count_once(store: Store, place: Place) -> None:
-    await report(store, 0, range(20_000))
+    await report(store, 0, range(100_000))
     await (await place.sealer()).seal(OWNER)
-    await report(store, 1, range(10_000, 30_000))
+    await report(store, 1, range(50_000, 150_000))
     assert (await read(place))[0] == "whole"
     await (await place.sealer()).seal(OWNER)
     how, found = await read(place)
-    assert how == "whole" and same(found, expected(range(30_000), 300))
+    assert how == "whole" and same(found, expected(range(150_000), 1500))
 
 
 async def test_what_is_not_looked_at_or_short_is_read_whole(store: Store, place: Place) -> None:
-    await report(store, 0, range(-1, 20_000))
-    await report(store, 1, range(2_000), "few")
+    await report(store, 0, range(-1, 100_000))
+    await report(store, 1, range(90_000), "few")
     await (await place.sealer()).seal(OWNER)
     how, found = await read(place)
-    assert how == "whole" and same(found, expected(range(20_000), 200))
+    assert how == "whole" and same(found, expected(range(100_000), 1000))
     assert (await read(place, from_step=-1))[0] == "short"
     assert (await read(place, "few"))[0] == "whole"
 
@@ -99,9 +99,9 @@ async def test_segments_from_before_there_were_summaries(
 ) -> None:
     with monkeypatch.context() as before:
         before.setattr(segment, "LEAST_POINTS", 1 << 62)
-        await report(store, 0, range(20_000))
+        await report(store, 0, range(100_000))
         await (await place.sealer()).seal(OWNER)
-    await report(store, 1, range(20_000, 40_000))
+    await report(store, 1, range(100_000, 200_000))
     await (await place.sealer()).seal(OWNER)
     how, found = await read(place)
-    assert how == "short" and same(found, expected(range(40_000), 416))
+    assert how == "short" and same(found, expected(range(200_000), 2016))
