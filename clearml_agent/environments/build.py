@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clearml_agent.environments import existing, modes, thin, torch
 from clearml_agent.environments.cache import Cache
+from clearml_agent.environments.explain import NOT_REUSED
 from clearml_agent.environments.installer import Installer, Place
 from clearml_agent.environments.interpreters import Interpreter, find_interpreter
 from clearml_agent.environments.layout import Entry
@@ -22,6 +23,7 @@ from clearml_agent.files import remove_tree
 from clearml_agent.locks import LockTimeout, file_lock
 from clearml_agent.packages import LEFT_OUT, freeze
 from clearml_agent.process import HelperTimeout, Log, run_process
+from clearml_agent.vcs.addresses import without_secrets
 
 OLDEST_FOR_SDK = (3, 11)
 COMPILE_S = 1800.0
@@ -146,6 +148,8 @@ class _Work:
         )
         clock.took("thin")
         if plan.own:
+            names = ", ".join(without_secrets(line) for line in plan.own)
+            self.log(f"{NOT_REUSED}{names}: git, editable and local requirements are installed for each task")
             await self.own(plan, entry, seed, python)
             clock.took("own")
         shared = entry.record.frozen if entry else []

@@ -17,7 +17,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, TypeVar
 
 from clearml_agent.api import Api
@@ -25,7 +24,7 @@ from clearml_agent.config import AgentConfig
 from clearml_agent.console import Console
 from clearml_agent.environments import byte_compile
 from clearml_agent.errors import RunFailed
-from clearml_agent.execution import abort, process
+from clearml_agent.execution import abort, process, reporting
 from clearml_agent.execution import outcome as outcomes
 from clearml_agent.execution.preparation import Prepared, host_property, prepare
 from clearml_agent.execution.pump import Pump, send_events
@@ -131,8 +130,8 @@ class TaskRun:
                 self._conclude(outcome)
                 self._pump.complete()
                 await pump
-            await self._deliver_journal()
-            await self._set_status(outcome)
+            await reporting.deliver_journal(self.record, self.directory.path / "journal", self.api)
+            await reporting.set_status(self.record, outcome, api=self.api, agent_api=self._agent_api)
         except BaseException:
             self.directory.leave()
             raise
@@ -295,46 +294,6 @@ class TaskRun:
             self.on_change()  # its GPUs are free
         self.console.finish(outcome.last_line, outcome.error)
 
-    async def _deliver_journal(self) -> None:
-        """Send what the task's own SDK recorded and could not send before its end."""
-        folder = self.directory.path / "journal"
-        while folder.is_dir() and any(folder.iterdir()):
-            if await asyncio.to_thread(deliver_journal, folder, self.api):
-                return
-            log.warning("the reports of task %s wait for the server", self.task)
-            await asyncio.sleep(3.0)  # the delivery has waited for the server itself
-
-    async def _set_status(self, outcome: Outcome) -> None:
-        endpoint = outcome.endpoint
-        if endpoint == outcomes.RELEASED:
-            if await self._released(outcome):
-                log.info("task %s is back in its queue (%s)", self.task, outcome.reason)
-                return
-            endpoint = outcome.otherwise
-        if not endpoint:
-            return
-        body = {
-            "task": self.task,
-            "force": False,
-            "status_reason": outcome.reason,
-            "status_message": outcome.message[:2000],
-        }
-        try:
-            await self.api.call(endpoint, body)
-        except ApiError as error:
-            if error.code >= 500:
-                raise  # a fault of the server: this run is not over, it is reported again
-            log.warning("the status of task %s stays as it is: %s", self.task, error)
-        else:
-            log.info("task %s: %s (%s)", self.task, endpoint.partition(".")[2], outcome.reason)
-
-    async def _released(self, outcome: Outcome) -> bool:
-        """Give the task back to its queue; False when it cannot go there, or is somebody else's already."""
-        record = self.record
-        body = {"worker": record.worker, "task": record.task, "claim": record.claim, "reason": outcome.message[:2000]}
-        answer = await self._agent_api.call("agents.release", {**body, "is_lost": outcome.is_lost})
-        return bool(answer.get("released"))
-
     # ------------------------------------------------------------------------------------------- beside it all
 
     async def _send_events(self, body: bytes, batch: str) -> None:
@@ -376,15 +335,3 @@ def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
         known = [error for error in found.exceptions if isinstance(error, RunFailed | Fenced | BaseExceptionGroup)]
         found = (known or list(found.exceptions))[0]
     return found
-
-
-def deliver_journal(folder: Path, api: Api) -> bool:
-    """Blocking: send the journals of the dead process, under the claim's token. False when the server took not all."""
-    from clearml_sdk.journal import deliver
-    from clearml_sdk.session import Session
-
-    session = Session(api.for_claim(api.core.token or "").settings)
-    try:
-        return not deliver(folder, session).left
-    finally:
-        session.close()

@@ -62,6 +62,10 @@ def test_explain_says_why_an_environment_was_built_anew(
     assert reasons("only_here==1.0\n") == []
     (changed,) = reasons("only_here==2.0\n")
     assert "the packages: not only_here==1.0 but only_here==2.0" in changed
+    file = next(index.folder.glob("only_here-1.0-*"))
+    assert reasons(f"only_here @ {file.as_uri()}\n") == [
+        f"only_here @ {file.as_uri()}: git, editable and local requirements are installed for each task"
+    ]
 
 
 def test_status_shows_what_runs_and_stop_takes_id_name_or_all(new_agent: Any, server: Any, tasks: Any) -> None:
