@@ -21,7 +21,7 @@ POINTS_A_ROW = 32
 LEAST_POINTS = 1024
 """Series of fewer points have none."""
 ROWS_AN_INTERVAL = 4
-"""Intervals are made of this many rows at least: so they grow by a third at most for ending where a row ends."""
+"""Intervals are made of this many rows at least: so they grow by a quarter at most for ending where a row ends."""
 
 _HEAD = struct.Struct("<BBqI")
 _COUNTS, _NUMBERS = np.dtype("<u4"), np.dtype("<f8")
