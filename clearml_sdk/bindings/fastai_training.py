@@ -38,7 +38,7 @@ def _recorder_class(learner: ModuleType) -> Any:
         def after_batch(self) -> None:
             with harmless(DOING):
                 if self.learn.training:
-                    self._capture.logger.report_scalar(TITLE, "train_loss", float(self.learn.loss), self._step)
+                    self._capture.logger.report_scalar(TITLE, "train_loss", float(self.learn.loss.detach()), self._step)
 
         def after_epoch(self) -> None:
             with harmless(DOING):

@@ -101,12 +101,13 @@ class Bench:
         """Run a script as an agent runs a clone of its task, without arguments, with parameters edited."""
         call = self.server.call
         clone = call("tasks.clone", {"task": task.id})["id"]
-        before = task.document["hyperparams"]
+        before = task.document.get("hyperparams") or {}
         items = []
         for name, value in edits.items():
             section, _, key = name.partition("/")
             items.append({**before[section].get(key, {}), "section": section, "name": key, "value": value})
-        call("tasks.edit_hyper_params", {"task": clone, "hyperparams": items})
+        if items:
+            call("tasks.edit_hyper_params", {"task": clone, "hyperparams": items})
         call("tasks.started", {"task": clone, "force": True})
         token = {"CLEARML_AUTH_TOKEN": self.server.login(), "CLEARML_API_ACCESS_KEY": "", "CLEARML_API_SECRET_KEY": ""}
         return self.run(code, CLEARML_TASK_ID=clone, CLEARML_LOG_TASK_TO_BACKEND="0", **token)

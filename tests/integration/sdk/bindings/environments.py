@@ -25,7 +25,22 @@ SMALL = (
 INSTALL_S = 900
 """Limit of a test that may have to install its environment first."""
 
-LARGE = ("catboost", "gradio", "keras", "lightning", "matplotlib", "soundfile", "tensorboard")
+LARGE = (
+    "beartype",
+    "catboost",
+    "cloudpickle",
+    "gradio",
+    "keras",
+    "lightning",
+    "matplotlib",
+    "python-fasthtml",
+    "requests",
+    "scikit-learn",
+    "soundfile",
+    "tensorboard",
+)
+FASTAI = ("--no-deps", "fastai", "fastcore", "fastdownload", "fastprogress", "fasttransform", "plum-dispatch")
+"""Without what it asks for pictures: that has to fit PyTorch's build."""
 
 
 def small() -> Path:
@@ -41,7 +56,7 @@ def large() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             # By pip, and PyTorch first: its settings may name a build without CUDA, which uv would not find.
-            for packages in (("torch==2.13.0",), LARGE):
+            for packages in (("torch==2.13.0",), LARGE, FASTAI):
                 pip = [str(python), "-m", "pip", "install", "--quiet", *packages]
                 subprocess.run(pip, check=True, timeout=1200)
             done.touch()
