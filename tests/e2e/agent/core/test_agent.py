@@ -196,20 +196,6 @@ def test_a_stopped_daemon_leaves_nothing_running(agent: Agent, tasks: Tasks, how
     assert agent.run("daemon", "--stop").returncode == 1  # there is none any more
 
 
-def test_detached_daemons_run_and_are_stopped_by_id(agent: Agent, tasks: Tasks) -> None:
-    started = agent.run("daemon", "--queue", tasks.queue, "--detached")
-    assert started.returncode == 0, started.stderr
-    assert "tester:0 runs in the background" in started.stdout
-    (listed,) = json.loads(agent.run("daemon", "--status", "--json").stdout)
-    assert (listed["worker"], listed["queues"]) == ("tester:0", [tasks.queue])
-    found = tasks.finished(tasks.submit("print('hello')\n"))
-    assert found["status"] == "completed"
-    stopped = agent.run("daemon", "--stop", "tester:0")
-    assert stopped.returncode == 0, stopped.stderr
-    assert not is_running(listed["pid"])
-    assert json.loads(agent.run("daemon", "--status", "--json").stdout) == []
-
-
 def test_a_missing_queue_is_an_error_that_names_the_option(agent: Agent, tasks: Tasks) -> None:
     answer = agent.run("daemon", "--queue", "no such queue", "--foreground")
     assert answer.returncode == 1
@@ -249,16 +235,6 @@ def test_an_executed_task_can_be_aborted(agent: Agent, tasks: Tasks, server: Any
     finally:
         process.kill()
         process.wait(20)
-
-
-def test_order_fairness_takes_from_each_queue_in_turn(agent: Agent, tasks: Tasks, server: Any) -> None:
-    second = Tasks(server, f"{tasks.queue}-2")
-    server.call("queues.create", {"name": second.queue})
-    ids = [tasks.submit("pass\n") for _ in range(2)] + [second.submit("pass\n") for _ in range(2)]
-    agent.start("--queue", second.queue, "--order-fairness", queue=tasks.queue)
-    ended = [tasks.finished(task) for task in ids]
-    started = sorted(range(4), key=lambda index: ended[index]["started"])
-    assert [index // 2 for index in started] == [0, 1, 0, 1]
 
 
 def test_services_run_side_by_side_under_names_of_their_own(agent: Agent, tasks: Tasks, server: Any) -> None:

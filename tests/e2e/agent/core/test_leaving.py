@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -198,15 +197,6 @@ def test_a_timetable_that_cannot_be_read_is_a_usage_error(agent: Agent, tasks: T
     answer = agent.run("daemon", "--queue", tasks.queue, "--create-queue", "--foreground", "--uptime", "9-17 MONDAY")
     assert answer.returncode == 2
     assert "SUN, MON" in answer.stderr
-
-
-def test_report_tags_are_the_workers_and_its_tasks(agent: Agent, tasks: Tasks, server: Any) -> None:
-    agent.start("--child-report-tags", "gold", "fast", queue=tasks.queue)
-    task = tasks.submit("import os\nprint('TAGS', os.environ['CLEARML_WORKER_TAGS'])\n")
-    assert tasks.finished(task)["status"] == "completed"
-    assert "\nTAGS gold fast\n" in tasks.console(task)
-    workers = json.loads(agent.run("list", "--json").stdout)
-    assert [worker["tags"] for worker in workers if worker["id"] == "tester:0"] == [["gold", "fast"]]
 
 
 def test_a_task_can_act_as_its_owner(agent: Agent, tasks: Tasks, server: Any) -> None:
