@@ -140,11 +140,17 @@ def _all_pages(session: Session, body: Mapping[str, Any], limit: int | None) -> 
 
 
 def _plain_filter(task_filter: Mapping[str, Any]) -> dict[str, Any]:
-    """The user's filter with enum members as their values."""
+    """The user's filter with enum members as their values, and a text to search as an expression.
+
+    Source: the seed's `task_filter`: `search_text` is matched in names and comments.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, list | tuple | set):
             return [plain(item) for item in value]
         return getattr(value, "value", value) if hasattr(type(value), "__members__") else value
 
-    return {key: plain(value) for key, value in task_filter.items()}
+    found = {key: plain(value) for key, value in task_filter.items()}
+    if found.get("search_text") and not found.get("_any_"):
+        found["_any_"] = {"fields": ["name", "comment"], "pattern": found.pop("search_text")}
+    return found

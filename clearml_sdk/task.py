@@ -324,7 +324,7 @@ class Task(
     ) -> Self:
         """A draft with the code, parameters and configuration of a task (its id, or None for the current one).
 
-        parent: id; None: the source's parent, or the source when it has none. project: id; None: the source's.
+        name: None: `Clone Of` and the source's. parent: id; None: the source's parent, or the source when it has none. project: id; None: the source's.
         """
         source = source_task if source_task is not None else cls.current_task()
         if source is None:
@@ -333,13 +333,13 @@ class Task(
             run = source._run
             if run is not None:
                 run.settle()
-            session, identifier = source._record.session, source.id
-            parent = parent or str(source._record.get("parent") or source.id)
+            record = source._record
         else:
-            session, identifier = cls._session(), str(source)
-            parent = parent or str(TaskRecord(session, identifier).get("parent") or identifier)
+            record = TaskRecord(cls._session(), str(source))
+        session, identifier = record.session, record.id
+        parent = parent or str(record.get("parent") or identifier)
         given = {
-            "new_task_name": name,
+            "new_task_name": name or f"Clone Of {record.get('name', '')}",
             "new_task_comment": comment,
             "new_task_parent": parent,
             "new_task_project": project,

@@ -154,6 +154,8 @@ class TaskParameters(TaskBase):
         config_dict: Any = None,
     ) -> None:
         """Set one configuration object, from a text or from a dictionary or list (which is stored as HOCON)."""
+        if config_text is not None and config_dict is not None:
+            raise ValueError("give config_text or config_dict, not both")
         if config_text is None and config_dict is not None:
             config_text, config_type = hocon_text.write(config_dict), config_type or "dictionary"
         self._settle()

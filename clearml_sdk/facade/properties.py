@@ -76,8 +76,8 @@ class TaskProperties(TaskBase):
         self._record.edit(type=type_name(task_type))
 
     def set_parent(self, parent: Any) -> None:
-        """Set the parent: a task or its id."""
-        self._record.edit(parent=getattr(parent, "id", parent))
+        """Set the parent: a task or its id; None: none."""
+        self._record.edit(parent=getattr(parent, "id", parent) or "")
 
     def get_tags(self) -> Sequence[str]:
         """The user's tags."""
@@ -199,10 +199,10 @@ class TaskProperties(TaskBase):
         return dict(script.get("requirements") or {})
 
     def set_packages(self, packages: Any) -> None:
-        """Set the packages to install: a list of requirement lines, or the path of a requirements file."""
+        """Set the packages to install: a list of requirement lines, or the path of a requirements file; "": none."""
         self._wait_for_capture()
         requirements = {key: value for key, value in self.get_requirements().items() if key == "sdk"}
-        if isinstance(packages, str | os.PathLike):
+        if packages and isinstance(packages, str | os.PathLike):
             with open(packages, encoding="utf-8") as file:
                 requirements["pip"] = file.read()
         else:

@@ -66,6 +66,7 @@ def test_a_local_run_uses_its_own_values(recorded: dict[str, Any]) -> None:
     assert recorded["config"] == {"k": 1} and recorded["text"] == "local: true\n"
 
 
+@pytest.mark.rows("S1-033", "S2-009", "S2-010")
 def test_a_remote_run_takes_its_values_from_the_server(
     workplace: Workplace, recorded: dict[str, Any], read: Read
 ) -> None:
@@ -131,6 +132,7 @@ print("before")
 """
 
 
+@pytest.mark.rows("S1-069", "S1-079", "S1-080")
 def test_a_run_is_handed_over_to_a_queue(workplace: Workplace, read: Read) -> None:
     call = workplace.server.call
     queue = call("queues.create", {"name": "hand over"})["id"]
@@ -145,6 +147,7 @@ def test_a_run_is_handed_over_to_a_queue(workplace: Workplace, read: Read) -> No
     call("tasks.dequeue", {"task": task["id"]})
 
 
+@pytest.mark.rows("S2-022")
 def test_a_clone_is_handed_over_and_the_run_goes_on(workplace: Workplace, read: Read) -> None:
     code = "copy = task.execute_remotely(clone=True, exit_process=False)\nsay(copy=copy.id)"
     ran = workplace.run(HAND_OVER + code)
@@ -175,6 +178,7 @@ def test_handing_over_does_nothing_in_a_remote_run(workplace: Workplace, recorde
     assert ran.said.get("after") is True, ran.err
 
 
+@pytest.mark.rows("S2-015")
 def test_a_remote_run_can_be_simulated(workplace: Workplace, recorded: dict[str, Any]) -> None:
     call = workplace.server.call
     clone = call("tasks.clone", {"task": recorded["id"]})["id"]

@@ -34,6 +34,7 @@ def git(folder: Any, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, env={**os.environ, **names})
 
 
+@pytest.mark.rows("S1-003", "S1-006", "S1-021")
 def test_a_run_is_recorded(workplace: Workplace, read: Read) -> None:
     workplace.write("", "src/train.py")
     (workplace.folder / "src" / "helper.py").write_text("import msgspec\n")
@@ -95,6 +96,7 @@ print("the end")
     assert any("the end" in event["msg"] for event in log)
 
 
+@pytest.mark.rows("S1-020", "S2-I02")
 def test_names_are_found_when_none_are_given(workplace: Workplace, read: Read) -> None:
     ran = workplace.run(f"from clearml import Task\nsay(id=Task.init({QUIET}).id)", name="my_script.py")
     task = read(ran.said["id"])
@@ -142,6 +144,7 @@ ENDINGS: dict[str, tuple[str, int, str, str]] = {
 }
 
 
+@pytest.mark.rows("S1-075", "S1-084", "S1-087")
 @pytest.mark.parametrize("name", ENDINGS)
 def test_the_end_of_the_process_is_the_tasks(workplace: Workplace, read: Read, name: str) -> None:
     code, exit_code, status, reason = ENDINGS[name]
@@ -167,6 +170,7 @@ def test_a_killed_run_stays_in_progress_and_its_reports_arrive_later(workplace: 
     assert scalars["a"]["b"]["y"] == [1.5]
 
 
+@pytest.mark.rows("S1-049", "S1-050", "S1-051")
 def test_a_run_without_outputs_is_overwritten_by_the_next(workplace: Workplace, read: Read) -> None:
     first = workplace.run(INIT + "task.connect({'old': 1}); print('first run')").said["id"]
     second = workplace.run(INIT + "task.connect({'new': 1}); print('second run')").said["id"]
@@ -184,6 +188,7 @@ def test_a_run_without_outputs_is_overwritten_by_the_next(workplace: Workplace, 
     assert workplace.run(INIT, CLEARML_TASK_NO_REUSE="1").said["id"] != fourth
 
 
+@pytest.mark.rows("S1-052", "S2-I06", "S2-I07")
 def test_a_named_task_is_reused(workplace: Workplace) -> None:
     first = workplace.run(NEW).said["id"]
     workplace.run(NEW)
@@ -191,6 +196,7 @@ def test_a_named_task_is_reused(workplace: Workplace) -> None:
     assert workplace.run(again).said["id"] == first
 
 
+@pytest.mark.rows("S2-I08", "S2-I10")
 def test_a_run_is_continued_after_its_last_iteration(workplace: Workplace, read: Read) -> None:
     report = "task.get_logger().report_scalar('a', 'b', 1, 0)\ntask.get_logger().report_scalar('a', 'b', 2, 100)\n"
     first = workplace.run(NEW + report + "task.upload_artifact('x', {'y': 1})").said["id"]
@@ -206,6 +212,7 @@ def test_a_run_is_continued_after_its_last_iteration(workplace: Workplace, read:
     assert scalars["a"]["b"]["x"] == [0, 100, 101, 501]
 
 
+@pytest.mark.rows("S2-G02", "S2-G03", "S2-006")
 def test_a_process_has_one_task(workplace: Workplace) -> None:
     ran = workplace.run(
         NEW
@@ -238,6 +245,7 @@ say(same=same, other=other.id != task.id, current=Task.current_task() is other, 
     assert ran.said["main"] is False
 
 
+@pytest.mark.rows("S2-I14", "S2-I21")
 def test_streams_and_arguments_can_be_left_out(workplace: Workplace, read: Read) -> None:
     ran = workplace.run(
         f"""
@@ -259,6 +267,7 @@ say(id=task.id)
     assert "to stdout" in text and "to stderr" not in text and "to stderr" in ran.err
 
 
+@pytest.mark.rows("S2-I22")
 def test_deferred_init_returns_at_once(workplace: Workplace, read: Read) -> None:
     ran = workplace.run(
         f"""
@@ -324,6 +333,7 @@ if __name__ == "__main__":
     assert sorted(line for line in lines if line.startswith("worker")) == [f"worker {n}" for n in range(4)]
 
 
+@pytest.mark.rows("S1-083")
 def test_a_stop_from_outside_ends_the_process_after_its_callback(workplace: Workplace, read: Read) -> None:
     code = NEW + "task.register_abort_callback(lambda: say(callback=True), 5)\nimport time\ntime.sleep(60)"
     process = workplace.start(code)

@@ -28,6 +28,7 @@ def make(project: str) -> Any:
     return create
 
 
+@pytest.mark.rows("S2-012")
 def test_a_script_is_recorded_whole(make: Any, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text('"""Doc."""\nimport msgspec\nprint(1)\n')
     task = make(
@@ -51,6 +52,7 @@ def test_a_script_is_recorded_whole(make: Any, tmp_path: Path) -> None:
     assert "Task.init" not in found["diff"] and found["requirements"]["pip"] == "a==1\nb\n"
 
 
+@pytest.mark.rows("S1-053")
 def test_a_remote_repository_is_recorded_as_given(make: Any) -> None:
     task = make(repo="https://example.org/r.git", branch="dev", script="./src/a.py", working_directory="src")
     found = task.get_script()
@@ -88,6 +90,7 @@ def test_what_cannot_be_created_is_refused(session: Session, make: Any, tmp_path
         make(task_type="nonsense")
 
 
+@pytest.mark.rows("S2-005", "S1-066")
 def test_clones_have_everything_but_results(make: Any, project: str) -> None:
     source = make()
     source.set_parameters({"Args/a": 1, "b": "x"})
@@ -192,6 +195,7 @@ def test_status_changes(make: Any) -> None:
     assert task.started() is None, "errors are ignored where the caller asks for that"
 
 
+@pytest.mark.rows("S2-020", "S2-021")
 def test_queues(make: Any, session: Session) -> None:
     queue = session.call("queues.create", {"name": "sdk queue (1)"})["id"]
     task = make()
@@ -212,6 +216,7 @@ def test_queues(make: Any, session: Session) -> None:
     Task.dequeue(task)
 
 
+@pytest.mark.rows("S2-070", "S2-100", "S1-060")
 def test_tasks_are_found(make: Any, project: str) -> None:
     one = make("find one")
     two = make("find two")
@@ -253,12 +258,14 @@ def test_tasks_are_found(make: Any, project: str) -> None:
         Task.get_task()
 
 
+@pytest.mark.rows("S2-055")
 def test_projects(make: Any, project: str, session: Session) -> None:
     make()
     assert Task.get_project_id(project) and Task.get_project_id("no such project") is None
     assert project in [found.name for found in Task.get_projects(search_hidden=True)]
 
 
+@pytest.mark.rows("S2-016")
 def test_a_deleted_task_is_gone_with_its_files(make: Any, session: Session) -> None:
     from clearml_sdk.storage import transfer
 

@@ -40,6 +40,7 @@ class Point:
     __hash__ = None  # type: ignore[assignment]
 
 
+@pytest.mark.rows("S2-148")
 def test_each_type_is_read_back_as_it_was(uploads: ArtifactUploads, record: TaskRecord, tmp_path: Path) -> None:
     import pandas
     from PIL import Image as pil

@@ -249,6 +249,7 @@ def test_reports_about_a_task_that_is_gone_do_not_block(session: Session, tmp_pa
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.rows("S1-037")
 def test_the_console_of_a_script_arrives_whole_and_in_order(workplace: Workplace, session: Session) -> None:
     ran = workplace.run(
         INIT
@@ -275,6 +276,7 @@ print("last, without an end", end="")
     assert "line 299" in ran.out
 
 
+@pytest.mark.rows("S1-040")
 def test_the_logger_reports_every_plot(workplace: Workplace, session: Session) -> None:
     ran = workplace.run(
         INIT
