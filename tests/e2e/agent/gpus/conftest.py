@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.agent.core.conftest import Agent, Tasks, agent_cache, new_agent, until
+from tests.e2e.agent.core.conftest import Agent, Tasks, agent_cache, new_agent, tasks, until
 
-__all__ = ["Agent", "GpuHost", "Tasks", "agent_cache", "new_agent", "until"]
+__all__ = ["Agent", "GpuHost", "Tasks", "agent_cache", "new_agent", "tasks", "until"]
 
 HOLDS = """
 import json, os, pathlib, sys, time
