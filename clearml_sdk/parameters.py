@@ -5,6 +5,9 @@ The server keeps `{section: {name: {section, name, value, type, description}}}`,
 
 from __future__ import annotations
 
+import fnmatch
+import re
+
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.values import from_text, to_text
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 GENERAL = "General"
 ARGUMENTS = "Args"
+ENVIRONMENT = "Environment"
+_CREDENTIAL = re.compile(r"^(CLEARML|TRAINS)_.*(KEY|SECRET|TOKEN|PASS)")
 PROPERTIES = "properties"
 """Section of the user properties: shown apart, editable in any status."""
 
@@ -28,6 +33,13 @@ def item(
     if kind or inferred:
         found["type"] = kind or inferred
     return found
+
+
+def environment_items(environ: Mapping[str, str], patterns: Iterable[str]) -> list[dict[str, Any]]:
+    """The variables whose names match one of the patterns (`A`, `A_*`), as parameters; credentials of ours never."""
+    wanted = [pattern.strip() for pattern in patterns if pattern.strip()]
+    names = sorted(name for name in environ if any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted))
+    return [item(ENVIRONMENT, name, environ[name], kind="str") for name in names if not _CREDENTIAL.search(name)]
 
 
 def split(name: str, default: str = GENERAL) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from clearml_sdk import process_role
+from clearml_sdk import parameters, process_role
 from clearml_sdk.ending import Ending, ExitHooks
 from clearml_sdk.errors import ApiError, ServerUnreachable
 from clearml_sdk.fork_lock import ForkLock
@@ -93,6 +93,8 @@ class Run:
         def capture() -> None:
             with harmless("recording the machine"):
                 self.record.change("runtime", {**runtime_facts(), "progress": "0"})
+            with harmless("recording the environment"):
+                self._record_environment()
             with harmless("recording the code"):
                 root = self._record_script(wishes, detect_repository)
                 self._record_packages(wishes, root)
@@ -201,6 +203,14 @@ class Run:
             say(f"Task: {notice}")
         self.record.edit(script=captured.section)
         return captured.root
+
+    def _record_environment(self) -> None:
+        """Record the variables that the configuration names (`sdk.development.log_os_environments`) as parameters."""
+        named = self.config.get("sdk.development.log_os_environments") or []
+        patterns = named.split(",") if isinstance(named, str) else [str(name) for name in named]
+        chosen = parameters.environment_items(os.environ, patterns)
+        if chosen:
+            parameters.write(self.record, chosen)
 
     def _record_packages(self, wishes: CaptureWishes, root: str) -> None:
         from clearml_sdk.script.packages import read_requirements, record_requirements
