@@ -21,11 +21,15 @@ TRANSPORTS = ["http", pytest.param("redis", marks=needs_redis)]
 
 @dataclass
 class Installation:
-    """variables: what tells an agent its way; kill_store: kill -9 of the store, False where none runs just now."""
+    """variables: what tells an agent its way; kill_store: kill -9 of the store, False where none runs just now.
+
+    redis: the store, where it is a Redis of its own.
+    """
 
     server: RunningServer
     kill_store: Callable[[], bool]
     variables: dict[str, str] = field(default_factory=dict)
+    redis: Servers | None = None
 
 
 @contextlib.contextmanager
@@ -39,7 +43,8 @@ def installation(transport: str, folder: Path, env: dict[str, str] | None = None
     users.touch()
     options = ("--aclfile", str(users), "--appendfsync", "always")
     with single(folder / "redis", *options) as redis, running_server("--redis", redis.url, env=env) as server:
-        yield Installation(server, lambda: _kill_given(redis), {"CLEARML_AGENT_REDIS_URL": _agents_url(redis)})
+        variables = {"CLEARML_AGENT_REDIS_URL": _agents_url(redis)}
+        yield Installation(server, lambda: _kill_given(redis), variables, redis)
 
 
 def _agents_url(redis: Servers) -> str:
