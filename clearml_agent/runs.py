@@ -190,7 +190,7 @@ class RunDirectory:
         """Take over every run whose agent is dead, and clear away what was being made or removed when it died."""
         for path in sorted(root.iterdir()) if root.is_dir() else []:
             if path.name.startswith(".new."):
-                if time.time() - path.stat().st_mtime > STALE_S:
+                if is_abandoned(path):
                     shutil.rmtree(path, ignore_errors=True)
                 continue
             if path.name.startswith(".gone."):
@@ -253,6 +253,15 @@ class RunDirectory:
             gone = self.path
         shutil.rmtree(gone, ignore_errors=True)
         self.leave()
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether whoever was making this directory is dead: nobody holds its lock, or it has long been without one."""
+    try:
+        lock = path / "agent.lock"
+        return is_free(lock) if lock.exists() else time.time() - path.stat().st_mtime > STALE_S
+    except OSError:
+        return False  # it is whole now, under its own name
 
 
 def take_lock(path: Path) -> int | None:

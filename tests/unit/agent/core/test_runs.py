@@ -12,7 +12,7 @@ from clearml_agent.arguments import normalise
 from clearml_agent.config import AgentConfig, name_worker
 from clearml_agent.errors import AlreadyRunning
 from clearml_agent.execution.sdk_wheel import newest_wheel, wants_our_sdk
-from clearml_agent.runs import Phase, Record, RunDirectory, Stop, StopKind
+from clearml_agent.runs import Phase, Record, RunDirectory, Stop, StopKind, take_lock
 from clearml_agent.show import masked
 from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.config import Config
@@ -54,6 +54,18 @@ def test_what_a_crash_left_half_made_or_half_removed_is_no_run(tmp_path: Path) -
     os.utime(tmp_path / ".new.t.1.99", (0, 0))
     assert list(RunDirectory.orphans(tmp_path)) == []
     assert [path.name for path in tmp_path.iterdir()] == ["t.3"]
+
+
+def test_what_another_agent_is_making_is_left_to_it_until_it_dies(tmp_path: Path) -> None:
+    half_made = tmp_path / ".new.t.1.99"
+    half_made.mkdir()
+    held = take_lock(half_made / "agent.lock")
+    assert held is not None
+    assert list(RunDirectory.orphans(tmp_path)) == []
+    assert half_made.exists()
+    os.close(held)
+    assert list(RunDirectory.orphans(tmp_path)) == []
+    assert not half_made.exists()
 
 
 def settings(home: Path, **changes: object) -> AgentConfig:
