@@ -1,7 +1,8 @@
 """Who uses how much of which GPU, as NVML tells: budgets of memory are held to, outsiders' GPUs left alone.
 
 NVML announces nothing, so it is asked once a second, while there is something to watch: a task with a share of a GPU,
-or the wish to leave occupied GPUs alone. A process of another process namespace cannot be told from an outsider's.
+or the wish to leave occupied GPUs alone. In a container NVML tells the numbers that processes have outside it: then
+neither can be known, which is said.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ def outsiders(uses: Iterable[Use], own: Iterable[frozenset[int]]) -> frozenset[t
     return frozenset((use.uuid, use.pid) for use in uses if use.pid not in known)
 
 
+def foreign(uses: Iterable[Use], is_here: Callable[[int], bool]) -> frozenset[int]:
+    """The processes that NVML tells of and this machine does not know: just ended, or numbered by another namespace."""
+    return frozenset(use.pid for use in uses if not is_here(use.pid))
+
+
 def pids_of(directory: Path) -> frozenset[int]:
     """The processes of a run, as far as they are under its runner."""
     try:
@@ -63,6 +69,9 @@ class Watch:
         self._warned: set[str] = set()
         self._seen: frozenset[tuple[str, int]] = frozenset()
         self._left_alone: frozenset[str] = frozenset()
+        self._foreign: frozenset[int] = frozenset()
+        self._is_blind = False
+        """The numbers of processes are of another namespace; it has been said."""
 
     def left_alone(self) -> frozenset[str]:
         """The GPUs that outsiders occupied at the last two looks: who ends between two readings is nobody's at one."""
@@ -79,6 +88,7 @@ class Watch:
         if not limited and not self._leave_occupied:
             return
         uses, pids = await asyncio.to_thread(self._read)
+        self._check_namespace(uses)
         for run in limited:
             if run.record.gpus and (said := excess(run.record.gpus, uses, pids.get(run.record.run_id, frozenset()))):
                 self._beyond(run, said)
@@ -90,6 +100,18 @@ class Watch:
                 log.info("GPUs left alone, as others use them: %s", ", ".join(sorted(left_alone)) or "none")
                 self._left_alone = left_alone
                 changed()
+
+    def _check_namespace(self, uses: Sequence[Use]) -> None:
+        """Say once that processes cannot be told; who ends between two readings is unknown at one look only."""
+        seen = foreign(uses, lambda pid: Path(f"/proc/{pid}").exists())
+        if seen & self._foreign and not self._is_blind:
+            self._is_blind = True
+            log.warning(
+                "NVML tells of processes that are not here (%s), as in a container of its own process numbers: budgets "
+                "of GPU memory are not watched, and no outsider is told from a task; run the container with --pid=host",
+                ", ".join(map(str, sorted(seen & self._foreign))),
+            )
+        self._foreign = seen
 
     def _read(self) -> tuple[list[Use], Mapping[str, frozenset[int]]]:
         uses = self._reader.uses()

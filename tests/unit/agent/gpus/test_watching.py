@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from clearml_agent.gpus.devices import Reader, Use
 from clearml_agent.gpus.packing import Allocation, Part
-from clearml_agent.gpus.watching import excess, outsiders
+from clearml_agent.gpus.watching import Watch, excess, outsiders
 
 QUARTER = Allocation([Part("0", "GPU-a", 250, "a", 2000)])
 OWN = frozenset({10, 11})
@@ -43,6 +45,32 @@ def test_processes_of_no_run_are_outsiders() -> None:
 
 
 MEMORY_MIB = {"GPU-a": 8000, "GPU-b": 80_000, "MIG-0": 10_000, "MIG-2": 20_000}
+
+
+class ProcessesOutside:
+    """A reader in a container: the process on its GPU has a number that means nothing, or another process, in it."""
+
+    def __init__(self) -> None:
+        self.pids: list[int] = []
+
+    def uses(self) -> list[Use]:
+        return [Use("GPU-a", pid, 100.0) for pid in self.pids]
+
+
+async def test_numbers_of_another_namespace_are_noticed_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader: Any = ProcessesOutside()
+    watch = Watch(reader, tmp_path, leave_occupied=True)
+    for pids in ([os.getpid()], [2**30], [], [2**30 + 1], [os.getpid()]):  # ended between two readings
+        reader.pids = pids
+        await watch.look(())
+    assert not caplog.records
+    reader.pids = [os.getpid(), 2**30]
+    for _ in range(4):
+        await watch.look(())
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert str(2**30) in said and "--pid=host" in said
 
 
 class PartitionedNvml:
