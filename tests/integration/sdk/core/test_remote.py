@@ -108,6 +108,7 @@ def test_a_remote_run_takes_its_values_from_the_server(
     assert call("events.scalar_metrics_iter_histogram", {"task": clone})["a"]["b"]["y"] == [1.0]
 
 
+@pytest.mark.rows("S2-G04")
 def test_a_remote_run_that_fails_leaves_the_status_to_the_agent(
     workplace: Workplace, recorded: dict[str, Any], read: Read
 ) -> None:

@@ -133,7 +133,7 @@ def test_storage_that_refuses_says_so(s3_host: str, files: Path) -> None:
         transfer.upload(None, str(files / "a.txt"), "s3://")
 
 
-@pytest.mark.rows("S2-135")
+@pytest.mark.rows("S2-135", "S1-025")
 def test_a_task_stores_its_outputs_in_a_bucket(s3_host: str, server: RunningServer, tmp_path: Path) -> None:
     workplace = Workplace(tmp_path, server)
     configured = {"host": s3_host, "bucket": "bucket", **KEYS}
