@@ -164,6 +164,8 @@ def advice_for(reason: str, console: Sequence[str]) -> list[str]:
         found.append("it was killed or out of memory: give it a larger machine, or less at once")
     if "CUDA out of memory" in text:
         found.append("the GPU's memory was full: a smaller batch, or a GPU of its own")
+    if "No space left on device" in text or "no room was left on the disk" in text:
+        found.append("that machine's disk was full: free some; `clearml-agent cache prune` removes what no task uses")
     if missing := [line for line in console if "ModuleNotFoundError: No module named" in line]:
         found.append(f"a package is missing: {missing[-1].strip()}; add it to the task's installed packages")
     return found

@@ -67,6 +67,8 @@ def test_failure_with_its_reason_the_end_of_its_console_and_what_to_do() -> None
     assert any("numpy" in line and "installed packages" in line for line in found.advice)
     cloning = explain(Facts(task("failed", status_reason="failed cloning repository")), NOW)
     assert "push the" in cloning.advice[0]
+    full = explain(Facts(task("failed"), console=["OSError: [Errno 28] No space left on device"]), NOW)
+    assert "cache prune" in full.advice[0]
 
 
 def test_environment_that_was_not_reused() -> None:
