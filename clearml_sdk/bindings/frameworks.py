@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 
 class Framework:
-    """switches: all have to be on. library: the module whose import connects it. binding: our module."""
+    """A library and what connects it.
+
+    switches: all have to be on; none where the binding asks itself. library: the module whose import connects it.
+    binding: our module.
+    """
 
     def __init__(self, switches: tuple[str, ...], library: str, binding: str) -> None:
         self.switches, self.library, self.binding = switches, library, binding
@@ -46,6 +50,7 @@ FRAMEWORKS = (
     Framework(("xgboost",), "xgboost", "xgboost_training"),
     Framework(("lightgbm",), "lightgbm", "lightgbm_training"),
     Framework(("catboost",), "catboost", "catboost_training"),
+    Framework((), "tensorflow", "tensorflow_summaries"),
     Framework(("tensorflow",), "keras", "keras_files"),
     Framework(("fastai",), "fastai.learner", "fastai_training"),
     Framework(("megengine",), "megengine", "megengine_files"),

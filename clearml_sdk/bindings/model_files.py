@@ -13,7 +13,7 @@ import tempfile
 from clearml_sdk.bindings import weights_callbacks
 from clearml_sdk.fork_lock import ForkLock
 from clearml_sdk.models import weights
-from clearml_sdk.models.record import ModelRecord, find_models
+from clearml_sdk.models.record import PACKAGE, ModelRecord, find_models
 from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
@@ -65,13 +65,11 @@ class ModelFiles:
                 model = OutputModel(self._task, name=f"{self._task.name} - {stem}", framework=framework)
                 model._entry = self._entry(stem)
                 self._models[path] = model
-        folder = None
-        if model.upload_storage_uri is not None and os.path.isfile(info.local_model_path):
-            folder = tempfile.mkdtemp(prefix="clearml-model-")
-            shutil.copyfile(info.local_model_path, os.path.join(folder, os.path.basename(info.local_model_path)))
+        stored = self._copied(path, model, info)
+        folder = stored.temporary if stored is not None else None
 
         def send() -> None:
-            self._send(path, model, info, folder, iteration=iteration, design=design)
+            self._send(path, model, info, stored, iteration=iteration, design=design)
 
         with self._lock:
             superseded = self._waiting.pop(path, None)
@@ -104,28 +102,47 @@ class ModelFiles:
             name = f"{stem} {number}"
         return name
 
+    def _copied(self, path: str, model: OutputModel, info: ModelInfo) -> weights.Weights | None:
+        """What is to be uploaded, as it is now: a copy of the file, an archive of a folder; None without a place."""
+        if model.upload_storage_uri is None:
+            return None
+        source, target = info.local_model_path, info.upload_filename
+        name = os.path.basename(source)
+        stem, extension = os.path.splitext(name)
+        if target is None and model._entry != _stem(path):
+            stem = str(model._entry)
+        if os.path.isdir(source):
+            stored = weights.package(None, source)
+            stored.target = target or f"{model._entry}.zip"
+            return stored
+        folder = tempfile.mkdtemp(prefix="clearml-model-")
+        shutil.copyfile(source, copy := os.path.join(folder, name))
+        return weights.Weights(copy, target or stem + extension, shown=path, delete=False, temporary=folder)
+
     def _send(
-        self, path: str, model: OutputModel, info: ModelInfo, folder: str | None, *, iteration: int, design: str | None
+        self,
+        path: str,
+        model: OutputModel,
+        info: ModelInfo,
+        stored: weights.Weights | None,
+        *,
+        iteration: int,
+        design: str | None,
     ) -> None:
-        if folder is not None:
+        if stored is not None:
             with self._lock:
-                if self._waiting.get(path) != folder:
+                if self._waiting.get(path) != stored.temporary:
                     return  # superseded just now
                 del self._waiting[path]
         if design is not None:
             model.update_design(config_text=design)
-        target = info.upload_filename
-        if os.path.isdir(info.local_model_path):
-            model.update_weights_package(
-                weights_path=info.local_model_path, target_filename=target, auto_delete_file=False, iteration=iteration
-            )
-        else:
-            name = os.path.basename(info.local_model_path)
-            if target is None and model._entry is not None and model._entry != _stem(path):
-                target = model._entry + os.path.splitext(name)[1]
-            source = os.path.join(folder, name) if folder else info.local_model_path
-            stored = weights.Weights(source, target, shown=path, delete=False, temporary=folder)
+        if os.path.isdir(info.local_model_path) and PACKAGE not in model.system_tags:
+            model.system_tags = [*model.system_tags, PACKAGE]
+        if stored is not None or os.path.isfile(info.local_model_path):
+            stored = stored or weights.Weights(info.local_model_path, None, shown=path, delete=False)
             model._store(stored, None, iteration, True, True)
+        else:
+            model.update_weights(register_uri=f"file://{info.local_model_path}", iteration=iteration)
         info.model = model
         weights_callbacks.after("save", info)
 

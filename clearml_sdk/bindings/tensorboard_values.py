@@ -21,6 +21,8 @@ def kind_of(value: Any) -> str:
     """What a value of a summary is: "scalar", "image", "histogram", "audio", "text", "pr_curve", "hparams" or ""."""
     field = value.WhichOneof("value")
     plugin = value.metadata.plugin_data.plugin_name
+    if plugin == "hparams":
+        return "hparams"
     if field == "simple_value":
         return "scalar"
     if field in ("image", "audio"):
@@ -35,9 +37,7 @@ def kind_of(value: Any) -> str:
         "text": "text",
         "pr_curves": "pr_curve",
     }
-    if field == "tensor":
-        return named.get(plugin, "")
-    return "hparams" if plugin == "hparams" else ""
+    return named.get(plugin, "") if field == "tensor" else ""
 
 
 def number(value: Any) -> float:

@@ -121,3 +121,8 @@ def bench(server: RunningServer, tmp_path: Path) -> Bench:
 @pytest.fixture
 def large_bench(server: RunningServer, tmp_path: Path) -> Bench:
     return Bench(Workplace(tmp_path, server), environments.large())
+
+
+@pytest.fixture
+def tensorflow_bench(server: RunningServer, tmp_path: Path) -> Bench:
+    return Bench(Workplace(tmp_path, server), environments.tensorflow())

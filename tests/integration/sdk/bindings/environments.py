@@ -61,3 +61,9 @@ def large() -> Path:
                 subprocess.run(pip, check=True, timeout=1200)
             done.touch()
     return python
+
+
+def tensorflow() -> Path:
+    """The python of an environment with TensorFlow."""
+    packages = ("--editable", str(PROJECT), "tensorflow-cpu", "tensorboard")
+    return environment_with("bindings-tensorflow", *packages, compiled=False) / "python"

@@ -104,6 +104,26 @@ learner.fit(2)
 learner.save("model")
 """
 
+TENSORFLOW = f"""
+import numpy as np, tensorflow as tf
+task = Task.init("bindings", "tensorflow", {INIT}, output_uri=True)
+model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+board = tf.keras.callbacks.TensorBoard("logs", histogram_freq=1)
+model.fit(np.ones((16, 2)), np.ones((16, 1)), validation_split=0.5, epochs=2, verbose=0, callbacks=[board])
+with tf.summary.create_file_writer("mine").as_default():
+    tf.summary.scalar("a/b", 0.5, step=3)
+    tf.summary.image("im", np.ones((1, 4, 4, 3), dtype=np.float32), step=3)
+    tf.summary.histogram("h", tf.range(100), step=3)
+    tf.summary.text("txt", "hello", step=3)
+    from tensorboard.plugins.hparams import api
+    api.hparams({{"lr": 0.1, "n": "x"}})
+    tf.function(lambda: tf.summary.scalar("graph", 1.0, step=1))()
+model.save("model.keras")
+tf.saved_model.save(model, "folder")
+tf.saved_model.load("folder")
+"""
+
 GRADIO = f"""
 import gradio
 task = Task.init("bindings", "gradio", {INIT})
@@ -166,6 +186,21 @@ def test_fastais_losses_and_metrics_are_curves(large_bench: Bench) -> None:
     assert set(curves) == {("metrics", "train_loss"), ("metrics", "valid_loss"), ("metrics", "l1_loss")}
     assert len(curves["metrics", "train_loss"]["x"]) == 20 and curves["metrics", "l1_loss"]["x"] == [10, 20]
     assert list(task.models("output")) == ["model"]
+
+
+def test_what_tensorflow_writes_is_reported_and_its_models_are_models(tensorflow_bench: Bench) -> None:
+    task = tensorflow_bench.record(TENSORFLOW)
+    curves = task.curves()
+    assert {("a", "b"), ("epoch_loss", "epoch_loss"), ("epoch_loss", "validation: epoch_loss")} <= set(curves)
+    assert curves["a", "b"]["y"] == [0.5] and curves["epoch_loss", "epoch_loss"]["x"] == [0, 1]
+    assert task.parameters("TB_hparams") == {"lr": "0.1", "n": "x"}
+    assert {("Images", "im", 3), ("Text", "txt", 3)} <= set(task.samples())
+    plots = task.plots()
+    assert ("Histograms", "h", 3) in plots and ("sequential_dense_kernel", "histogram", 1) in plots
+    outputs = task.models("output")
+    assert {name: one["framework"] for name, one in outputs.items()} == {"model": "Keras", "folder": "TensorFlow"}
+    assert outputs["folder"]["uri"].endswith("/models/folder.zip") and "package" in outputs["folder"]["system_tags"]
+    assert list(task.models("input")) == ["folder"]
 
 
 def test_gradio_is_a_service_in_a_run_by_an_agent(large_bench: Bench) -> None:
