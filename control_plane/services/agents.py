@@ -51,10 +51,9 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
     Tasks are taken only for a caller that is still there; if the answer cannot be written they return at once.
     """
     _refuse_owner(ctx, request.use_owner_token)
-    missing = await _missing(ctx, request)
+    missing, held = await asyncio.gather(_missing(ctx, request), ctx.store.leases.held(request.worker))
     if missing and request.known_missing is None:
         raise unknown_queue(ids=missing)
-    held = await ctx.store.leases.held(request.worker)
     worker_key = workers.key(ctx, request.worker)
     wakes = [("worker", worker_key), *(("task", task) for task in held)]
     if request.slots or request.known_waiting is not None:
