@@ -324,7 +324,8 @@ class Task(
     ) -> Self:
         """A draft with the code, parameters and configuration of a task (its id, or None for the current one).
 
-        name: None: `Clone Of` and the source's. parent: id; None: the source's parent, or the source when it has none. project: id; None: the source's.
+        name: None: `Clone Of` and the source's. parent: id; None: the source's parent, or the source when it has none.
+        project: id; None: the source's.
         """
         source = source_task if source_task is not None else cls.current_task()
         if source is None:

@@ -26,6 +26,11 @@ def parser() -> argparse.ArgumentParser:
     add("--project", help="project of the task, made when it is new (needed unless --base-task-id is given)")
     add("--name", help="name of the task (needed unless --base-task-id is given)")
     add("--tags", nargs="*", default=[], metavar="TAG", help="tags of the task")
+    add(
+        "--import-offline-session",
+        metavar="PATH",
+        help="bring an offline session (folder or zip) to the server instead",
+    )
     source = made.add_argument_group("code")
     add = source.add_argument
     add("--repo", help="URL of a repository")
@@ -68,6 +73,8 @@ def main(argv: list[str] | None = None) -> int:
     """Create the task, print its id and link, and enqueue it where a queue is given. Returns the exit status."""
     command = parser()
     given = command.parse_args(argv)
+    if given.import_offline_session:
+        return import_session(given.import_offline_session)
     if not given.base_task_id and not (given.project and given.name):
         command.error("a new task needs --project and --name (or --base-task-id, the task to start from)")
     if not given.base_task_id and not (given.script or given.module):
@@ -85,6 +92,16 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print("It is a draft; enqueue it when it is to run (Task.enqueue, or --queue next time).")
         print(f"Task log page: {task.get_output_log_web_page()}")
+    except (ClearmlError, OSError, ValueError) as error:
+        print(f"clearml-task: {error}")
+        return 1
+    return 0
+
+
+def import_session(path: str) -> int:
+    """Import an offline session, print the id of its task, and return the exit status."""
+    try:
+        print(f"Task id={Task.import_offline_session(path)} holds the session {path}")
     except (ClearmlError, OSError, ValueError) as error:
         print(f"clearml-task: {error}")
         return 1

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BATCH_EVENTS = 4000
 BATCH_CHARS = 4 << 20
+NOTED_BATCHES = 16
 SINGLE_VALUE_ITERATION = -(1 << 31)
 
 
@@ -44,7 +45,8 @@ def replay(
         if file == LOG and at == METRICS:
             continue
         skipped = int(line) if at == file else 0
-        for start, end, events in _batches(os.path.join(folder.path, file), skipped):
+        end = skipped
+        for sent, (start, end, events) in enumerate(_batches(os.path.join(folder.path, file), skipped), 1):
             lines = [json.dumps(_moved(event, record.id, offset, carrier), ensure_ascii=False) for event in events]
             answer = record.session.call(
                 "events.add_batch",
@@ -54,7 +56,9 @@ def replay(
             )
             if answer.get("errors"):
                 warn_once("offline refused", f"the server did not take some reports: {answer.get('errors_info')}")
-            note(f"{file}:{end}")
+            if sent % NOTED_BATCHES == 0:
+                note(f"{file}:{end}")
+        note(f"{file}:{end}")
 
 
 def _batches(path: str, skipped: int) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:

@@ -233,12 +233,12 @@ class StorageManager:
     @classmethod
     def set_report_download_chunk_size(cls, chunk_size_mb: int) -> None:
         """Show the progress of downloads every so many megabytes; 0: not at all."""
-        progress.chunk_mb["download"] = float(chunk_size_mb)
+        progress.choose_chunk("download", float(chunk_size_mb))
 
     @classmethod
     def set_report_upload_chunk_size(cls, chunk_size_mb: int) -> None:
         """Show the progress of uploads every so many megabytes; 0: not at all."""
-        progress.chunk_mb["upload"] = float(chunk_size_mb)
+        progress.choose_chunk("upload", float(chunk_size_mb))
 
 
 def _upload(path: str, url: str, retries: int | None) -> Callable[[], bool]:

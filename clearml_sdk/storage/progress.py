@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 
+from clearml_sdk.config import load_settings
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,14 +17,30 @@ WIDTH = 24
 QUIET_S = 1.0
 """A transfer that is done within this shows nothing."""
 
-chunk_mb = {"download": 5.0, "upload": 5.0}
-"""How many megabytes go by between two states of a bar; 0: no bars. Set by `StorageManager` and the configuration."""
+SMALLEST_BYTES = 1_000_000
+DEFAULT_MB = 5.0
+
+_chosen_mb: dict[str, float] = {}
+
+
+def choose_chunk(kind: str, megabytes: float) -> None:
+    """Show a state of the bar every so many megabytes, whatever the configuration says; 0: no bars."""
+    _chosen_mb[kind] = megabytes
+
+
+def chunk_mb(kind: str) -> float:
+    """How many megabytes go by between two states of a bar; 0: no bars."""
+    if kind in _chosen_mb:
+        return _chosen_mb[kind]
+    return load_settings().number(f"sdk.storage.log.report_{kind}_chunk_size_mb", DEFAULT_MB)
 
 
 def bar(kind: str, name: str, total: int | None) -> Callable[[int], None] | None:
     """What a transfer tells of each bytes moved; None when it is too small for a bar. kind: download or upload."""
-    step = chunk_mb[kind] * 1e6
-    if not step or total is None or total < step:
+    if total is None or total < SMALLEST_BYTES:
+        return None
+    step = chunk_mb(kind) * 1e6
+    if step <= 0 or total < step:
         return None
     moved, shown, started, lock = 0, 0.0, time.monotonic(), threading.Lock()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import urllib.request
@@ -249,3 +250,15 @@ os.kill(os.getpid(), signal.SIGKILL)
     (artifact,) = task["execution"]["artifacts"]
     assert json.loads(fetch(offline, artifact["uri"])) == {"a": [1, 2]}
     assert artifact["hash"] == hashlib.sha256(fetch(offline, artifact["uri"])).hexdigest()
+
+
+def test_the_command_line_imports_a_session(offline: Offline, read: Read) -> None:
+    code = "from clearml import Task\ntask = Task.init('sdk/offline', 'by command', auto_resource_monitoring=False)\n"
+    folder = offline.record(code + "say(folder=str(task.get_offline_mode_folder()))").said["folder"]
+    main = "from clearml_sdk.task_cli import main\nsay(code=main(['--import-offline-session', {path!r}]))"
+    ran = offline.workplace.run(main.format(path=folder), name="command.py")
+    assert ran.said["code"] == 0, ran.err
+    (task_id,) = re.findall(r"Task id=([0-9a-f]{32}) holds the session", ran.out)
+    assert read(task_id)["name"] == "by command"
+    wrong = offline.workplace.run(main.format(path="/nowhere"), name="command.py")
+    assert wrong.said["code"] == 1 and "no offline session at /nowhere" in wrong.out

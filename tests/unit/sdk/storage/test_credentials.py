@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from clearml_sdk.storage import progress
 from clearml_sdk.storage.cache import SpaceLimits, parse_size
 from clearml_sdk.storage.credentials import place_of
 from clearml_sdk.storage.errors import StorageRefused
@@ -84,7 +85,23 @@ def test_sizes_of_the_cache() -> None:
     assert SpaceLimits(None, 80).excess(10, 3) == 10, "no more than there is"
 
 
-def test_a_bar_tells_how_far_a_transfer_is() -> None:
+def test_a_bar_tells_how_far_a_transfer_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "_chosen_mb", {})
+    monkeypatch.setattr(progress, "QUIET_S", -1.0)
+    monkeypatch.setenv("CLEARML__SDK__STORAGE__LOG__REPORT_DOWNLOAD_CHUNK_SIZE_MB", "3")
+    tell = bar("download", "http://h/big.bin", 10_000_000)
+    assert tell is not None
+    for _ in range(10):
+        tell(1_000_000)
+    shown = capsys.readouterr().err.splitlines()
+    assert [text.partition("| ")[2].partition(" MB")[0] for text in shown] == [
+        "3.0 of 10.0",
+        "6.0 of 10.0",
+        "9.0 of 10.0",
+        "10.0 of 10.0",
+    ]
+    progress.choose_chunk("download", 0)
+    assert bar("download", "http://h/big.bin", 10_000_000) is None
     assert bar("download", "small", 1000) is None and bar("download", "endless", None) is None
     assert line("upload", "s3://b/big.bin", 30_000_000, 60_000_000, 2.0) == (
         "ClearML upload big.bin |############............| 30.0 of 60.0 MB, 15.0 MB/s"
