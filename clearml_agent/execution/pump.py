@@ -20,6 +20,7 @@ log = logging.getLogger("clearml_agent")
 SEND_INTERVAL_S = 0.1
 """Between two batches of console lines, unless more than a batch is waiting."""
 PARTIAL_LINE_S = 1.0
+"""How long a begun line waits for its end; a progress bar, which is one for hours, is sent as it is then."""
 IDLE_S = 60.0
 WATCHED = frozenset({AGENT, TASK, ERROR, FINAL})
 
@@ -38,13 +39,23 @@ class Pump:
     async def run(self) -> None:
         console = self._console
         watched = self._watcher.watch(self._directory, WATCHED)
+        partial_since: float | None = None
         try:
             while not self._complete.is_set():
                 begun_at = time.monotonic()
-                while await console.send_available() and console.waiting() >= BATCH_BYTES:
-                    pass
-                if not await self._more(watched.changed(PARTIAL_LINE_S if console.waiting() else IDLE_S)):
+                while await console.send_available():
+                    partial_since = None
+                    if console.waiting() < BATCH_BYTES:
+                        break
+                if partial_since is not None and time.monotonic() >= partial_since + PARTIAL_LINE_S:
                     await console.send_available(whole=True)
+                    partial_since = None
+                if not console.waiting():
+                    partial_since = None
+                elif partial_since is None:
+                    partial_since = time.monotonic()
+                due_s = IDLE_S if partial_since is None else partial_since + PARTIAL_LINE_S - time.monotonic()
+                await self._more(watched.changed(max(due_s, 0.0)))
                 if (pause_s := SEND_INTERVAL_S - (time.monotonic() - begun_at)) > 0:
                     await self._more(asyncio.sleep(pause_s, True))
             while await console.send_available(whole=True):
