@@ -105,7 +105,7 @@ def _as_local(
         name=options.task_name or _default_name(entry),
         kind=options.kind,
         tags=options.tags,
-        reuse=options.reuse and not session.is_offline,  # a session is a run
+        reuse=options.reuse if not session.is_offline else False,  # a session is a run
         proceed=options.proceed if not session.is_offline else False,
         output_uri=_output_destination(session, config, options.output_uri),
     )
