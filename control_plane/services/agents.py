@@ -63,9 +63,11 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
     with ctx.store.changes.waiting(wakes) as waiter:
         ctx.connection.on_lost(waiter.wake)
         while True:
-            answer, sources = await _look(ctx, request, worker_key, sources)
+            answer, sources, is_rest = await _look(ctx, request, worker_key, sources)
             remaining_s = deadline - time.monotonic()
             is_over = remaining_s <= 0 or not ctx.connection.is_alive
+            if answer.entries and not is_rest:
+                waiter.settle()
             if is_over or answer.entries or answer.stops or _is_news(request, answer):
                 return answer
             if len(sources) == len(request.queues):
@@ -77,17 +79,18 @@ async def wait(ctx: Context, request: WaitRequest) -> WaitResponse:
 
 async def _look(
     ctx: Context, request: WaitRequest, worker_key: str, expected: Sequence[str]
-) -> tuple[WaitResponse, list[str]]:
-    """What there is for this worker now, and the queues from which it may take.
+) -> tuple[WaitResponse, list[str], bool]:
+    """What there is for this worker now, the queues from which it may take, and whether anything may be left in them.
 
     All of it side by side, as this is the way of every task to its agent: from the `expected` queues, those of the last
     look, tasks are taken in the same round trip that tells whether they may be. What may not be taken goes back.
     """
-    worker, stops, tags, taken = await _together(
+    worker, stops, tags, taken, counts = await _together(
         ctx.store.workers.get(worker_key, ctx.now_ms),
         _stops(ctx, request.worker, request.known_stops),
         _tags(ctx, request.queues),
         _claim(ctx, request, expected),
+        ctx.store.queues.counts(request.queues),  # asked after the claim: what that left
     )
     drain = bool(worker and worker.get("drain"))
     missing = [queue for queue in request.queues if queue not in tags]
@@ -98,12 +101,13 @@ async def _look(
     if refused := [claim for claim in taken if claim.queue not in sources]:
         await _return(ctx, request.worker, refused)
         taken[:] = [claim for claim in taken if claim.queue in sources]
+    is_rest = bool(refused) or any(counts)
     if not taken and sources != list(expected):
-        taken = await _claim(ctx, request, sources)
+        taken, is_rest = await _claim(ctx, request, sources), True
     entries = await _entries(ctx, request, taken)
     waiting = UNSET if request.known_waiting is None else await _waiting(ctx, queues)
     answer = WaitResponse(entries=entries, stops=stops, drain=drain, missing=missing, waiting=waiting)
-    return answer, sources
+    return answer, sources, is_rest
 
 
 async def _together(*calls: Awaitable[Any]) -> list[Any]:
