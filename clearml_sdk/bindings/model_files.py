@@ -31,7 +31,10 @@ class ModelFiles:
 
     def __init__(self, task: Task, switches: Switches) -> None:
         self._task, self._switches = task, switches
+        self._entries: dict[str, str] = {}
+        """The names in the task's list of models, by file."""
         self._models: dict[str, OutputModel] = {}
+        self._is_stored: bool | None = None
         self._loaded: set[str] = set()
         self._waiting: dict[str, str] = {}
         """Folders of ours with copies that nothing is done with yet, by the file that was copied."""
@@ -54,22 +57,16 @@ class ModelFiles:
         if info is None or not os.path.exists(info.local_model_path):
             return
         from clearml_sdk import reporters
-        from clearml_sdk.model import OutputModel
 
         record = self._task._record
         iteration = reporters.reporter_of(record.session, record.id).last_iteration
         with self._lock:
-            model = self._models.get(path)
-            if model is None:
-                stem = _stem(path)
-                model = OutputModel(self._task, name=f"{self._task.name} - {stem}", framework=framework)
-                model._entry = self._entry(stem)
-                self._models[path] = model
-        stored = self._copied(path, model, info)
+            entry = self._entries.setdefault(path, self._free_entry(path))
+        stored = self._copied(path, entry, info) if self._has_destination() else None
         folder = stored.temporary if stored is not None else None
 
         def send() -> None:
-            self._send(path, model, info, stored, iteration=iteration, design=design)
+            self._send(path, entry, info, stored, iteration=iteration, design=design)
 
         with self._lock:
             superseded = self._waiting.pop(path, None)
@@ -93,36 +90,45 @@ class ModelFiles:
             self._loaded.add(path)
         self._task._later(f"recording the input model {path}", lambda: self._register(path, framework, info))
 
-    def _entry(self, stem: str) -> str:
-        """The name in the task's list: two files of one name in different folders are two models."""
-        taken = {model._entry for model in self._models.values()}
-        name, number = stem, 1
+    def _has_destination(self) -> bool:
+        """Whether model files are stored somewhere, by what is known here: the script does not wait for the server."""
+        from clearml_sdk.model import OutputModel
+
+        record = self._task._record
+        if record._document is not None or self._is_stored is None:
+            self._is_stored = bool(record.get("output.destination"))
+        return self._is_stored or bool(OutputModel._default_destination)
+
+    def _free_entry(self, path: str) -> str:
+        """The name of the file, numbered where a file of another folder has it: these are two models."""
+        if path in self._entries:
+            return self._entries[path]
+        stem, number = _stem(path), 1
+        name, taken = stem, set(self._entries.values())
         while name in taken:
             number += 1
             name = f"{stem} {number}"
         return name
 
-    def _copied(self, path: str, model: OutputModel, info: ModelInfo) -> weights.Weights | None:
-        """What is to be uploaded, as it is now: a copy of the file, an archive of a folder; None without a place."""
-        if model.upload_storage_uri is None:
-            return None
+    @staticmethod
+    def _copied(path: str, entry: str, info: ModelInfo) -> weights.Weights:
+        """What is to be uploaded, as it is now: a copy of the file, an archive of a folder."""
         source, target = info.local_model_path, info.upload_filename
         name = os.path.basename(source)
         stem, extension = os.path.splitext(name)
-        if target is None and model._entry != _stem(path):
-            stem = str(model._entry)
         if os.path.isdir(source):
             stored = weights.package(None, source)
-            stored.target = target or f"{model._entry}.zip"
+            stored.target = target or f"{entry}.zip"
             return stored
         folder = tempfile.mkdtemp(prefix="clearml-model-")
         shutil.copyfile(source, copy := os.path.join(folder, name))
-        return weights.Weights(copy, target or stem + extension, shown=path, delete=False, temporary=folder)
+        own = entry if entry != _stem(path) else stem
+        return weights.Weights(copy, target or own + extension, shown=path, delete=False, temporary=folder)
 
     def _send(
         self,
         path: str,
-        model: OutputModel,
+        entry: str,
         info: ModelInfo,
         stored: weights.Weights | None,
         *,
@@ -134,6 +140,10 @@ class ModelFiles:
                 if self._waiting.get(path) != stored.temporary:
                     return  # superseded just now
                 del self._waiting[path]
+        model = self._model(path, entry, info.framework)
+        if stored is not None and model.upload_storage_uri is None:  # the script has just changed its mind
+            shutil.rmtree(str(stored.temporary), ignore_errors=True)
+            stored = None
         if design is not None:
             model.update_design(config_text=design)
         if os.path.isdir(info.local_model_path) and PACKAGE not in model.system_tags:
@@ -145,6 +155,19 @@ class ModelFiles:
             model.update_weights(register_uri=f"file://{info.local_model_path}", iteration=iteration)
         info.model = model
         weights_callbacks.after("save", info)
+
+    def _model(self, path: str, entry: str, framework: str) -> OutputModel:
+        """The model of a file; made when the file is saved for the first time."""
+        from clearml_sdk.model import OutputModel
+
+        with self._lock:
+            model = self._models.get(path)
+        if model is None:
+            model = OutputModel(self._task, name=f"{self._task.name} - {_stem(path)}", framework=framework)
+            model._entry = entry
+            with self._lock:
+                self._models[path] = model
+        return model
 
     def _register(self, path: str, framework: str, info: ModelInfo) -> None:
         from clearml_sdk.model import InputModel
