@@ -249,6 +249,22 @@ def test_a_drained_worker_gets_nothing_new(server: RunningServer) -> None:
     assert entry["task"] == task
 
 
+def test_as_many_idle_agents_wake_as_tasks_come(server: RunningServer) -> None:
+    """Tasks that come at one time wake one agent each, also when one of them takes while others still come."""
+    queues = [new_queue(server), new_queue(server)]
+    for count in (1, 2, 5, 3, 5, 4):
+        tasks = [new_task(server) for _ in range(count)]
+        asked = [{"worker": new_worker(), "queues": queues} for _ in range(count)]
+        waits = [in_background(lambda body=body: server.call("agents.wait", body)) for body in asked]
+        time.sleep(0.05)  # until they wait; a shorter wait only proves less
+        calls = [{"task": task, "queue": queues[at % 2]} for at, task in enumerate(tasks)]
+        for done in [in_background(lambda body=body: server.call("tasks.enqueue", body)) for body in calls]:
+            done.result(LIMIT_S)
+        # Who is not woken looks again by itself after 10 s: too late for this.
+        entries = [entry for wait in waits for entry in wait.result(9)["entries"]]
+        assert sorted(entry["task"] for entry in entries) == sorted(tasks)
+
+
 @pytest.mark.parametrize("closing", ["drain", "tag"])
 def test_a_task_that_comes_as_its_taker_is_closed_runs_there_or_stays_where_it_was(
     server: RunningServer, closing: str
