@@ -27,6 +27,11 @@ right.fill_between([1, 10], [1, 2], [2, 3]); right.axhline(2); figure.suptitle("
 plt.close("all")
 plt.imshow(np.random.rand(8, 8)); plt.title("picture"); plt.show(); plt.close("all")
 plt.figure().add_subplot(projection="3d").plot([1, 2], [1, 2], [1, 2]); plt.title("space"); plt.show()
+plt.close("all"); plt.plot([1, 2])
+logger = task.get_logger()
+logger.report_matplotlib_figure("by hand", "zoomed", plt, iteration=3)
+logger.report_matplotlib_figure("by hand", "picture", plt.gcf(), iteration=3, report_interactive=False)
+logger.report_matplotlib_figure("by hand", "sample", plt.gcf(), iteration=3, report_image=True)
 say(current=plt.gcf().number, saved=open("saved.png", "rb").read(4).hex())
 task.close()
 figure, axes = plt.subplots(); axes.plot([1]); axes.set_title("late"); figure.savefig("late.png")
@@ -90,9 +95,13 @@ def test_shown_and_saved_figures_are_plots(shown) -> None:  # type: ignore[no-un
             ("untitled 00", "plot", 7),
             ("two", "plot", 7),
             ("space", "plot image", 7),
+            ("by hand", "zoomed", 3),
+            ("by hand", "picture", 3),
         ]
     )
-    assert list(task.samples()) == [("picture", "plot image", 7)]
+    assert set(task.samples()) == {("picture", "plot image", 7), ("by hand", "sample", 3)}
+    assert json.loads(task.plots()["by hand", "zoomed", 3])["data"][0]["y"] == [1, 2]
+    assert json.loads(task.plots()["by hand", "picture", 3])["layout"]["images"]
 
 
 def test_the_script_gets_what_it_would_have_got(shown) -> None:  # type: ignore[no-untyped-def]
