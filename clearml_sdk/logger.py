@@ -134,12 +134,20 @@ class Logger(Plots):
         report_image: bool = False,
         report_interactive: bool = True,
     ) -> None:
-        """Report a matplotlib figure (or the module pyplot, for the current one) as a picture.
+        """Report a matplotlib figure (or the module pyplot, for the current one) as a plot.
 
-        report_image: as a debug sample instead of a plot.
+        Args:
+            report_image: as a debug sample instead.
+            report_interactive: as one that can be zoomed, where plotly can draw it; else as a picture.
         """
+        from clearml_sdk.bindings.plotly_of_matplotlib import plotly_figure
         from clearml_sdk.reporting.images import matplotlib_picture
 
+        figure = figure.gcf() if hasattr(figure, "gcf") else figure
+        is_interactive = report_interactive and not report_image and not self._matplotlib_non_interactive
+        if is_interactive and hasattr(figure, "axes") and (found := plotly_figure(figure)) is not None:
+            self._report_figure(title, series, iteration, found)
+            return
         picture = matplotlib_picture(figure)
         if report_image:
             self._samples.picture(title, series, iteration or 0, picture, None)
