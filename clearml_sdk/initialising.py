@@ -179,7 +179,7 @@ def _open_run(
 
 def _close_with_run(run: Run, task: Task) -> None:
     """What is to be closed last: stored files, and the reporter that tells of them."""
-    run.parts.append(("storing the artifacts", task._wait_for_uploads))
+    run.parts.append(("storing the artifacts", lambda limit_s: task._wait_for_uploads(limit_s, at_end=True)))
     run.parts.append(("sending the last reports", lambda limit_s: reporters.close(task.id, limit_s)))
     run.install_hooks()
 

@@ -21,6 +21,7 @@ from clearml_sdk.record import TaskRecord
 from clearml_sdk.storage import transfer
 from clearml_sdk.storage.errors import StorageError
 from clearml_sdk.storage.locations import TaskFolder, file_stem
+from clearml_sdk.storage.progress import bar
 from clearml_sdk.storage.sources import DigestBeside
 
 TYPE_CHECKING = False
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from clearml_sdk.storage.sources import Source
 
 THREADS = 2
+QUIET_S = 5.0
+"""The end of a run waits no longer for uploads of which nothing moves, when the journal has them all."""
 
 
 class ArtifactUploads:
@@ -53,6 +56,9 @@ class ArtifactUploads:
         self._journal = journal
         self._auto_pickle = auto_pickle
         self._background = Background("clearml-artifacts", THREADS)
+        self._moved_at = 0.0
+        self._unkept = 0
+        """Uploads on their way that would be lost with the process."""
 
     def upload(
         self,
@@ -105,6 +111,10 @@ class ArtifactUploads:
         entry = _entry(name, encoded, metadata)
         if encoded.path is not None and self._is_kept(temporary):
             kept.keep(temporary, file=encoded.path, entry=entry, delete=delete_after_upload)
+            unkept = 0
+        else:
+            unkept = 1
+        self._unkept += unkept
 
         def run() -> bool:
             is_over = True
@@ -118,6 +128,7 @@ class ArtifactUploads:
                 warn_once(f"artifact {name}", f"artifact {name!r} was not stored: {error}{later}")
                 return False
             finally:
+                self._unkept -= unkept
                 if is_over:
                     kept.drop(temporary)
             return True
@@ -129,13 +140,27 @@ class ArtifactUploads:
         """Wait for everything that was given to `upload`; False when that takes longer than `timeout_s`."""
         return self._background.flush(timeout_s)
 
+    def flush_or_leave(self, timeout_s: float | None = None) -> bool:
+        """As `flush`, but leave to a later process what is in the journal and does not move."""
+        started = time.monotonic()
+        while not self._background.flush(0.5):
+            now = time.monotonic()
+            if timeout_s is not None and now - started > timeout_s:
+                return False
+            if not self._unkept and now - max(started, self._moved_at) > QUIET_S:
+                return False
+        return True
+
+    def _moved(self, count: int) -> None:
+        self._moved_at = time.monotonic()
+
     def _store(self, entry: dict[str, Any], encoded: Encoded, delete: bool, retries: int) -> None:
         """Upload, then register. Raises ClearmlError, OSError."""
         source = encoded.source()
         if source is not None:
             url = self._folder.url("artifacts", file_stem(entry["key"]), encoded.name)
             with DigestBeside(source) as digest:
-                _upload_with_retries(self._record, source, url, retries)
+                _upload_with_retries(self._record, source, url, retries, self._moved)
             entry = {**entry, "uri": url, "content_size": source.length, "hash": digest.value}
         self._record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
         self._record.forget()
@@ -175,10 +200,19 @@ def _entry(name: str, encoded: Encoded, metadata: Mapping[Any, Any] | None) -> d
     return entry
 
 
-def _upload_with_retries(record: TaskRecord, source: Source, url: str, retries: int) -> None:
+def _upload_with_retries(
+    record: TaskRecord, source: Source, url: str, retries: int, moved: Callable[[int], None]
+) -> None:
+    show = bar("upload", url, source.length)
+
+    def progress(count: int) -> None:
+        moved(count)
+        if show is not None:
+            show(count)
+
     for attempt in range(retries + 1):
         try:
-            transfer.upload_source(record.session, source, url)
+            transfer.upload_source(record.session, source, url, progress=progress)
         except StorageError:
             if attempt == retries:
                 raise

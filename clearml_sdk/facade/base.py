@@ -51,13 +51,18 @@ class TaskBase:
         if run is not None:
             run.outbox.flush(30)
 
-    def _wait_for_uploads(self, timeout_s: float | None) -> None:
-        """Wait for the artifacts and weights that this process stores."""
+    def _wait_for_uploads(self, timeout_s: float | None, *, at_end: bool = False) -> None:
+        """Wait for the artifacts and weights that this process stores.
+
+        at_end: of the run: what the journal has, and does not get through, is left to the next start.
+        """
         tables: RegisteredTables | None = self.__dict__.get("_tables")
         if tables is not None:
             tables.check()
         uploads: ArtifactUploads | None = self.__dict__.get("_uploads")
-        if uploads is not None:
+        if uploads is not None and at_end:
+            uploads.flush_or_leave(timeout_s)
+        elif uploads is not None:
             uploads.flush(timeout_s)
         weights = sys.modules.get("clearml_sdk.models.weights")
         if weights is not None:

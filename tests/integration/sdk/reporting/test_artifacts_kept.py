@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clearml_sdk.artifacts import uploads as module
+from clearml_sdk.artifacts.uploads import ArtifactUploads
+from clearml_sdk.journal.artifacts import Order, waiting
+from clearml_sdk.record import TaskRecord
 from tests.conftest import RunningServer
 from tests.integration.sdk.core.conftest import Workplace
 
@@ -81,3 +86,25 @@ def test_an_artifact_stored_since_then_is_not_replaced(workplace: Workplace, ser
     synced = workplace.run("from clearml_sdk import sync\nsay(code=sync.main([]))")
     assert synced.said["code"] == 0, synced.err
     assert artifacts(server, killed.said["id"])["a"]["uri"] == "http://x/newer"
+
+
+def test_the_end_of_a_run_leaves_to_the_next_what_does_not_get_through(
+    record: TaskRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "files").mkdir()
+    monkeypatch.setattr(module, "QUIET_S", 0.2)
+    is_open = threading.Event()
+    store = ArtifactUploads._store
+
+    def wait_and_store(*arguments: Any) -> None:
+        assert is_open.wait(60)
+        store(*arguments)
+
+    monkeypatch.setattr(ArtifactUploads, "_store", wait_and_store)
+    uploads = ArtifactUploads(record, journal=lambda: str(tmp_path / "files"))
+    uploads.upload("late", {"a": 1})
+    assert not uploads.flush_or_leave(), "nothing moves, and the journal has it"
+    assert [Order(folder).name for folder in waiting(str(tmp_path / "files"))] == ["late"]
+    is_open.set()
+    assert uploads.flush_or_leave() and waiting(str(tmp_path / "files")) == []
+    assert [entry["key"] for entry in record.reload()["execution"]["artifacts"]] == ["late"]
