@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 SWITCH = "lightgbm"
 DOING = "recording a LightGBM training"
+_PLAIN = (bool, int, float, str, list, tuple)
+"""What can be recorded as text and come back: not an objective that is a function."""
 
 
 def connect(lightgbm: ModuleType, capture: Capture) -> None:
     def begun(call: Call) -> None:
         _watch(call, capture)
-        call.set("params", dict(capture.task.connect(dict(call.get("params") or {}))))
+        params = dict(call.get("params") or {})
+        plain = {name: value for name, value in params.items() if value is None or isinstance(value, _PLAIN)}
+        connected = capture.task.connect(dict(plain))
+        call.set("params", {**params, **{name: connected[name] for name in plain}})  # no others of the section
 
     def begun_by_estimator(call: Call) -> None:
         _watch(call, capture)

@@ -59,8 +59,7 @@ def _translate(figure: Any) -> dict[str, Any]:
     title = getattr(figure, "_suptitle", None)
     if loose or figure.legends or any(text is not title for text in figure.texts if text.get_text()):
         raise _Untranslatable
-    width, height = figure.get_size_inches() * figure.dpi
-    layout: dict[str, Any] = {"width": round(width), "height": round(height), "showlegend": False, "annotations": []}
+    layout: dict[str, Any] = {"showlegend": False, "annotations": []}  # no size: it fills the place where it is shown
     layout |= {"plot_bgcolor": "white", "hovermode": "closest", "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0}}
     if title is not None and title.get_text():
         layout["title"] = {"text": title.get_text()}

@@ -133,6 +133,7 @@ def test_lightgbm_trainings_are_curves_and_their_parameters_can_be_edited(bench:
     code = f"""
 import numpy as np, lightgbm
 task = Task.init("bindings", "lightgbm", {INIT})
+task.connect({{"learning_rate": 0.5}})
 random = np.random.default_rng(0)
 x = random.random((80, 3)); y = (x[:, 0] > 0.5).astype(int)
 data = lightgbm.Dataset(x, y)
@@ -140,7 +141,7 @@ settings = {{"objective": "binary", "metric": ["auc"], "verbose": -1, "num_leave
 model = lightgbm.train(settings, data, 4, valid_sets=[data], valid_names=["train"])
 model.save_model("model.txt")
 lightgbm.Booster(model_file="model.txt")
-say(leaves=model.params["num_leaves"], given=settings["num_leaves"])
+say(leaves=model.params["num_leaves"], given=settings["num_leaves"], other="learning_rate" in model.params)
 """
     task = bench.record(code)
     assert task.parameters("General") == {
@@ -148,7 +149,26 @@ say(leaves=model.params["num_leaves"], given=settings["num_leaves"])
         "metric": "['auc']",
         "verbose": "-1",
         "num_leaves": "5",
+        "learning_rate": "0.5",
     }
     assert set(task.curves()) == {("train", "auc")} and task.curves()["train", "auc"]["x"] == [0, 1, 2, 3]
     assert list(task.models("output")) == ["model"] == list(task.models("input"))
-    assert bench.run_edited(code, task, {"General/num_leaves": "9"}).said == {"leaves": 9, "given": 5}
+    assert bench.run_edited(code, task, {"General/num_leaves": "9"}).said == {"leaves": 9, "given": 5, "other": False}
+
+
+def test_forked_processes_record_to_the_same_task(bench: Bench) -> None:
+    task = bench.record(f"""
+import joblib, multiprocessing
+from tensorboardX import SummaryWriter
+task = Task.init("bindings", "forks", {INIT})
+
+def work(number):
+    joblib.dump(number, f"child{{number}}.pkl")
+    with SummaryWriter(f"runs/{{number}}") as writer:
+        writer.add_scalar(f"a/{{number}}", number, number)
+children = [multiprocessing.get_context("fork").Process(target=work, args=(number,)) for number in range(2)]
+for child in children: child.start()
+for child in children: child.join()
+""")
+    assert sorted(task.models("output")) == ["child0", "child1"]
+    assert set(task.curves()) == {("a", "0"), ("a", "1")}
