@@ -129,6 +129,7 @@ assert len(result["train"]["auc"]) == 4
     assert list(task.models("input")) == ["first"]
 
 
+@pytest.mark.full
 def test_lightgbm_trainings_are_curves_and_their_parameters_can_be_edited(bench: Bench) -> None:
     code = f"""
 import numpy as np, lightgbm
