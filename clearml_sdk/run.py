@@ -148,7 +148,8 @@ class Run:
         self.close_parts(None if limit_s is None else deadline)
         if ending is not None and self.role == "local":
             with harmless("setting the task's final status"):
-                self._set_status(ending, give_up_s=STATUS_LIMIT_S if limit_s is None else deadline - time.monotonic())
+                limit_s = STATUS_LIMIT_S if limit_s is None else deadline - time.monotonic()
+                self._set_status(ending, give_up_s=0.0 if self.session.is_down else max(1.0, limit_s))
         if self.session.is_offline and self.role != "child":
             from clearml_sdk.offline.session import OfflineSession
 
@@ -178,14 +179,14 @@ class Run:
             body["status_message"] = ending.reason
         endpoint = f"tasks.{ending.status}"
         try:
-            found = self.record.read_fields("status", give_up_s=max(1.0, give_up_s))
+            found = self.record.read_fields("status", give_up_s=give_up_s)
             if found.get("status") == "in_progress":  # else somebody decided already: stopped, enqueued or marked it
-                self.record.call(endpoint, body, give_up_s=max(1.0, give_up_s))
+                self.record.call(endpoint, body, give_up_s=give_up_s)
         except ServerUnreachable:
             from clearml_sdk import unsent
 
             unsent.keep(self.session, self.record.id, endpoint, body)
-            raise
+            say(f"Task: the server is away: that it is {ending.status} is set by the next start, or by `clearml sync`")
         except ApiError as error:
             say(f"Task: the server did not accept the status {ending.status}: {error.message}")
 

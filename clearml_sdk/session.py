@@ -30,6 +30,7 @@ JSON = "application/json"
 JSON_LINES = "application/json-lines"
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 MAX_DELAY_S = 120.0
+DOWN_S = 1.5
 PATIENT_TRIES = 4
 """After so many tries (about two seconds) it is said that, and for what, this process waits."""
 
@@ -181,6 +182,8 @@ class Session:
         self.config: Config | None = None
         self.transport = transport
         self._login_lock = ForkLock()
+        self._refused_at: float | None = None
+        """When the first of the last calls in a row found nobody who listens; None: the last one found somebody."""
 
     @classmethod
     def from_config(cls, config: Config | None = None) -> Session:
@@ -281,6 +284,12 @@ class Session:
                 os.environ["CLEARML_AUTH_TOKEN"] = self.core.token  # for the processes that this one starts
             return claims
 
+    @property
+    def is_down(self) -> bool:
+        """Whether nobody listens where the server should be, and has not for longer than a restart takes."""
+        refused_at = self._refused_at
+        return refused_at is not None and time.monotonic() - refused_at >= DOWN_S
+
     def close(self) -> None:
         """Close the idle connections; the session can still be used."""
         self.transport.close()
@@ -299,11 +308,14 @@ class Session:
                     connect_timeout_s=self.settings.connect_timeout_s,
                     read_timeout_s=timeout_s or self.settings.read_timeout_s,
                 )
+                self._refused_at = None
                 delay_s = self.core.retry_delay_s(attempt, status)
                 if delay_s is None:
                     return status, headers, body
                 cause = status
             except (OSError, EOFError) as error:
+                is_refused = isinstance(error, ConnectionRefusedError)
+                self._refused_at = (self._refused_at or time.monotonic()) if is_refused else None
                 cause, delay_s = error, self.core.retry_delay_s(attempt, error)
                 status, headers, body = 0, {}, b""
             if delay_s is None or time.monotonic() + delay_s > deadline:

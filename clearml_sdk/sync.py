@@ -1,9 +1,10 @@
-"""`clearml sync`: deliver the reports that processes left behind, now instead of at the next start of the SDK."""
+"""`clearml sync`: deliver the reports and final statuses that processes left behind, not only at the next start."""
 
 from __future__ import annotations
 
 import argparse
 
+from clearml_sdk import unsent
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.journal import deliver
 from clearml_sdk.journal.folder import default_root
@@ -25,6 +26,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     done = deliver(root, session, only_own_server=True, give_up_s=arguments.timeout)
     print(f"delivered {done.events} reports of {done.journals} journals in {root}")
+    try:
+        told = unsent.deliver(session)
+    except ClearmlError as error:
+        print(f"clearml sync: {error}")
+        return 1
+    if told:
+        print(f"set the final status of {told} tasks")
     if done.in_use:
         print(f"{done.in_use} journals belong to processes that still run")
     for path in done.left:

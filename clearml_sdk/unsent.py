@@ -1,4 +1,5 @@
-"""Final statuses that no server could be told: kept in the user's cache, and told at the next start of the SDK.
+"""Final statuses that no server could be told: kept in the user's cache, and told at the next start of the SDK or by
+`clearml sync`.
 
 Without them a run that ended while its server was down would look as if it still ran, until the server gives it up.
 """

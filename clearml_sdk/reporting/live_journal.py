@@ -83,13 +83,20 @@ class LiveJournal:
         return self._spool
 
     def flush(self, timeout_s: float | None) -> bool:
-        started_at = time.monotonic()
-        is_all = self._sender.flush(timeout_s, give_up_s=None if timeout_s is not None else GIVE_UP_S)
+        """Wait until everything is stored by the server; whether it is. Without a limit: while something gets through.
+
+        What is on disk can be delivered later, so nobody waits for a server that is not there.
+        """
+        started_at, give_up_s = time.monotonic(), None if timeout_s is not None else GIVE_UP_S
+        is_all = self._sender.flush(timeout_s, give_up_s=give_up_s, is_vain=self._is_vain)
         if self._uploads is not None:
             left_s = None if timeout_s is None else max(0.0, timeout_s - (time.monotonic() - started_at))
             give_up_s = None if timeout_s is not None else GIVE_UP_S * 6
-            is_all = self._uploads[1].flush(left_s, give_up_s=give_up_s) and is_all
+            is_all = self._uploads[1].flush(left_s, give_up_s=give_up_s, is_vain=self._is_vain) and is_all
         return is_all
+
+    def _is_vain(self) -> bool:
+        return self._folder is not None and self._session.is_down
 
     def close(self, timeout_s: float | None) -> bool:
         is_all = self.flush(timeout_s)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clearml_sdk.journal.posting import Courier
 
 MAX_DELAY_S = 30.0
+LOOK_S = 0.25
 
 
 class Sender:
@@ -43,6 +44,7 @@ class Sender:
         self._is_stopping = False
         self._waiters = 0
         self._progress = 0
+        self._attempts = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
@@ -57,12 +59,19 @@ class Sender:
         """Come now instead of at the end of the period."""
         self._wake.set()
 
-    def flush(self, timeout_s: float | None, *, give_up_s: float | None = None) -> bool:
+    def flush(
+        self,
+        timeout_s: float | None,
+        *,
+        give_up_s: float | None = None,
+        is_vain: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Wait until everything appended before this call is delivered; whether it was.
 
         Args:
             timeout_s: wait so long at most; None: as long as it takes.
             give_up_s: stop waiting when nothing at all got through for so long; None: do not.
+            is_vain: stop waiting when this is so after another attempt.
         """
         target = self._lane.position()
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -70,6 +79,7 @@ class Sender:
             self._waiters += 1
             self._wake.set()
             try:
+                attempts = self._attempts
                 progress, quiet_until = self._progress, None if give_up_s is None else time.monotonic() + give_up_s
                 while self._lane.delivered_position() < target:
                     if not self.is_alive:
@@ -80,7 +90,11 @@ class Sender:
                     limits = [limit for limit in (deadline, quiet_until) if limit is not None]
                     if limits and min(limits) <= now:
                         return False
-                    self._changed.wait(min(limits) - now if limits else None)
+                    if self._attempts > attempts and is_vain():
+                        return False
+                    self._changed.wait(min([*(limit - now for limit in limits), LOOK_S]))
+                    if self._attempts > attempts:
+                        self._wake.set()  # while somebody waits it is tried more often
             finally:
                 self._waiters -= 1
         return True
@@ -110,6 +124,7 @@ class Sender:
             except Exception as error:  # noqa: BLE001  # a defect of ours: the reports stay in the journal, this goes on
                 warn_once(f"sender {type(error).__name__}", f"reports wait in the journal: {error!r}")
                 outcome = Outcome.LATER
+            self._attempts += 1
             if outcome is not Outcome.LATER:
                 attempt = 0
                 self._progress += 1

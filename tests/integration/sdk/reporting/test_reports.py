@@ -242,6 +242,46 @@ def test_kill_9_of_the_server_neither_loses_nor_doubles_a_report(own_server: Run
     session.close()
 
 
+def test_a_script_ends_at_once_without_the_server_and_all_of_it_arrives_later(
+    own_server: RunningServer, tmp_path: Path
+) -> None:
+    workplace = Workplace(tmp_path, own_server)
+    process = workplace.start(
+        INIT
+        + """
+import time
+from pathlib import Path
+from clearml_sdk import run
+run.current().settle()
+logger.report_scalar("loss", "train", 0.5, 0)
+Path("ready").touch()
+while not Path("go").exists():
+    time.sleep(0.02)
+for i in range(1, 10_001):
+    logger.report_scalar("loss", "train", 0.5, i)
+print("the last line", flush=True)
+say(ended=time.time())
+"""
+    )
+    while not (tmp_path / "ready").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    own_server.kill()
+    (tmp_path / "go").touch()
+    out, err = process.communicate(timeout=60)
+    over_s = time.time() - json.loads(out.rpartition("SAY ")[2])["ended"]
+    assert process.returncode == 0 and "clearml sync" in err, err
+    assert over_s < 8, "a server that is only slow would be waited for twice as long"
+    own_server.restart()
+    command = [sys.executable, "-m", "clearml_sdk.cli", "sync"]
+    subprocess.run(command, env=workplace.environment(), check=True, capture_output=True, timeout=60)
+    id = json.loads(out.partition("SAY ")[2].partition("\n")[0])["id"]
+    stored = Stored(own_server.call, id)
+    assert stored.iterations("loss", "train") == list(range(10_001))
+    assert "the last line" in stored.console()
+    assert own_server.call("tasks.get_by_id", {"task": id})["task"]["status"] == "completed"
+
+
 def test_reports_about_a_task_that_is_gone_do_not_block(session: Session, tmp_path: Path) -> None:
     reporter = Reporter.open(session, "0" * 32, journal_dir=str(tmp_path))
     reporter.scalar("loss", "train", 0.5, 1)

@@ -22,7 +22,7 @@ class FakeSession:
         self.settings = ApiSettings(api_server, access_key="k", secret_key="s", worker="machine")
         self.core = SessionCore(self.settings)
         self.config = None
-        self.is_offline = False
+        self.is_offline = self.is_down = False
         self.batches: list[tuple[str, bytes]] = []
         self.answer: Callable[[], dict[str, Any]] = lambda: {"added": 1, "errors": 0}
         self.called = threading.Event()
