@@ -142,7 +142,10 @@ async def identified(directory: RunDirectory) -> None:
 
 def stop(directory: RunDirectory, *, now: bool = False) -> bool:
     """Ask the runner to stop the task (SIGTERM, grace, SIGKILL), or with `now` to kill it. False when none runs."""
-    phase, pid, _ = directory.phase()
+    try:
+        phase, pid, _ = directory.phase()
+    except FileNotFoundError:
+        return False  # the run is over, and its directory is just being removed
     if phase is not Phase.RUNNING or pid is None or not is_same_process(pid.pid, pid.start_ticks):
         return False
     try:

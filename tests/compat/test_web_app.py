@@ -72,6 +72,10 @@ class Browser:
 @pytest.fixture
 def app(server: RunningServer) -> Browser:
     """A browser that has logged in."""
+    return logged_in(server)
+
+
+def logged_in(server: RunningServer) -> Browser:
     browser = Browser(server.web)
     browser.post("auth.login", basic=(server.access_key, server.secret_key))
     assert browser.cookie
@@ -487,7 +491,8 @@ def test_table_download(app: Browser, call: Api, project: str) -> None:
     assert "downloaded" in rows[1]
 
 
-def test_serving_page_without_any_model(app: Browser) -> None:
+def test_serving_page_without_any_model(own_server: RunningServer) -> None:
+    app = logged_in(own_server)
     assert app.post("serving.get_endpoints")["endpoints"] == []
     assert app.post("serving.get_loading_instances")["instances"] == []
 

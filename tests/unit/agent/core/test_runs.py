@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clearml_agent import instances
+from clearml_agent import instances, runs
 from clearml_agent.arguments import normalise
 from clearml_agent.config import AgentConfig, name_worker
 from clearml_agent.errors import AlreadyRunning
+from clearml_agent.execution import process
 from clearml_agent.execution.sdk_wheel import newest_wheel, wants_our_sdk
 from clearml_agent.runs import Phase, Record, RunDirectory, Stop, StopKind, take_lock
 from clearml_agent.show import masked
@@ -33,6 +35,20 @@ def test_a_run_is_found_again_with_everything_that_was_decided(tmp_path: Path) -
     assert found.phase()[0] is Phase.NOT_STARTED
     found.remove()
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_run_that_is_just_being_removed_needs_no_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDirectory.create(tmp_path / "runs", record())
+    (run.path / "result.json").write_text("{}")
+    real = runs.read_struct
+
+    def removed_first(path: Path, kind: type[Any]) -> Any:
+        run.remove()
+        return real(path, kind)
+
+    monkeypatch.setattr(runs, "read_struct", removed_first)
+    assert process.stop(run) is False
+    assert process.stop(run, now=True) is False
 
 
 def test_run_files_are_private(tmp_path: Path) -> None:
