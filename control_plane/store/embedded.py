@@ -23,9 +23,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Literal
 
-import redis.asyncio as aioredis
-from redis import exceptions as redis_errors
-
 from control_plane.store.errors import DataDirInUse, EmbeddedStoreError
 
 log = logging.getLogger(__name__)
@@ -154,7 +151,7 @@ class EmbeddedStore:
         # Our own note beside the server's pidfile, which it removes only on an orderly end.
         (self.directory / "pid").write_text(f"{self._process.pid}\n")
         exited = asyncio.create_task(self._process.wait(), name="embedded-store-exit")
-        answers = asyncio.create_task(_answers(self.url), name="embedded-store-answers")
+        answers = asyncio.create_task(_answers(self._socket), name="embedded-store-answers")
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await asyncio.wait({exited, answers}, return_when=asyncio.FIRST_COMPLETED)
@@ -372,18 +369,18 @@ def _alive(pid: int) -> bool:
         return True  # no /proc here
 
 
-async def _answers(url: str) -> None:
-    """Wait until the store answers, its file loaded."""
-    client = aioredis.Redis.from_url(url)
-    try:
-        while True:
+async def _answers(path: Path) -> None:
+    """Wait until the store answers, its file loaded. Called off, it ends at once: the dead need no farewell."""
+    while True:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_unix_connection(str(path))
             try:
-                await client.ping()
-                return
-            except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError):
-                await asyncio.sleep(0.005)  # nothing tells when a socket appears, or a file is loaded
-    finally:
-        await client.aclose()
+                writer.write(b"PING\r\n")
+                if (await reader.readline()).startswith(b"+PONG"):
+                    return
+            finally:
+                writer.close()
+        await asyncio.sleep(0.005)  # nothing tells when a socket appears, or a file is loaded
 
 
 def _last_line(path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from control_plane.store import DataDirInUse, EmbeddedStore, EmbeddedStoreError, Store
+from control_plane.store.embedded import _answers
 
 LIMIT_S = 30
 
@@ -162,3 +163,20 @@ async def test_process_durability_does_not_wait_for_the_disk(short_tmp: Path) ->
         os.kill(embedded.pid, signal.SIGKILL)
         assert await store.exists("task", ["t"]) == [True]
         await store.close()
+
+
+async def test_a_store_that_dies_before_it_answers_is_waited_for_no_longer(short_tmp: Path) -> None:
+    """Whoever waits for the answer of a store is called off when it ends: that has to take no farewell."""
+    listening = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        listening.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(silent, str(short_tmp / "s")):
+        answers = asyncio.create_task(_answers(short_tmp / "s"))
+        await listening.wait()
+        answers.cancel()
+        done, _ = await asyncio.wait({answers}, timeout=20)
+        assert done == {answers} and answers.cancelled()
