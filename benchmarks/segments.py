@@ -122,7 +122,7 @@ def fill(server: RunningServer, points: int, console_mb: int, goals: Goals) -> t
     watch, before = Watch(server), reporting.cpu_s([one])
     with watch.watching():
         whose = [talker] * CONNECTIONS
-        job = Job(server.api, server.login(), "console pieces", whose, batches, 1, CONSOLE_BATCH, prepared=False)
+        job = Job(server.api, server.login(), "console lines", whose, batches, 1, CONSOLE_BATCH, prepared=False)
         result = reporting.sent(job)
         goals.note("reporting the console, while it is sealed", [console_mb / result.seconds], "MB/s")
         goals.note("  a second of the server's processor", [console_mb / (reporting.cpu_s([one]) - before)], "MB")

@@ -69,10 +69,9 @@ def run_together(
 
 
 @pytest.mark.timeout(400)
-def test_a_few_tasks_on_both(
-    server: RunningServer, call: Api, project: str, official_agent: Path, tmp_path: Path
-) -> None:
-    run_together(server, call, project, official_agent, tmp_path, 6)
+def test_a_few_tasks_on_both(own_server: RunningServer, official_agent: Path, tmp_path: Path) -> None:
+    project = str(own_server.call("projects.create", {"name": "together"})["id"])
+    run_together(own_server, own_server.call, project, official_agent, tmp_path, 6)
 
 
 @pytest.mark.full
