@@ -165,6 +165,8 @@ class PointReads(SnapshotReads):
             found = await self._each(lying, sorted({*lying.names}.difference(short)), use, with_times=False)
             for group in _groups({name: lying.sizes[name] // SUMMED_POINTS for name in short}):
                 found |= await self._summed(lying, group, use_in_short)
+            if short:
+                await asyncio.to_thread(give_back)
             return dict(sorted(found.items()))
 
         return await self._again_when_swapped(read)
