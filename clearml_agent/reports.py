@@ -46,8 +46,8 @@ class StatusReports:
         self.config, self.api = config, api
         self._working, self._is_daemon = working, is_daemon
         self._changed = asyncio.Event()
-        self._reported: dict[str, list[str]] = {}
-        """Worker -> queues of those that the server knows by these reports."""
+        self._reported: dict[str, Working | None] = {}
+        """Worker -> what the server knows of it by these reports; None: perhaps not what is so."""
 
     def changed(self) -> None:
         """Report at once: what `working` says is different now."""
@@ -80,8 +80,11 @@ class StatusReports:
             gpus.close()
 
     async def _report(self, statistics: dict[str, Any] | None, gpu_uuids: Sequence[str] = ()) -> None:
+        """Tell of every worker; without statistics only of those that do something else now."""
         current = self._working()
         for working in current:
+            if statistics is None and self._reported.get(working.worker) == working:
+                continue
             own = statistics
             if working.gpus is not None and statistics is not None:
                 own = of_gpus(statistics, gpu_uuids, working.gpus.uuids)
@@ -93,12 +96,13 @@ class StatusReports:
                 "is_daemon": self._is_daemon,
                 "machine_stats": own,
             }
-            self._reported[working.worker] = list(working.queues)
             if working.task:
                 body["task"] = working.task
                 if working.queue:
                     body["queue"] = working.queue
-            await self._try("workers.status_report", body)
+            self._reported[working.worker] = None
+            if await self._try("workers.status_report", body):
+                self._reported[working.worker] = working
         await self._unregister(set(self._reported) - {working.worker for working in current})
 
     async def leave(self) -> None:
@@ -107,11 +111,14 @@ class StatusReports:
 
     async def _unregister(self, workers: set[str]) -> None:
         for worker in sorted(workers):
-            await self._try("workers.unregister", {"worker": worker, "queues": self._reported.pop(worker, [])})
+            known = self._reported.pop(worker, None)
+            await self._try("workers.unregister", {"worker": worker, "queues": list(known.queues) if known else []})
 
-    async def _try(self, endpoint: str, body: dict[str, Any]) -> None:
+    async def _try(self, endpoint: str, body: dict[str, Any]) -> bool:
         try:
             # The next report says it better than a late one.
             await self.api.call(endpoint, body, timeout_s=10.0, give_up_s=1.0)
         except (ApiError, BadAnswer, ServerUnreachable) as error:
             log.debug("%s", error)
+            return False
+        return True

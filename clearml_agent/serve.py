@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from clearml_agent import instances, queues
+from clearml_agent import instances, placing, queues
 from clearml_agent.api import Api, Connection, connected
 from clearml_agent.config import AgentConfig
 from clearml_agent.daemon import Daemon
+from clearml_agent.errors import UsageError
 from clearml_agent.execution.run import first_of
 from clearml_agent.execution.single import execute
 from clearml_agent.gpus import dynamic
@@ -44,8 +45,12 @@ def run_daemon(
             connection = await stack.enter_async_context(connected(config.api, config.redis_url, config.environ))
             api = connection.api()
             gpus = await stack.enter_async_context(dynamic.opened(config, queue_names)) if config.dynamic_gpus else None
-            names = gpus.names if gpus else queue_names
+            names, limits = placing.parse_limits(queue_names) if config.services else (list(queue_names), {})
+            names = gpus.names if gpus else names
             served = await queues.resolve(api, names, create=create_queue)
+            if limits and len(served) != len(names):
+                raise UsageError("two of the names after --queue mean the same queue: name each once")
+            slots = placing.Slots(config.slots, instance.worker, served, limits)
             instance.describe([queue.name for queue in served], log_file)
             for queue in served:
                 log.info("%s serves queue %s (%s)", instance.worker, queue.name, queue.id)
@@ -55,7 +60,7 @@ def run_daemon(
                 worker=instance.worker,
                 queues=served,
                 order_fairness=order_fairness,
-                placing=gpus.pool(served, in_rotation=order_fairness) if gpus else None,
+                placing=gpus.pool(served, in_rotation=order_fairness) if gpus else slots,
                 beside=gpus.watch.run if gpus else None,
                 echo=Written.on_terminal() if echo else None,
             )

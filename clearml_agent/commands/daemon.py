@@ -29,7 +29,11 @@ MANY_SLOTS = 1000
 @click.option("--foreground", is_flag=True, help="Keep the output on this terminal.")
 @click.option("--detached", "-d", is_flag=True, help="Go to the background.")
 @click.option(
-    "--services-mode", type=int, is_flag=False, flag_value=-1, help="Run tasks side by side (N at most), on the CPU."
+    "--services-mode",
+    type=int,
+    is_flag=False,
+    flag_value=-1,
+    help="Run tasks side by side (N at most), on the CPU; --queue NAME=N limits one queue.",
 )
 @click.option(
     "--dynamic-gpus", is_flag=True, help="Share the GPUs of --gpus among tasks: --queue small=1 large=4 half=0.5."
