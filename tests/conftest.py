@@ -25,6 +25,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine import Engine, NoEngine, running_engine
 from tests.redis_servers import POOL
 
 START_LIMIT_S = 20.0
@@ -263,3 +264,14 @@ def new_server() -> Callable[..., contextlib.AbstractContextManager[RunningServe
 @pytest.fixture(scope="session")
 def call(server: RunningServer) -> Callable[..., Any]:
     return server.call
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """A real Docker Engine, one for all the workers of a session."""
+    with contextlib.ExitStack() as stack:
+        try:
+            started = stack.enter_context(running_engine())
+        except NoEngine as error:
+            pytest.skip(str(error))
+        yield started
