@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from clearml_agent.api import Api
+from clearml_agent.building.prebuilt import prebuilt
 from clearml_agent.config import AgentConfig
 from clearml_agent.environments import (
     Environment,
@@ -67,7 +68,10 @@ async def prepare(
     script = dict(task.get("script") or {})
     describe(task, script, say)
     begun_at = time.monotonic()
-    code, environment = await code_and_environment(task, script, directory=directory, config=config, api=api, say=say)
+    made = prebuilt(task, config.environ)
+    code, environment = made or await code_and_environment(
+        task, script, folder=directory.path, config=config, api=api, say=say
+    )
     stages = {"preparation": time.monotonic() - begun_at}
     stages |= {f"code: {name}": seconds for name, seconds in code.stages.items()}
     stages |= {f"environment: {name}": seconds for name, seconds in environment.stages.items()}
@@ -95,12 +99,12 @@ async def code_and_environment(
     task: Mapping[str, Any],
     script: Mapping[str, Any],
     *,
-    directory: RunDirectory,
+    folder: Path,
     config: AgentConfig,
     api: Api,
     say: Say,
 ) -> tuple[Checkout, Environment]:
-    """The task's code and its packages; side by side where the packages do not need the code.
+    """The task's code and its packages, in `folder`; side by side where the packages do not need the code.
 
     What was begun for the recorded packages is dropped when the code turns out to bring a lock file.
     """
@@ -112,12 +116,12 @@ async def code_and_environment(
     if forces_init and not any(requirement_name(line) in SDK_NAMES for line in lines):
         lines = ["clearml", *lines] if lines else lines
     custom = config.environ.get("CLEARML_AGENT_CUSTOM_BUILD_SCRIPT") or config.config.get("agent.custom_build_script")
-    place = directory.path / "env"
+    place = folder / "env"
 
     async def get_code() -> Checkout:
         return await checkout(
             script,
-            directory.path / "code",
+            folder / "code",
             cache=config.repositories,
             settings=GitSettings.from_config(config.config.get, config.environ),
             environ=config.environ,
