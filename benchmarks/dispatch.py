@@ -47,7 +47,8 @@ class Idle:
 
     async def serve(self) -> None:
         worker = f"simulated:{uuid4().hex[:8]}"
-        body = {"worker": worker, "queues": [self._queue], "slots": 1, "timeout_s": 25}
+        over: list[str] = []
+        body = {"worker": worker, "queues": [self._queue], "slots": 1, "timeout_s": 25, "known_stops": over}
         while True:
             self._waiting += 1
             try:
@@ -58,6 +59,7 @@ class Idle:
             for entry in answer["entries"]:
                 await self.call("tasks.started", {"task": entry["task"], "force": True}, entry["token"])
                 await self.call("tasks.completed", {"task": entry["task"]}, entry["token"])
+                over.append(entry["task"])
                 self.received.put_nowait((entry["task"], at))
 
     async def all_wait(self, count: int) -> None:
