@@ -24,16 +24,20 @@ def chosen() -> int | None:
 
 
 def apply() -> None:
+    """Seed the generators of this process as new runs are; nothing where they are not seeded."""
+    if _seed is not None:
+        seed_all(_seed)
+
+
+def seed_all(seed: int) -> None:
     """Seed Python's generator and those of numpy, torch and TensorFlow where they are imported already."""
-    if _seed is None:
-        return
-    random.seed(_seed)
+    random.seed(seed)
     numpy = sys.modules.get("numpy")
     if numpy is not None:
-        numpy.random.seed(_seed % (1 << 32))
+        numpy.random.seed(seed % (1 << 32))
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.manual_seed(_seed)
+        torch.manual_seed(seed)
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is not None:
-        tensorflow.random.set_seed(_seed)
+        tensorflow.random.set_seed(seed)

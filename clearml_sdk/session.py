@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from clearml_sdk.config import Config
+    from clearml_sdk.outage import Outage
     from clearml_sdk.transport import Transport
 
 JSON = "application/json"
@@ -64,6 +65,8 @@ class SessionCore:
         self.client = client or f"clearml-lean-{__version__}"
         self._clock = clock
         self.token: str | None = None
+        self.token_period_s: int | None = None
+        """How long a token is asked to live; None: as long as the server gives."""
         self.claims: dict[str, Any] = {}
         if settings.token:
             self.accept_token(settings.token)
@@ -84,7 +87,8 @@ class SessionCore:
             authorization = f"Basic {base64.b64encode(pair).decode()}"
         else:
             authorization = f"Bearer {self.token or settings.token or ''}"
-        return HttpRequest("POST", f"{settings.api_server}/auth.login", self._headers(authorization, JSON, {}), b"{}")
+        body = encode({"expiration_sec": self.token_period_s} if self.token_period_s else {})
+        return HttpRequest("POST", f"{settings.api_server}/auth.login", self._headers(authorization, JSON, {}), body)
 
     def read_login(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """Take the token out of the answer to `login()`, and return the token's claims. Raises as `read`."""
@@ -172,6 +176,12 @@ class Session:
     is_offline = False
     """Whether calls are answered out of a folder: see `clearml_sdk.offline`."""
 
+    outage: Outage | None = None
+    """Of the run of this process: takes the calls about its task while the server is away."""
+
+    lacks_wait = False
+    """Whether the server has turned out not to have `tasks.wait`: see `clearml_sdk.status_watch`."""
+
     def __init__(self, settings: ApiSettings, *, client: str | None = None, transport: Transport | None = None) -> None:
         if transport is None:
             from clearml_sdk.transport import HttpTransport
@@ -232,10 +242,13 @@ class Session:
 
         Args:
             timeout_s: limit of each attempt's wait for the answer; None: as the settings say.
-            give_up_s: how long to try again while the server cannot be reached; None: as the settings say; 0: once.
+            give_up_s: how long to try again while the server cannot be reached; None: as the settings say, and what
+                `outage` takes is left to it; 0: once.
 
         Waits. Raises ApiError (NotFound, Unauthorized), BadAnswer, or ServerUnreachable after `give_up_s`.
         """
+        if self.outage is not None and give_up_s is None and self.outage.takes(body, endpoint):
+            return self.outage.call(endpoint, body, headers)
         limit_s = self.settings.give_up_s if give_up_s is None else give_up_s
         deadline = time.monotonic() + limit_s
         if self.core.must_log_in:
@@ -253,24 +266,24 @@ class Session:
                 self.log_in(deadline=deadline, rejected=used)
             return self.core.read(*self._send(build(), timeout_s, deadline), endpoint=endpoint)
 
-    def send(self, req: Any, async_enable: bool = False, headers: Mapping[str, str] | None = None) -> Any:
+    def send(self, req_obj: Any, async_enable: bool = False, headers: Mapping[str, str] | None = None) -> Any:
         """Make the call that a request of `backend_api.services` describes; a refusal is a result too (`ok()`).
 
         Raises ServerUnreachable, BadAnswer.
         """
-        from clearml_sdk.backend_api.session.callresult import CallResult, Meta
+        from clearml_sdk.backend_api.session.callresult import CallResult
 
-        fields = req.to_dict()
+        fields = req_obj.to_dict()
         lines = fields.get("requests")
         try:
             if isinstance(lines, list):  # a batch: an object a line
                 body = b"\n".join(encode(line) for line in lines)
-                answer = self.call(req.endpoint, body, content_type=JSON_LINES, headers=headers)
+                answer = self.call(req_obj.endpoint, body, content_type=JSON_LINES, headers=headers)
             else:
-                answer = self.call(req.endpoint, fields, headers=headers)
-            return CallResult(req, answer, Meta(req.endpoint))
+                answer = self.call(req_obj.endpoint, fields, headers=headers)
+            return CallResult.answered(req_obj, answer)
         except ApiError as error:
-            return CallResult.refused(req, error)
+            return CallResult.refused(req_obj, error)
 
     def log_in(self, *, deadline: float | None = None, rejected: str | None = None) -> dict[str, Any]:
         """Obtain a token and return its claims. Raises Unauthorized when the credentials are not accepted."""

@@ -1,6 +1,7 @@
-"""The API of the server for scripts, see `client`."""
+"""The API of the server for scripts: its client, sessions, and the objects that requests are made of."""
 
 from clearml_sdk.backend_api.session.callresult import CallResult
-from clearml_sdk.session import Session
+from clearml_sdk.backend_api.session.errors import ResultNotReadyError, TimeoutExpiredError
+from clearml_sdk.backend_api.session.session import Session
 
-__all__ = ["CallResult", "Session"]
+__all__ = ["CallResult", "ResultNotReadyError", "Session", "TimeoutExpiredError"]

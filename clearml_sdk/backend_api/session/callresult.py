@@ -23,18 +23,69 @@ class Meta:
 class CallResult:
     """response: the answer's fields as attributes (none after a refusal). meta: how the server took the request."""
 
-    def __init__(self, request: Any, fields: dict[str, Any], meta: Meta) -> None:
-        self.request, self.response, self.meta = request, Document(fields), meta
+    async_accepted = False
+    """Whether the answer comes later: it never does."""
 
-    @classmethod
-    def refused(cls, request: Any, error: ApiError) -> CallResult:
-        """The result of a call that the server refused."""
-        return cls(request, {}, Meta(error.endpoint, error.code, error.subcode, error.message))
+    def __init__(
+        self,
+        meta: Meta,
+        response: Any = None,
+        response_data: dict[str, Any] | None = None,
+        request_cls: type | None = None,
+        session: Any = None,
+    ) -> None:
+        self._meta, self._request_cls, self.session = meta, request_cls, session
+        self._response_data = response_data if response_data is not None else {}
+        self._response = Document(self._response_data) if response is None else response
+
+    @property
+    def meta(self) -> Meta:
+        return self._meta
+
+    @property
+    def request_cls(self) -> type | None:
+        return self._request_cls
+
+    @property
+    def response(self) -> Any:
+        return self._response
 
     @property
     def response_data(self) -> dict[str, Any]:
         """The answer as plain data."""
-        return self.response._fields
+        return self._response_data
+
+    @classmethod
+    def answered(cls, request: Any, fields: dict[str, Any]) -> CallResult:
+        """The result of a call that the server took."""
+        return cls(Meta(request.endpoint), response_data=fields, request_cls=type(request))
+
+    @classmethod
+    def refused(cls, request: Any, error: ApiError) -> CallResult:
+        """The result of a call that the server refused."""
+        meta = Meta(error.endpoint, error.code, error.subcode, error.message)
+        return cls(meta, request_cls=type(request))
+
+    @classmethod
+    def from_result(
+        cls,
+        res: Any,
+        request_cls: type | None = None,
+        logger: Any = None,
+        service: str | None = None,
+        action: str | None = None,
+        session: Any = None,
+    ) -> CallResult:
+        """The result that an answer of `Session.send_request` holds; `service` and `action` say what was called."""
+        answer = res.json()
+        envelope = answer["meta"]
+        meta = Meta(
+            f"{service}.{action}" if service else str((envelope.get("endpoint") or {}).get("name") or ""),
+            int(envelope["result_code"]),
+            int(envelope.get("result_subcode") or 0),
+            str(envelope.get("result_msg") or ""),
+        )
+        return cls(meta, response_data=answer.get("data") or {}, request_cls=request_cls, session=session)
 
     def ok(self) -> bool:
         """Whether the server did what was asked."""
@@ -44,6 +95,10 @@ class CallResult:
         """Whether there is an answer: always."""
         return True
 
-    def wait(self, *arguments: Any, **named: Any) -> CallResult:
+    def result(self) -> CallResult:
+        """This result."""
+        return self
+
+    def wait(self, timeout: float | None = None, poll_interval: float = 5, verbose: bool = False) -> CallResult:
         """This result: calls are answered at once."""
         return self

@@ -1,0 +1,1 @@
+"""Small things under the paths that scripts import them from."""
