@@ -184,7 +184,10 @@ async def unpacked(package: str, folder: Path) -> Path:
     if path.is_dir():
         return path
     if not path.is_file():
-        raise EnvironmentFailed(f"there is no conda environment at {path}: correct CLEARML_CONDA_ENV_PACKAGE")
+        raise EnvironmentFailed(
+            f"there is no conda environment at {path}, no folder and no archive of conda-pack: correct the image of "
+            "the task's container (agent.package_manager.conda_env_as_base_docker), or CLEARML_CONDA_ENV_PACKAGE"
+        )
     prefix = folder / PREFIX
     prefix.mkdir(parents=True)
     await asyncio.to_thread(shutil.unpack_archive, path, prefix)

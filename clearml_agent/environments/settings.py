@@ -51,11 +51,15 @@ class Uv(msgspec.Struct, frozen=True):
 
 
 class Conda(msgspec.Struct, frozen=True):
-    """full_update: write back what conda installed. base: a conda environment to run in, made elsewhere."""
+    """full_update: write back what conda installed. base: a conda environment to run in, made elsewhere.
+
+    is_image: a task names such an environment, a folder or an archive of conda-pack, as its container's image.
+    """
 
     channels: tuple[str, ...] = ("pytorch", "conda-forge", "nvidia", "defaults")
     full_update: bool = False
     base: str = ""
+    is_image: bool = False
 
 
 class Torch(msgspec.Struct, frozen=True):
@@ -116,6 +120,12 @@ class PackageSettings(msgspec.Struct, frozen=True):
     install_s: float = 3600.0
     lock_s: float = 3600.0
 
+    def on_image(self, image: str) -> PackageSettings:
+        """The same for a task that asks for this image, "" = none: conda mode may take it for a conda environment."""
+        if not image or not self.conda.is_image or self.conda.base or self.manager != "conda":
+            return self
+        return msgspec.structs.replace(self, conda=msgspec.structs.replace(self.conda, base=image))
+
     @classmethod
     def from_config(cls, get: Callable[[str, Any], Any], environ: Mapping[str, str]) -> PackageSettings:
         """Build from the configuration (`Config.get`), the environment and the machine's pip configuration."""
@@ -161,6 +171,7 @@ class PackageSettings(msgspec.Struct, frozen=True):
                 channels=tuple(_words(get(f"{manager}.conda_channels", None))) or Conda().channels,
                 full_update=flag(f"{manager}.conda_full_env_update"),
                 base=_conda_base(get, environ),
+                is_image=flag(f"{manager}.conda_env_as_base_docker"),
             ),
             torch=_torch(get, environ),
             is_offline=flag("agent.standalone_mode"),

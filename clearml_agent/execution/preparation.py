@@ -109,7 +109,7 @@ async def code_and_environment(
     What was begun for the recorded packages is dropped when the code turns out to bring a lock file.
     """
     requirements = script.get("requirements") or {}
-    settings = PackageSettings.from_config(config.config.get, config.environ)
+    settings = PackageSettings.from_config(config.config.get, config.environ).on_image(image_of(task, config))
     lines = recorded_lines(requirements, original=settings.force_original)
     conda = recorded_lines({"pip": requirements.get("conda")} if isinstance(requirements, Mapping) else {})
     forces_init = read_flag("AGENT_FORCE_TASK_INIT", False, config.environ)
@@ -289,6 +289,12 @@ def write_back(script: Mapping[str, Any], code: Checkout, environment: Environme
     if code.commit and not script.get("version_num"):
         calls.append(("tasks.edit", {"force": True, "script": {"version_num": code.commit}}))
     return calls
+
+
+def image_of(task: Mapping[str, Any], config: AgentConfig) -> str:
+    """The image that the task asks for, without arguments, or else the agent's default."""
+    wanted = (task.get("container") or {}).get("image") or config.config.get("agent.default_docker.image", "")
+    return str(wanted or "").partition(" ")[0]
 
 
 def describe(task: Mapping[str, Any], script: Mapping[str, Any], say: Say) -> None:

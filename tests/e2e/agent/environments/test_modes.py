@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -262,3 +263,31 @@ def test_standalone_mode_runs_from_the_caches_alone(
     assert agent.run("execute", "--id", third, "--standalone-mode").returncode == 0, tasks.console(third)
     assert "\nFOUND 1.0\n" in tasks.console(third) and ": reused in " in tasks.console(third)
     assert tasks.get(third)["script"]["version_num"] == tasks.get(second)["script"]["version_num"]
+
+
+@pytest.mark.rows("S3-040")
+def test_a_conda_environment_named_as_the_image(
+    run: Any, repository: Path, agent: Agent, tasks: Tasks, tmp_path: Path
+) -> None:
+    channel = Channel(tmp_path / "channel")
+    channel.add_python()
+    channel.add_module("alpha", "1.0")
+    manager = "CLEARML__AGENT__PACKAGE_MANAGER__"
+    agent.variables |= {f"{manager}TYPE": "conda", f"{manager}CONDA_ENV_AS_BASE_DOCKER": "true"}
+    (repository / "environment.yml").write_text(
+        f"channels:\n  - {channel.url}\ndependencies:\n  - alpha\n  - pip:\n    - idna==3.6\n"
+    )
+    _, found, _ = run(repository=commit(repository), branch="main")
+    made = tmp_path / "elsewhere"
+    shutil.copytree(found["base"], made, symlinks=True)
+
+    def run_on(image: str) -> tuple[str, str]:
+        code = "import alpha, sys\nprint('ON', sys.base_prefix)\n"
+        task = tasks.create(code, requirements={"pip": ["idna==3.6"]})
+        tasks.server.call("tasks.edit", {"task": task, "container": {"image": image}})
+        return tasks.finished(tasks.enqueue(task), LIMIT_S)["status"], tasks.console(task)
+
+    status, console = run_on(str(made))
+    assert status == "completed" and f"ON {made}" in console, console
+    status, console = run_on("nvidia/cuda:12")
+    assert status == "failed" and "there is no conda environment at nvidia/cuda:12" in console, console
