@@ -1,5 +1,6 @@
 """The files server, and other HTTP servers, as a store of files: streamed both ways, at the speed of the disk.
 
+A large file comes in parts from a server that can send them (`Range`), and goes on where an earlier download broke off.
 Contract: wire.md 12. Credentials go to the configured files server only.
 """
 
@@ -9,6 +10,7 @@ import hashlib
 import http.client
 import mimetypes
 import os
+import re
 import time
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ from clearml_sdk.errors import ClearmlError
 from clearml_sdk.storage import urls
 from clearml_sdk.storage.errors import StorageError, StorageRefused, StorageUnreachable, StoredFileMissing
 from clearml_sdk.storage.progress import bar
+from clearml_sdk.storage.ranges import PART_BYTES, download_in_parts
 from clearml_sdk.transport import HttpTransport
 
 TYPE_CHECKING = False
@@ -33,6 +36,7 @@ RETRIED = frozenset({408, 429, 502, 503, 504, 509})
 CONNECT_TIMEOUT_S = 30.0
 SLOWEST_BYTES_PER_S = 50_000
 OCTETS = "application/octet-stream"
+_TOTAL = re.compile(r"bytes 0-\d+/(\d+)")
 
 
 def upload(
@@ -57,7 +61,7 @@ def upload(
 
 
 def download(session: Session | None, url: str, path: str, *, progress: Callable[[int], object] | None = None) -> str:
-    """Store what is at `url` in the file `path` and return its sha256. Raises StorageError."""
+    """Store what is at `url` in the file `path`, whole or not at all, and return its sha256. Raises StorageError."""
     last: StorageError | None = None
     for attempt in range(READ_TRIES):
         if attempt:
@@ -104,24 +108,72 @@ def content_type_of(path: str) -> str:
 
 
 def _download_once(session: Session | None, url: str, path: str, progress: Callable[[int], object] | None) -> str:
-    digest = hashlib.sha256()
-    with _Exchange(session, url, READ_TRIES) as exchange, open(path, "wb") as file:
-        answer = exchange.run("GET", _request_path(url), {}, None, CONNECT_TIMEOUT_S)
-        expected = answer.headers.get("Content-Length")
-        progress = progress or bar("download", url, int(expected) if expected else None)
-        received = 0
-        buffer = memoryview(bytearray(BLOCK_BYTES))
+    """Ask for the first part; a server that sends it, and says what tells the file's versions apart, is asked for the
+    others so. One that knows no parts sends the whole file at once."""
+    with _Exchange(session, url, READ_TRIES) as exchange:
+        first = {"Range": f"bytes=0-{PART_BYTES - 1}"}
+        answer = exchange.run("GET", _request_path(url), first, None, CONNECT_TIMEOUT_S, accepted=(200, 206, 416))
+        total = _TOTAL.fullmatch(answer.headers.get("Content-Range", "")) if answer.status == 206 else None
+        size, tag = int(total[1]) if total else 0, _version(answer)
+        if answer.status == 200 or (total and size <= PART_BYTES):
+            return _stream(url, answer, path, progress)
+        if not total or not tag:  # 416 of an empty file, or parts that may be of different files
+            answer = exchange.run("GET", _request_path(url), {}, None, CONNECT_TIMEOUT_S)
+            return _stream(url, answer, path, progress)
+
+    def read(start: int, end: int) -> bytes:
+        return _part(session, url, start, end, tag)
+
+    return download_in_parts(url, path, size, tag, read, progress=progress or bar("download", url, size))
+
+
+def _part(session: Session | None, url: str, start: int, end: int, tag: str) -> bytes:
+    """The bytes between two offsets of the version `tag`. Raises StorageUnreachable, also when it is another now."""
+    wanted = {"Range": f"bytes={start}-{end - 1}", "If-Range": tag}
+    with _Exchange(session, url, READ_TRIES) as exchange:
+        answer = exchange.run("GET", _request_path(url), wanted, None, CONNECT_TIMEOUT_S, accepted=(200, 206, 416))
+        if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-{end - 1}/"):
+            raise StorageUnreachable(url, "the file has changed while it was downloaded")
         try:
-            while count := answer.readinto(buffer):
-                digest.update(buffer[:count])
-                file.write(buffer[:count])
-                received += count
-                if progress is not None:
-                    progress(count)
+            found = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise StorageUnreachable(url, f"the download broke off after {received} bytes: {error}") from error
+            raise StorageUnreachable(url, f"the download broke off: {error}") from error
+    if len(found) != end - start:
+        raise StorageUnreachable(url, f"the download broke off: {len(found)} of {end - start} bytes")
+    return found
+
+
+def _version(answer: http.client.HTTPResponse) -> str:
+    """What tells this version of the file from others, exactly; "" where the server does not say."""
+    tag = str(answer.headers.get("ETag") or "")
+    return tag if tag.startswith('"') else ""
+
+
+def _stream(url: str, answer: http.client.HTTPResponse, path: str, progress: Callable[[int], object] | None) -> str:
+    """Write an answer's body to `path`, whole or not at all, and return its sha256. Raises StorageUnreachable."""
+    digest = hashlib.sha256()
+    partial = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
+    expected = answer.headers.get("Content-Length")
+    progress = progress or bar("download", url, int(expected) if expected else None)
+    received = 0
+    buffer = memoryview(bytearray(BLOCK_BYTES))
+    try:
+        with open(partial, "wb") as file:
+            try:
+                while count := answer.readinto(buffer):
+                    digest.update(buffer[:count])
+                    file.write(buffer[:count])
+                    received += count
+                    if progress is not None:
+                        progress(count)
+            except (OSError, http.client.HTTPException) as error:
+                raise StorageUnreachable(url, f"the download broke off after {received} bytes: {error}") from error
         if expected is not None and received != int(expected):
             raise StorageUnreachable(url, f"the download broke off: {received} of {expected} bytes")
+        os.replace(partial, path)
+    finally:
+        if os.path.exists(partial):
+            os.unlink(partial)
     return digest.hexdigest()
 
 
@@ -148,8 +200,10 @@ class _Exchange:
         headers: dict[str, str],
         send: Callable[[http.client.HTTPConnection], None] | None,
         limit_s: float,
+        *,
+        accepted: tuple[int, ...] = (200,),
     ) -> http.client.HTTPResponse:
-        """The answer, its status 200. Raises StorageError."""
+        """The answer, its status one of `accepted`. Raises StorageError."""
         reason = ""
         for attempt in range(self._tries + 1):
             if attempt:
@@ -159,7 +213,7 @@ class _Exchange:
             except (OSError, http.client.HTTPException) as error:
                 reason = str(error) or type(error).__name__
                 continue
-            if answer.status == 200:
+            if answer.status in accepted:
                 return answer
             reason = f"the server answered {answer.status} {answer.reason}"
             if answer.status == 404:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import os
 
 from clearml_sdk.storage import credentials, urls
 from clearml_sdk.storage.credentials import DRIVERS, Place
 from clearml_sdk.storage.errors import StorageError, StorageRefused, StorageUnreachable, StoredFileMissing
 from clearml_sdk.storage.http_files import content_type_of
 from clearml_sdk.storage.progress import bar
-from clearml_sdk.storage.ranges import PART_BYTES, PartialFile
+from clearml_sdk.storage.ranges import PART_BYTES, download_in_parts
 from clearml_sdk.storage.sources import FileSource, MemorySource
 
 TYPE_CHECKING = False
@@ -62,18 +60,7 @@ def download(url: str, path: str, *, progress: Progress | None = None) -> str:
         with _Translated(url):
             return bytes(system.cat_file(place.path, start=start, end=end))
 
-    partial = PartialFile(f"{path}.{hashlib.md5(url.encode()).hexdigest()[:12]}.part", size, tag)
-    if not partial.open():
-        partial = PartialFile(f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part", size, tag)
-        partial.open()
-    is_done = False
-    try:
-        partial.fill(_patient(read), progress=progress)
-        is_done = True
-    finally:
-        partial.close(remove=is_done)
-    os.replace(partial.path, path)
-    return FileSource(path).sha256()
+    return download_in_parts(url, path, size, tag, _patient(read), progress=progress)
 
 
 def size(url: str) -> int | None:

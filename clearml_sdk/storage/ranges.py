@@ -6,11 +6,13 @@ is written; who dies before that downloads it again.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from clearml_sdk.journal import locking
+from clearml_sdk.storage.sources import FileSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +22,30 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 << 20
 THREADS = 4
+
+
+def download_in_parts(
+    url: str, path: str, size: int, tag: str, read: Read, *, progress: Callable[[int], object] | None = None
+) -> str:
+    """Store what is at `url` in the file `path`, whole or not at all, and return its sha256.
+
+    Args:
+        tag: see `PartialFile`. read: gives the bytes between two offsets; called from several threads.
+
+    What was brought stays beside `path` until it is whole. Raises what `read` raises, OSError.
+    """
+    partial = PartialFile(f"{path}.{hashlib.md5(url.encode()).hexdigest()[:12]}.part", size, tag)
+    if not partial.open():
+        partial = PartialFile(f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part", size, tag)
+        partial.open()
+    is_done = False
+    try:
+        partial.fill(read, progress=progress)
+        is_done = True
+    finally:
+        partial.close(remove=is_done)
+    os.replace(partial.path, path)
+    return FileSource(path).sha256()
 
 
 class PartialFile:

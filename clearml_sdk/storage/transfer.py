@@ -54,6 +54,8 @@ def download(session: Session | None, url: str, path: str, *, progress: Progress
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     if scheme in DRIVERS:
         return object_files.download(url, path, progress=progress)
+    if scheme in ("http", "https"):
+        return http_files.download(session, url, path, progress=progress)
     try:
         if scheme == "file":
             source = urls.local_path(url)
@@ -61,8 +63,6 @@ def download(session: Session | None, url: str, path: str, *, progress: Progress
                 raise StoredFileMissing(url, "no such file")
             shutil.copyfile(source, partial)
             digest = sha256(partial)
-        elif scheme in ("http", "https"):
-            digest = http_files.download(session, url, partial, progress=progress)
         else:
             raise _unsupported(url, scheme)
         os.replace(partial, path)

@@ -1,4 +1,4 @@
-"""The file server: upload, download, HEAD and delete of what lies under the data directory's `files`.
+"""The file server: upload, download (in parts too), HEAD and delete of what lies under the data directory's `files`.
 
 Uploads go to a temporary name beside their target and are renamed into place once they are complete and on disk, so
 nobody ever reads half a file. Source: contract/wire.md, section 12; DESIGN 5.
@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from control_plane.http import authentication
+from control_plane.http.byte_ranges import Version, wanted_part
 from control_plane.http.limits import Limits
 from control_plane.http.paths import BadName, inside
 from control_plane.http.protocol import new_request_id
@@ -162,13 +164,25 @@ class Files:
 
     async def _download(self, request: web.BaseRequest, name: str, wants_attachment: bool) -> web.StreamResponse:
         path = self._target(name)
-        file, size_bytes = await asyncio.to_thread(_open, path)
+        file, version = await asyncio.to_thread(_open, path)
         with file:
-            response = web.StreamResponse(headers=file_headers(path.name, wants_attachment))
-            response.content_length = size_bytes
+            is_get = request.method == "GET"  # ranges are of GET alone
+            asked = request.headers.get("Range") if is_get else None
+            part = wanted_part(version, asked, request.headers.get("If-Range"), now=time.time())
+            versioned = {"Accept-Ranges": "bytes", "ETag": version.etag, "Last-Modified": version.last_modified}
+            if part is None:
+                missed = {**versioned, "Content-Range": f"bytes */{version.size_bytes}"}
+                return _problem(416, "The file has no such bytes", headers=missed)
+            response = web.StreamResponse(headers={**file_headers(path.name, wants_attachment), **versioned})
+            if not part.is_whole:
+                response.set_status(206)
+                response.headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{version.size_bytes}"
+            response.content_length = part.end - part.start
             await response.prepare(request)
-            if request.method == "GET":
-                left = size_bytes
+            if is_get:
+                if part.start:
+                    await asyncio.to_thread(file.seek, part.start)
+                left = part.end - part.start
                 while left > 0:
                     chunk = await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))
                     if not chunk:
@@ -288,15 +302,18 @@ def _finish(file: BinaryIO, temporary: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _open(path: Path) -> tuple[BinaryIO, int]:
+def _open(path: Path) -> tuple[BinaryIO, Version]:
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode):
         os.close(handle)
         raise FileNotFoundError(errno.ENOENT, "not a file")
-    return os.fdopen(handle, "rb"), facts.st_size
+    return os.fdopen(handle, "rb"), Version.of(facts)
 
 
-def _problem(code: int, message: str, wait_s: int | None = None) -> web.Response:
+def _problem(
+    code: int, message: str, wait_s: int | None = None, headers: Mapping[str, str] | None = None
+) -> web.Response:
     facts: dict[str, Any] = {"error": message, "request_id": new_request_id()}
-    return web.json_response(facts, status=code, headers={"Retry-After": str(wait_s)} if wait_s else None)
+    waiting = {"Retry-After": str(wait_s)} if wait_s else {}
+    return web.json_response(facts, status=code, headers={**waiting, **(headers or {})})

@@ -223,3 +223,21 @@ def test_who_hangs_up_in_a_download_is_no_failure_of_ours(server: Any) -> None:
         assert sock.recv(1000).startswith(b"HTTP/1.1 200")
     assert get(server, "/hang/up", method="DELETE").status == 200
     assert "file operation failed" not in server.log
+
+
+def test_a_part_of_a_file_is_sent_of_the_version_that_is_asked_for(server: Any) -> None:
+    content = os.urandom(700_000)
+    upload(server, {"/range/f.bin": content})
+    whole = get(server, "/range/f.bin")
+    assert whole.status == 200 and whole.headers["accept-ranges"] == "bytes"
+    tag = whole.headers["etag"]
+    assert get(server, "/range/f.bin", method="HEAD").headers["etag"] == tag
+    part = get(server, "/range/f.bin", Range="bytes=300000-599999", If_Range=tag)
+    assert (part.status, part.body) == (206, content[300_000:600_000])
+    assert part.headers["content-range"] == "bytes 300000-599999/700000" and part.headers["content-length"] == "300000"
+    assert get(server, "/range/f.bin", Range="bytes=-5").body == content[-5:]
+    none = get(server, "/range/f.bin", Range="bytes=700000-")
+    assert (none.status, none.headers["content-range"]) == (416, "bytes */700000")
+    upload(server, {"/range/f.bin": content[::-1]})
+    changed = get(server, "/range/f.bin", Range="bytes=300000-", If_Range=tag)
+    assert (changed.status, changed.body) == (200, content[::-1]) and changed.headers["etag"] != tag

@@ -15,6 +15,7 @@ from clearml_sdk.storage import cache, transfer, urls
 from clearml_sdk.storage.errors import StorageRefused, StorageUnreachable, StoredFileMissing
 from clearml_sdk.storage.http_files import takes_credentials
 from clearml_sdk.storage.manager import StorageManager
+from clearml_sdk.storage.ranges import PART_BYTES
 from clearml_sdk.storage.sources import MemorySource
 from tests.conftest import RunningServer
 
@@ -40,6 +41,38 @@ def test_a_file_comes_back_as_it_went(
     assert transfer.delete(session, url)
     assert not transfer.exists(session, url)
     assert not transfer.delete(session, url)
+
+
+def test_a_large_file_goes_on_where_its_download_broke_off(
+    session: Session, server: RunningServer, tmp_path: Path
+) -> None:
+    content = os.urandom(2 * PART_BYTES + 1_000_000)
+    source = tmp_path / "large.bin"
+    source.write_bytes(content)
+    url, target = f"{server.files}/storage/large.bin", str(tmp_path / "copy")
+    transfer.upload(session, str(source), url)
+    brought: list[int] = []
+
+    class Died(BaseException):
+        pass
+
+    def die(count: int) -> None:
+        brought.append(count)
+        raise Died
+
+    with pytest.raises(Died):
+        transfer.download(session, url, target, progress=die)
+    assert not os.path.exists(target)
+    again: list[int] = []
+    assert transfer.download(session, url, target, progress=again.append) == hashlib.sha256(content).hexdigest()
+    assert again[0] >= brought[0] and sum(again) == len(content), "what was there is counted first, not brought again"
+    with pytest.raises(Died):
+        transfer.download(session, url, target + "2", progress=die)
+    source.write_bytes(content[::-1])
+    transfer.upload(session, str(source), url)
+    transfer.download(session, url, target + "2")
+    assert Path(target + "2").read_bytes() == content[::-1], "nothing of the former file is in it"
+    assert sorted(path.name for path in tmp_path.glob("copy*")) == ["copy", "copy2"]
 
 
 def test_an_empty_file_is_a_file(session: Session, server: RunningServer, tmp_path: Path) -> None:
