@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
+from types import ModuleType
 
 from clearml_sdk.notices import harmless
 
@@ -57,6 +59,7 @@ class Wraps:
 
     def __init__(self) -> None:
         self.is_active = True
+        self._own_modules: list[ModuleType] | None = None
         self._undo: list[Callable[[], None]] = []
 
     def after(self, owner: Any, name: str, note: Callable[[Call], None], *, doing: str) -> None:
@@ -72,6 +75,16 @@ class Wraps:
         self.is_active = False
         while self._undo:
             self._undo.pop()()
+
+    def _follow(self, original: object, wrapper: object) -> None:
+        """Also in the script's modules that have imported the function by its name: `from torch import save`."""
+        if self._own_modules is None:
+            self._own_modules = script_modules()
+        for module in self._own_modules:
+            for name, value in list(vars(module).items()):
+                if value is original:
+                    setattr(module, name, wrapper)
+                    self._undo.append(functools.partial(_put_back, module, name, wrapper, original))
 
     def _wrap(
         self,
@@ -101,6 +114,8 @@ class Wraps:
 
         setattr(owner, name, staticmethod(wrapper) if isinstance(own, staticmethod) else wrapper)
         placed = vars(owner)[name]
+        if isinstance(owner, ModuleType):
+            self._follow(original, wrapper)
 
         def put_back() -> None:
             if vars(owner).get(name) is placed:
@@ -110,3 +125,27 @@ class Wraps:
                     setattr(owner, name, own)
 
         self._undo.append(put_back)
+
+
+def _put_back(module: ModuleType, name: str, placed: object, original: object) -> None:
+    if vars(module).get(name) is placed:
+        setattr(module, name, original)
+
+
+def script_modules() -> list[ModuleType]:
+    """The modules of the script itself that are loaded: neither Python's nor installed ones, nor ours."""
+    python = os.path.dirname(os.__file__) + os.sep  # installed packages are below it, on Debian elsewhere
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+    found = []
+    for name, module in list(sys.modules.items()):
+        if not isinstance(module, ModuleType):
+            continue
+        file = vars(module).get("__file__")
+        if name == "__main__" or (
+            isinstance(file, str)
+            and not file.startswith((python, ours))
+            and f"{os.sep}site-packages{os.sep}" not in file
+            and f"{os.sep}dist-packages{os.sep}" not in file
+        ):
+            found.append(module)
+    return found

@@ -44,6 +44,16 @@ joblib.dump(model, "late.pkl")
     assert inputs["model"]["id"] == outputs["model"]["id"], "what the run wrote itself"
 
 
+def test_functions_imported_by_name_before_the_task_are_recorded_too(bench: Bench) -> None:
+    task = bench.record(f"""
+from joblib import dump, load as read
+Task.init("bindings", "by name", {INIT})
+dump([1, 2], "model.pkl")
+assert read("model.pkl") == [1, 2]
+""")
+    assert list(task.models("output")) == ["model"] and list(task.models("input")) == ["model"]
+
+
 def test_with_a_destination_each_state_of_a_file_is_stored(bench: Bench) -> None:
     task = bench.record(f"""
 import joblib

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -94,3 +95,21 @@ def test_what_others_wrapped_since_is_left_to_them(library: SimpleNamespace) -> 
     library.save = theirs = lambda *args, **kwargs: "theirs " + ours(*args, **kwargs)
     wraps.undo()
     assert library.save is theirs and library.save("m") == "theirs m default False {}" and not seen
+
+
+def test_a_function_that_the_script_imported_by_its_name_is_followed_and_put_back(
+    library: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, script, installed = ModuleType("a_library"), ModuleType("a_script"), ModuleType("another_library")
+    module.__dict__["save"] = original = library.save
+    script.__dict__.update(__file__="/home/me/a_script.py", keep=original, other=1)
+    installed.__dict__.update(__file__="/usr/lib/python3/site-packages/another_library.py", keep=original)
+    for one in (script, installed):
+        monkeypatch.setitem(sys.modules, one.__name__, one)
+    calls: list[Call] = []
+    wraps = Wraps()
+    wraps.after(module, "save", calls.append, doing="noting")
+    assert vars(script)["keep"]("m") == "m default False {}" and len(calls) == 1
+    assert vars(installed)["keep"] is original, "what libraries do among themselves is left to them"
+    wraps.undo()
+    assert vars(script)["keep"] is vars(module)["save"] is original and vars(script)["other"] == 1
