@@ -13,7 +13,7 @@ import click
 
 from clearml_agent import config
 from clearml_agent.arguments import normalise
-from clearml_agent.commands import cache, daemon, drain, execute, explain, install, look, setup
+from clearml_agent.commands import build, cache, daemon, drain, execute, explain, install, look, setup
 from clearml_agent.errors import AgentError, UsageError
 from clearml_sdk._version import __version__
 from clearml_sdk.api_settings import ApiSettings
@@ -26,6 +26,7 @@ COMMANDS = (
     cache.cache,
     daemon.daemon,
     execute.execute,
+    build.build,
     drain.drain,
     explain.explain_task,
     look.list_workers,

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from clearml_agent import instances, placing, queues
 from clearml_agent.api import Api, Connection, connected
@@ -18,7 +18,7 @@ from clearml_agent.config import AgentConfig
 from clearml_agent.daemon import Daemon
 from clearml_agent.errors import UsageError
 from clearml_agent.execution.run import first_of
-from clearml_agent.execution.single import execute
+from clearml_agent.execution.single import execute, find
 from clearml_agent.gpus import dynamic
 from clearml_agent.runs import Outcome
 from clearml_agent.watch import Watcher
@@ -102,6 +102,17 @@ def run_execute(
                 )
 
     return run_loop(serve).exit_code
+
+
+def run_build(config: AgentConfig, task: str, work: Callable[[dict[str, Any], Api], Awaitable[T]]) -> T:
+    """Do `work` for the task of this id or name, with the agent's API. Raises AgentError, ApiError, RunFailed."""
+
+    async def serve() -> T:
+        async with Connection(config.api) as connection:
+            api = Api(connection, config.api)
+            return await work(await find(api, task), api)
+
+    return run_loop(serve)
 
 
 def run_loop(main: Callable[[], Awaitable[T]]) -> T:

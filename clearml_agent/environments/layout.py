@@ -113,8 +113,15 @@ class Entry(msgspec.Struct, frozen=True):
         """Note that the environment at `thin` is made on top; the key's lock is held."""
         self.users.mkdir(exist_ok=True)
         self._forget_gone_users()
-        (self.users / hashlib.sha256(os.fsencode(thin)).hexdigest()[:32]).write_bytes(os.fsencode(thin))
+        self._note(thin).write_bytes(os.fsencode(thin))
         os.utime(self.path / "entry.json")
+
+    def release(self, thin: Path) -> None:
+        """Note that the environment at `thin` needs it no more, although it is still there."""
+        self._note(thin).unlink(missing_ok=True)
+
+    def _note(self, thin: Path) -> Path:
+        return self.users / hashlib.sha256(os.fsencode(thin)).hexdigest()[:32]
 
     def is_used(self) -> bool:
         """Whether a thin environment on top of it still exists."""
