@@ -6,6 +6,7 @@ Names are imported when they are first used (PEP 562): `import clearml` itself l
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk._version import __version__
+    from clearml_sdk.datasets.dataset import Dataset
     from clearml_sdk.errors import UsageError
     from clearml_sdk.logger import Logger
     from clearml_sdk.model import InputModel, Model, OutputModel
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from clearml_sdk.task import Task, TaskTypes
 
 _HOMES = {
+    "Dataset": "clearml_sdk.datasets.dataset",
     "InputModel": "clearml_sdk.model",
     "Logger": "clearml_sdk.logger",
     "Model": "clearml_sdk.model",
@@ -25,6 +27,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Dataset",
     "InputModel",
     "Logger",
     "Model",

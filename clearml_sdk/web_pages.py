@@ -20,3 +20,8 @@ def api_version(session: Session) -> tuple[int, ...]:
         return tuple(int(part) for part in str(session.core.claims.get("api_version", "0")).split("."))
     except ValueError:
         return (0,)
+
+
+def dataset_page(session: Session, task_id: str, project: str | None) -> str:
+    """The page of a version of a dataset. Source: as above."""
+    return f"{session.settings.web_server.rstrip('/')}/datasets/simple/{project or '*'}/experiments/{task_id}"
