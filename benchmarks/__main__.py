@@ -16,6 +16,7 @@ BENCHMARKS = {
     "segments": "sealed events at scale: 100,000,000 points, a console of 1 GB",
     "ingest": "storing reported points over HTTP",
     "environments": "a task's environment, beside uv alone (in the column of the official package)",
+    "services": "idle services side by side under one agent: memory",
     "start": "enqueue -> first line of user code, warm environment",
 }
 

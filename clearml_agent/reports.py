@@ -21,6 +21,8 @@ from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
 log = logging.getLogger("clearml_agent")
 
 FIRST_S = 3.0
+LAST_S = 5.0
+"""How long an agent that leaves waits for its last report."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,20 @@ class StatusReports:
             await self._try("workers.unregister", {"worker": worker, "queues": list(known.queues) if known else []})
 
     async def _try(self, endpoint: str, body: dict[str, Any]) -> bool:
+        """Make one call; whether it was answered. A call that is on its way ends before what comes after it begins:
+        a report that overtook the end of its worker would bring the worker back.
+        """
+        # The next report says it better than a late one.
+        call = asyncio.ensure_future(self.api.call(endpoint, body, timeout_s=10.0, give_up_s=1.0))
         try:
-            # The next report says it better than a late one.
-            await self.api.call(endpoint, body, timeout_s=10.0, give_up_s=1.0)
+            await asyncio.shield(call)
+        except asyncio.CancelledError:
+            done, late = await asyncio.wait((call,), timeout=LAST_S)
+            for one in late:
+                one.cancel()
+            for one in done:
+                one.exception()  # seen: nobody is left who would do something about it
+            raise
         except (ApiError, BadAnswer, ServerUnreachable) as error:
             log.debug("%s", error)
             return False
