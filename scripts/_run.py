@@ -26,7 +26,7 @@ from examples.repository import make_repository  # noqa: E402 - same
 
 STATE = PROJECT / ".run"
 BIN = PROJECT / ".venv" / "bin"
-QUEUE = "default"
+QUEUE, SERVICES = "default", "services"
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -216,7 +216,15 @@ def go(*, once: bool) -> None:
                 env=env,
             )
         )
-        said(f"agent on queue {QUEUE}")
+        stack.enter_context(
+            child(
+                "services",
+                *(str(BIN / "clearml-agent"), "daemon", "--services-mode", "--queue", SERVICES),
+                *("--create-queue", "--foreground"),
+                env=env,
+            )
+        )
+        said(f"agents on the queues {QUEUE} and {SERVICES}")
         session = Session(
             ApiSettings(api_server=facts["api_server"], access_key=facts["access_key"], secret_key=facts["secret_key"])
         )
