@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from control_plane.http.api import Api
+from control_plane.http.assets import load_page
 from control_plane.http.files import Files
 from control_plane.http.metrics import Metrics
 from control_plane.http.protocol import Handler, Server
 from control_plane.http.simple_index import SimpleIndex
-from control_plane.http.web import Web, load_page
+from control_plane.http.web import Web
 from control_plane.services import persistence, sealing, setup, watchdog
 from control_plane.services.access import Access
 from control_plane.services.table import handler_table
@@ -81,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         )
         _tell_persistence(api)
         files = Files(settings.files_dir.resolve(), access, store, api.counters, api.limits)
-        page = Web(api, files, load_page())
+        page = Web(api, files, load_page(), {"api": api_url, "files": files_url})
         handlers = (api.handle, page.handle, files.handle)
         await stack.enter_async_context(_ports(list(zip(sockets, handlers, strict=True)), settings))
         # A watchdog that dies takes the server down: a server that no longer watches is not a server.

@@ -30,8 +30,10 @@ MAX_FOLLOWERS = 4000
 
 
 def go_on(request: Any, headers: Mapping[str, str]) -> None:
-    """Let a caller that comes again say in a header where it was: browsers and libraries do."""
-    request.after = request.after or headers.get("Last-Event-ID")
+    """Let a caller that comes again say in a header where it was: browsers and libraries do. Some streams have no place
+    to go on from: they tell what comes."""
+    if hasattr(request, "after"):
+        request.after = request.after or headers.get("Last-Event-ID")
 
 
 async def send(

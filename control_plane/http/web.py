@@ -1,36 +1,30 @@
 """The web port: the page, and the API and the files below `/api` and `/files`, so that the page needs one origin."""
 
-import mimetypes
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 
 from aiohttp import web
 
 from control_plane.http.api import Api
+from control_plane.http.assets import PLOTLY, Asset, Page
 from control_plane.http.files import Files
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    # plotly.js builds functions at run time and writes styles; no script but the page's own files is ever run.
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; frame-src 'self'; connect-src 'self'; "
     "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
 )
-_SAFE = {
+_SAFE: Mapping[str, str] = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
-_BASE = b'<base href="./">'
-
-
-def load_page() -> dict[str, bytes]:
-    """The page's files by name; they are few and small, and are kept in memory."""
-    folder = resources.files("control_plane.web")
-    return {
-        item.name: item.read_bytes()
-        for item in folder.iterdir()
-        if item.name.rpartition(".")[2] in ("html", "js", "css", "svg")
-    }
+_FOR_EVER = "public, max-age=31536000, immutable"
+"""An address that names the build never means anything else."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +33,9 @@ class Web:
 
     api: Api
     files: Files
-    page: Mapping[str, bytes]
+    page: Page
+    addresses: Mapping[str, str]
+    """Where the API and the files are for programs: the page shows them, and knows files of this server by them."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request on the web port."""
@@ -53,7 +49,11 @@ class Web:
             return web.Response(status=405, text="Use GET", headers=_SAFE)
         if path == "/credentials.json":
             return self._door()
-        return self._static(path)
+        if path.startswith("/assets/"):
+            return await self._asset(request, path.removeprefix("/assets/"))
+        if path == "/favicon.ico":
+            return web.Response(status=404, text="There is no such file", headers=_SAFE)
+        return self._index(path)
 
     def _door(self) -> web.Response:
         """The page's own key, by which people pick their names; official web apps ask for it by this name too."""
@@ -63,19 +63,31 @@ class Web:
         facts = {"userKey": key, "userSecret": secret, "companyID": self.api.settings.company}
         return web.json_response(facts, headers={**_SAFE, "Cache-Control": "no-store"})
 
-    def _static(self, path: str) -> web.Response:
-        """A file of the page, or the page itself: its addresses (/projects/*/tasks/<id>/...) are states of it."""
-        name = path.rpartition("/")[2]
-        body = self.page.get(name) if name != "index.html" and path.strip("/") == f"assets/{name}" else None
-        if body is not None:
-            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            return web.Response(body=body, headers={**_SAFE, "Content-Type": kind, "Cache-Control": "no-cache"})
-        if path.startswith("/assets/") or name == "favicon.ico":
+    async def _asset(self, request: web.BaseRequest, path: str) -> web.Response:
+        build, _, name = path.partition("/")
+        asset = await self.page.plotly() if name == PLOTLY else self.page.files.get(name)
+        if asset is None:
             return web.Response(status=404, text="There is no such file", headers=_SAFE)
+        # Somebody who still has the page of before an update gets the files of now, and asks again next time.
+        return _sent(request, asset, _FOR_EVER if build == self.page.build else "no-cache")
+
+    def _index(self, path: str) -> web.Response:
+        """The page itself: its addresses (/projects/*/tasks/<id>/...) are states of it."""
         # Below any sub-path a proxy may add, the page finds its files relative to where it was asked for.
-        up = "../" * (path.count("/") - 1)
-        body = self.page["index.html"].replace(_BASE, f'<base href="{up or "./"}">'.encode())
-        return web.Response(body=body, headers={**_SAFE, "Content-Type": "text/html; charset=utf-8"})
+        up = "../" * (path.count("/") - 1) or "./"
+        facts = {"BASE": up, "BUILD": self.page.build, **{k.upper(): v for k, v in self.addresses.items()}}
+        body = self.page.index
+        for name, value in facts.items():
+            body = body.replace(f"%{name}%", html.escape(value))
+        headers = {**_SAFE, "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache"}
+        return web.Response(body=body.encode(), headers=headers)
+
+
+def _sent(request: web.BaseRequest, asset: Asset, cache: str) -> web.Response:
+    headers = {**_SAFE, "Content-Type": asset.content_type, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=asset.packed, headers={**headers, "Content-Encoding": "gzip"})
+    return web.Response(body=asset.body, headers=headers)
 
 
 def _split(path: str) -> tuple[str, str]:

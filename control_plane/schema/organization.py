@@ -1,7 +1,8 @@
 """Requests of `organization.*`, `reports.*` and `pipelines.*`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from control_plane.schema.base import Request
@@ -27,6 +28,17 @@ class CountRequest(Request, kw_only=True):
     search_hidden: bool = False
     active_users: list[str] | None = None
     allow_public: bool = True
+
+
+class FollowRequest(Request, kw_only=True):
+    """What changes from now on."""
+
+    kinds: list[Literal["task", "model", "project", "queue"]] = msgspec.field(
+        default_factory=lambda: ["task", "model", "project", "queue"]
+    )
+    """Of these kinds."""
+    heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 15.0
+    """Something is sent at least so often."""
 
 
 class DownloadRequest(Request, kw_only=True):

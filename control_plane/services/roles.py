@@ -93,7 +93,7 @@ _ENDPOINTS: Mapping[Use, Mapping[str, str]] = {
         " next_debug_image_sample next_plot_sample plots scalar_metrics_iter_histogram scalar_metrics_iter_raw"
         " vector_metrics_iter_histogram",
         "models": "get_all get_all_ex get_by_id get_by_id_ex get_by_task_id get_frameworks",
-        "organization": "download_for_get_all get_entities_count get_tags get_user_companies"
+        "organization": "download_for_get_all follow get_entities_count get_tags get_user_companies"
         " prepare_download_for_get_all",
         "projects": "get_all get_all_ex get_by_id get_hyper_parameters get_hyperparam_values"
         " get_model_metadata_keys get_model_metadata_values get_model_tags get_project_tags get_task_parents"
@@ -103,7 +103,7 @@ _ENDPOINTS: Mapping[Use, Mapping[str, str]] = {
         "server": "report_stats_option",
         "serving": "get_endpoint_details get_endpoint_metrics_history get_endpoints get_loading_instances",
         "tasks": "get_all get_all_ex get_by_id get_by_id_ex get_configuration_names get_configurations"
-        " get_history get_hyper_params get_operations_log get_types validate",
+        " get_history get_hyper_params get_operations_log get_types validate wait",
         "users": "get_all get_all_ex get_by_id",
         "workers": "get_activity_report get_all get_count get_metric_keys get_runtime_properties get_stats",
     },

@@ -26,6 +26,8 @@ Change = tuple[str, str]
 
 BLOCK_MS = 10_000
 ENTRIES_A_READ = 2_000
+MOST_OBSERVED = 2_000
+"""Whoever is behind by more looks at everything again."""
 
 
 class Waiter:
@@ -54,6 +56,40 @@ class Waiter:
         self.taken.clear()
 
 
+class Observer:
+    """Somebody who wants to know of every change; made by `Changes.observing`."""
+
+    def __init__(self) -> None:
+        self.found: dict[Change, None] = {}
+        self.is_complete = True
+        """False when some changes were missed, or were more than anybody keeps."""
+        self._event = asyncio.Event()
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Keep what changed, up to `MOST_OBSERVED`."""
+        if len(self.found) < MOST_OBSERVED:
+            self.found.update(dict.fromkeys(changes))
+        else:
+            self.is_complete = False
+        self._event.set()
+
+    def miss(self) -> None:
+        """Changes went by unseen."""
+        self.is_complete = False
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Until something changed since the last `take`."""
+        await self._event.wait()
+
+    def take(self) -> tuple[list[Change], bool]:
+        """(what changed since the last time, whether that is all)."""
+        found, is_complete = list(self.found), self.is_complete
+        self.found, self.is_complete = {}, True
+        self._event.clear()
+        return found, is_complete
+
+
 class Changes:
     """Follows the change stream of one store."""
 
@@ -63,12 +99,23 @@ class Changes:
         """In the order in which they came."""
         self._listeners: list[Callable[[int, list[Change]], None]] = []
         self._on_gap: list[Callable[[], None]] = []
+        self._observers: set[Observer] = set()
         connection.on_moved(self._gap)
 
     def listen(self, on_changes: Callable[[int, list[Change]], None], on_gap: Callable[[], None]) -> None:
         """Call `on_changes(number, changes)` for each entry in order, `on_gap()` where entries were missed."""
         self._listeners.append(on_changes)
         self._on_gap.append(on_gap)
+
+    @contextmanager
+    def observing(self) -> Iterator[Observer]:
+        """An observer of every change from now on."""
+        observer = Observer()
+        self._observers.add(observer)
+        try:
+            yield observer
+        finally:
+            self._observers.discard(observer)
 
     @contextmanager
     def waiting(self, changes: Iterable[Change]) -> Iterator[Waiter]:
@@ -140,6 +187,8 @@ class Changes:
     def _tell(self, number: int, changes: list[Change]) -> None:
         for listener in self._listeners:
             listener(number, changes)
+        for observer in self._observers:
+            observer.note(changes)
         for change in changes:
             if change[0] == "queue":
                 self._wake_one(change)
@@ -166,6 +215,8 @@ class Changes:
     def _gap(self) -> None:
         for listener in self._on_gap:
             listener()
+        for observer in self._observers:
+            observer.miss()
         for waiters in self._waiters.values():
             for waiter in waiters:
                 waiter.wake()

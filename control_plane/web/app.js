@@ -1,59 +1,76 @@
 // @ts-check
-// The page: state is the address; a page is a function from the address to nodes.
+// Where the page begins: which address shows what, who is logged in, and the frame around it.
 
-import { ApiError, call } from "./api.js";
-import { h } from "./dom.js";
-import { loginPage } from "./login.js";
-import { taskPage } from "./task.js";
-import { tasksPage } from "./tasks.js";
+import { call, whenSignedOut } from "./core/api.js";
+import { base, to } from "./core/address.js";
+import { go, reload, start } from "./core/router.js";
+import { forget, loadUser } from "./core/session.js";
+import { applyTheme } from "./core/theme.js";
+import { frame } from "./shell.js";
 
-const REFRESH_MS = 2000;
-const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+const tasks = async () => (await import("./pages/tasks.js")).tasksPage;
+const task = async () => (await import("./pages/task.js")).taskPage;
 
-async function show() {
-  try {
-    const task = location.pathname.match(/\/projects\/[^/]+\/(?:tasks|experiments)\/([^/]+)/);
-    if (!task) {
-      main.replaceChildren(await tasksPage());
-      return;
-    }
-    const { node, isOver } = await taskPage(decodeURIComponent(task[1]));
-    replace(node);
-    if (!isOver) setTimeout(show, REFRESH_MS);
-  } catch (error) {
-    const isOut = error instanceof ApiError && error.code === 401;
-    main.replaceChildren(isOut ? await loginPage(entered).catch(problem) : problem(error));
-  }
+/** @type {import("./core/router.js").Route[]} */
+const ROUTES = [
+  { pattern: "login", load: async () => (await import("./pages/login.js")).loginPage(entered) },
+  { pattern: "dashboard", section: "dashboard", load: async () => (await import("./pages/dashboard.js")).dashboardPage },
+  { pattern: "projects", section: "projects", load: async () => (await import("./pages/projects.js")).projectsPage },
+  { pattern: "projects/:project/projects", section: "projects", load: async () => (await import("./pages/projects.js")).projectsPage },
+  { pattern: "projects/:project/overview", section: "projects", load: async () => (await import("./pages/overview.js")).overviewPage },
+  { pattern: "projects/:project/compare-tasks/:view?/:more?", section: "projects", load: async () => (await import("./pages/compare.js")).comparePage },
+  { pattern: "projects/:project/compare-experiments/:view?/:more?", section: "projects", load: async () => (await import("./pages/compare.js")).comparePage },
+  { pattern: "projects/:project/experiments/:task?/:tab?/:part?", load: async () => renamed },
+  { pattern: "projects/:project/tasks", section: "projects", load: tasks },
+  { pattern: "projects/:project/tasks/:task/:tab?/:part?", section: "projects", load: task },
+  { pattern: "projects/:project/models/:model?/:tab?", section: "models", load: models },
+  { pattern: "projects/:project", section: "projects", load: tasks },
+  { pattern: "models/:model?/:tab?", section: "models", load: models },
+  { pattern: "pipelines", section: "pipelines", load: async () => (await import("./pages/collections.js")).pipelinesPage },
+  { pattern: "pipelines/:project/experiments/:task/:tab?/:part?", section: "pipelines", load: task },
+  { pattern: "pipelines/:project/tasks/:task?/:tab?/:part?", section: "pipelines", load: async () => (hasTask() ? task() : tasks()) },
+  { pattern: "datasets", section: "datasets", load: async () => (await import("./pages/collections.js")).datasetsPage },
+  { pattern: "datasets/simple/:project/experiments/:task/:tab?/:part?", section: "datasets", load: task },
+  { pattern: "datasets/simple/:project/tasks/:task?/:tab?/:part?", section: "datasets", load: async () => (hasTask() ? task() : tasks()) },
+  { pattern: "workers-and-queues/:view?/:id?", section: "workers-and-queues", load: async () => (await import("./pages/workers.js")).workersPage },
+  { pattern: "settings/:view?", section: "settings", load: async () => (await import("./pages/settings.js")).settingsPage },
+  { pattern: "search", load: async () => (await import("./pages/search.js")).searchPage },
+];
+
+async function models() {
+  return (await import("./pages/models.js")).modelsPage;
 }
 
-/** @param {unknown} error */
-function problem(error) {
-  return h("p", { class: "error", role: "alert" }, error instanceof Error ? error.message : String(error));
+/** Whether the address names a task, behind "tasks". */
+function hasTask() {
+  return /\/tasks\/[^/]+/.test(location.pathname);
 }
 
-/** Keep what is open and where the reader is. @param {Node} node */
-function replace(node) {
-  const open = !!main.querySelector("details[open]");
-  const at = window.scrollY;
-  main.replaceChildren(node);
-  if (open) main.querySelector("details")?.setAttribute("open", "");
-  window.scrollTo(0, at);
+/** Older programs print "experiments" where the page says "tasks". */
+function renamed() {
+  go(location.href.replace("/experiments", "/tasks"), { replace: true });
 }
 
-/** Who is logged in, and how to log out. */
-async function showUser() {
-  const who = /** @type {HTMLElement} */ (document.getElementById("who"));
-  try {
-    const { user } = await call("users.get_current_user");
-    const leave = h("button", { click: async () => { await call("login.logout"); location.reload(); } }, "Log out");
-    who.replaceChildren(user.name, " ", leave);
-  } catch {
-    who.replaceChildren(); // not logged in: the form says so
-  }
-}
+const shell = frame({ onLogout: async () => { await call("login.logout"); forget(); location.assign(to(["login"])); } });
 
+/** The session began, or was there. */
 async function entered() {
-  await Promise.all([show(), showUser()]);
+  await loadUser();
+  shell.showUser();
 }
 
-entered();
+whenSignedOut(() => {
+  if (location.pathname === `${base}login`) return;
+  forget();
+  shell.showUser();
+  go(to(["login"], { redirect: location.pathname + location.search }), { replace: true });
+});
+
+applyTheme();
+document.body.append(shell.node);
+if (location.pathname !== `${base}login`) {
+  // Who it is may be told while the page itself is read; a session that is over shows the login.
+  entered().catch(() => {});
+}
+start(ROUTES, shell.outlet, shell.mark);
+reload();

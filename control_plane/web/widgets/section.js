@@ -1,0 +1,81 @@
+// @ts-check
+// A part of a page that shows something of a document, and lets people change it while that may be done. What is being
+// edited is left alone when the document changes.
+
+import { h } from "../core/dom.js";
+import { button, problem } from "./controls.js";
+import { icon } from "./icons.js";
+import { attempt, toast } from "./toast.js";
+
+/**
+ * @typedef {{node: Node, save: () => Promise<void>}} Form `save` may throw: its message is shown and the form stays
+ * @typedef {{label: string, icon?: string, when?: (value: any) => boolean, run: (value: any) => Promise<any>}} Extra
+ */
+
+/**
+ * @param {{title: string, read: (document: any) => any, view: (value: any, document: any) => any,
+ *   form?: (value: any, document: any) => Form, extras?: Extra[], why?: (document: any) => string | null,
+ *   level?: string}} options `why` says why it cannot be edited now, or null
+ */
+export function section({ title, read, view, form, extras = [], why = () => null, level = "h3" }) {
+  const tools = h("div", { class: "section-tools" });
+  const body = h("div", { class: "section-body" });
+  const node = h("section", { class: "section", "aria-label": title }, h("header", { class: "section-head" }, h(level, {}, title), tools), body);
+  let editing = false, shown = "";
+  /** @type {any} */
+  let document = null;
+
+  function draw() {
+    const value = read(document);
+    const reason = why(document);
+    shown = JSON.stringify([value, reason]);
+    body.replaceChildren(...[view(value, document)].flat(Infinity).filter(Boolean).map((/** @type {any} */ one) => (one instanceof Node ? one : new Text(one))));
+    if (!form && !extras.length) return tools.replaceChildren();
+    if (reason) {
+      const lock = h("span", { class: "locked", title: reason, role: "note", "aria-label": reason }, icon("lock"));
+      return tools.replaceChildren(lock);
+    }
+    const shownExtras = extras.filter((extra) => !extra.when || extra.when(value));
+    tools.replaceChildren(...shownExtras.map((extra) => button(extra.label, () => attempt(() => extra.run(value)), { icon: extra.icon, kind: "small" })));
+    if (form) tools.prepend(button("Edit", edit, { icon: "edit", kind: "small" }));
+  }
+
+  function edit() {
+    editing = true;
+    const { node: fields, save } = /** @type {any} */ (form)(read(document), document);
+    const alert = h("div", {});
+    const act = h("button", { type: "submit", class: "button primary" }, "Save");
+    const submit = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      act.disabled = true;
+      try {
+        await save();
+        editing = false;
+        draw();
+      } catch (error) {
+        alert.replaceChildren(problem(error));
+        act.disabled = false;
+      }
+    };
+    const cancel = () => {
+      editing = false;
+      draw();
+    };
+    tools.replaceChildren();
+    body.replaceChildren(h("form", { submit, class: "section-form", novalidate: true, keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") cancel(); } },
+      fields, alert, h("div", { class: "form-actions" }, act, button("Cancel", cancel))));
+    body.querySelector("input, textarea, select")?.focus();
+  }
+
+  /** Show this document. @param {any} next */
+  function update(next) {
+    document = next;
+    if (!editing && JSON.stringify([read(next), why(next)]) !== shown) draw();
+  }
+  return { node, update, isEditing: () => editing };
+}
+
+/** Tell that something was saved, and offer to take it back. @param {string} text @param {() => Promise<any>} undo */
+export function saved(text, undo) {
+  toast(text, { action: { label: "Undo", run: undo } });
+}
