@@ -125,6 +125,7 @@ def start_keeper() -> dict[str, str]:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         if facts := read_ready():
+            keeper.returncode = 0  # it outlives this process: Popen need not warn that nobody has waited for it
             return facts
         if keeper.poll() is not None:
             break
