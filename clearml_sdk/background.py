@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 
 from clearml_sdk.notices import warn_once
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Job:
-    """Work in the background; `wait` for what it returned (or raised)."""
+QUIET_S = 5.0
+"""The end of a run waits no longer for uploads of which nothing moves, when the journal has them all."""
 
-    def __init__(self, work: Callable[[], bool], key: str) -> None:
-        self.work, self.key = work, key
+
+class Job:
+    """Work in the background; `wait` for what it returned (or raised). is_kept: a later process does it, if need be."""
+
+    def __init__(self, work: Callable[[], bool], key: str, *, is_kept: bool) -> None:
+        self.work, self.key, self.is_kept = work, key, is_kept
         self._done = threading.Event()
         self._result = False
         self._error: BaseException | None = None
@@ -51,16 +56,17 @@ class Background:
 
     def _reset(self) -> None:
         self._waiting: deque[Job] = deque()
-        self._running: set[str] = set()
+        self._running: dict[str, Job] = {}
         self._threads = 0
+        self._moved_at = 0.0
         self._changed = threading.Condition()
 
-    def run(self, work: Callable[[], bool], *, key: str) -> Job:
+    def run(self, work: Callable[[], bool], *, key: str, is_kept: bool = False) -> Job:
         """Have `work` done; at the end of the process (no thread can start any more) it is done here."""
         if self._pid != os.getpid():  # the parent's threads do the parent's jobs
             self._pid = os.getpid()
             self._reset()
-        job = Job(work, key)
+        job = Job(work, key, is_kept=is_kept)
         with self._changed:
             self._waiting.append(job)
             if self._threads < self._limit:
@@ -80,6 +86,26 @@ class Background:
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting and not self._running, timeout_s)
 
+    def moved(self, count: int) -> None:
+        """Say that something of a job got through."""
+        self._moved_at = time.monotonic()
+
+    def flush_or_leave(self, timeout_s: float | None, *, is_vain: Callable[[], bool]) -> bool:
+        """As `flush`, but leave to a later process what the journal has and does not move, or where it `is_vain`."""
+        started = time.monotonic()
+        while not self.flush(0.5):
+            now = time.monotonic()
+            if timeout_s is not None and now - started > timeout_s:
+                return False
+            if self._is_kept() and (now - max(started, self._moved_at) > QUIET_S or is_vain()):
+                return False
+        return True
+
+    def _is_kept(self) -> bool:
+        """Whether nothing on its way would be lost with the process."""
+        with self._changed:
+            return all(job.is_kept for job in (*self._waiting, *self._running.values()))
+
     def _work(self) -> None:
         while True:
             with self._changed:
@@ -89,9 +115,9 @@ class Background:
                     self._changed.notify_all()
                     return
                 self._waiting.remove(job)
-                self._running.add(job.key)
+                self._running[job.key] = job
             job.run()
             job.fail_unseen()
             with self._changed:
-                self._running.discard(job.key)
+                self._running.pop(job.key, None)
                 self._changed.notify_all()

@@ -82,10 +82,13 @@ class ExitHooks:
     """Watches how this process ends, and calls `finish(ending, limit_s)` once when it does.
 
     The script's own hooks run as they would have: ours call the ones they found.
+
+    Args:
+        signals: finish on SIGTERM too; otherwise it ends the process at once (see `leave_signal`).
     """
 
-    def __init__(self, finish: Callable[[Ending, float | None], None]) -> None:
-        self._finish = finish
+    def __init__(self, finish: Callable[[Ending, float | None], None], *, signals: bool = True) -> None:
+        self._finish, self._signals = finish, signals
         self._pid = os.getpid()
         self._exception: BaseException | None = None
         self._exit_code: object = None
@@ -108,11 +111,12 @@ class ExitHooks:
                 self._former_builtins[name] = former
                 setattr(builtins, name, sys.exit)
         atexit.register(self._at_exit)
-        if threading.current_thread() is threading.main_thread():
+        if self._signals and threading.current_thread() is threading.main_thread():
             former = signal.getsignal(signal.SIGTERM)
             if former is signal.SIG_DFL:  # a handler of the script's own decides for itself, and ends by sys.exit
                 self._former_term = former
                 signal.signal(signal.SIGTERM, self._on_signal)
+                _watched.add(self)
 
     def remove(self) -> None:
         """Stop watching; hooks that were put over ours meanwhile stay."""
@@ -131,6 +135,15 @@ class ExitHooks:
             if signal.getsignal(signal.SIGTERM) == self._on_signal:
                 signal.signal(signal.SIGTERM, self._former_term)
             self._former_term = None
+
+    def leave_signal(self) -> None:
+        """In a forked child: let SIGTERM end it as it would have without us.
+
+        A handler in Python runs when the main thread comes to it. One that had just gone to wait for a lock does not:
+        a worker of a pool, which waits for nothing else, then outlived its parent for ever.
+        """
+        if signal.getsignal(signal.SIGTERM) == self._on_signal:
+            signal.signal(signal.SIGTERM, self._former_term)
 
     def _on_exception(self, kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
         if os.getpid() == self._pid:
@@ -162,6 +175,18 @@ class ExitHooks:
             thread.join(SIGNAL_LIMIT_S)
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
+
+
+_watched: weakref.WeakSet[ExitHooks] = weakref.WeakSet()
+
+
+def _leave_signals() -> None:
+    for hooks in list(_watched):
+        hooks.leave_signal()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_signals)
 
 
 def _mark_interrupted() -> None:

@@ -188,6 +188,10 @@ def _adopt(task: Task, run: Run) -> None:
     run.task = task
     task._record_run = run
     runs.set_current(run)
+    if not run.session.is_offline:
+        from clearml_sdk.outage import Outage
+
+        run.session.outage = Outage(run.session, task.id, reporters.reporter_of(run.session, task.id))
 
 
 def _connect_streams(run: Run, task_id: str, wanted: bool | Mapping[str, bool]) -> None:

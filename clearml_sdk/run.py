@@ -10,7 +10,7 @@ from clearml_sdk import parameters, process_role
 from clearml_sdk.ending import Ending, ExitHooks
 from clearml_sdk.errors import ApiError, ServerUnreachable
 from clearml_sdk.fork_lock import ForkLock
-from clearml_sdk.machine import runtime_facts
+from clearml_sdk.machine import PROGRESS, runtime_facts
 from clearml_sdk.notices import harmless, say
 from clearml_sdk.outbox import Outbox
 from clearml_sdk.script.capture import capture_script
@@ -74,7 +74,9 @@ class Run:
 
     def install_hooks(self) -> None:
         """Learn of the process's end from now on."""
-        self.hooks = ExitHooks(lambda ending, limit_s: self.close(ending, limit_s=limit_s))
+        # A child's reports are in its journal: whoever has the task delivers them.
+        is_child = self.role == "child"
+        self.hooks = ExitHooks(lambda ending, limit_s: self.close(ending, limit_s=limit_s), signals=not is_child)
         self.hooks.install()
 
     def start_watching(self) -> None:
@@ -91,18 +93,15 @@ class Run:
         """Record code, packages and machine in a thread; `finish_capture` waits for it."""
 
         def capture() -> None:
+            self._know_project()
             with harmless("recording the machine"):
-                self.record.change("runtime", {**runtime_facts(), "progress": "0"})
-            with harmless("recording the environment"):
-                self._record_environment()
+                self.record.change("runtime", {**runtime_facts(), PROGRESS: "0"})
             with harmless("recording the code"):
                 root = self._record_script(wishes, detect_repository)
                 self._record_packages(wishes, root)
-            with harmless("telling how earlier runs ended"):
-                from clearml_sdk import unsent
 
-                unsent.deliver(self.session)
-
+        with harmless("recording the environment"):
+            self._record_environment()  # at once: the script may read its parameters
         self._capture = threading.Thread(target=capture, name="clearml-capture", daemon=True)
         self._capture.start()
 
@@ -110,11 +109,18 @@ class Run:
         """Record the machine alone (a remote run: its code came from the task)."""
 
         def note() -> None:
+            self._know_project()
             with harmless("recording the machine"):
                 self.record.change("runtime", runtime_facts())
 
         self._capture = threading.Thread(target=note, name="clearml-capture", daemon=True)
         self._capture.start()
+
+    def _know_project(self) -> None:
+        """Have the name of the task's project at hand, which is part of where its files go."""
+        with harmless("reading the project"):
+            if project := self.record.get("project"):
+                self.session.call("projects.get_by_id", {"project": project})
 
     def finish_capture(self, timeout_s: float = CAPTURE_LIMIT_S) -> bool:
         """Wait until code and packages are recorded; False when that takes longer."""
@@ -146,7 +152,7 @@ class Run:
         failed = ending is not None and ending.status == "failed"
         self.settle(max(0.1, min(10.0 if failed else CAPTURE_LIMIT_S, deadline - time.monotonic())))
         self.close_parts(None if limit_s is None else deadline)
-        if ending is not None and self.role == "local":
+        if ending is not None and (self.role == "local" or (self.is_remote and process_role.is_simulated())):
             with harmless("setting the task's final status"):
                 limit_s = STATUS_LIMIT_S if limit_s is None else deadline - time.monotonic()
                 self._set_status(ending, give_up_s=0.0 if self.session.is_down else max(1.0, limit_s))
@@ -155,6 +161,7 @@ class Run:
 
             assert isinstance(self.session, OfflineSession)
             self.session.finish(self.record.id)
+        self.session.outage = None
         if self.hooks is not None:
             self.hooks.remove()
         process_role.resign(self.record.id)
@@ -181,6 +188,8 @@ class Run:
         try:
             found = self.record.read_fields("status", give_up_s=give_up_s)
             if found.get("status") == "in_progress":  # else somebody decided already: stopped, enqueued or marked it
+                if ending.status == "completed":
+                    self.record.change("runtime", {PROGRESS: "100"})
                 self.record.call(endpoint, body, give_up_s=give_up_s)
         except ServerUnreachable:
             from clearml_sdk import unsent

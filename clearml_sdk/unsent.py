@@ -37,6 +37,14 @@ def keep(session: Session, task_id: str, endpoint: str, body: Mapping[str, Any])
     os.replace(temporary, os.path.join(directory, f"{task_id}.json"))
 
 
+def some() -> bool:
+    """Whether any are kept."""
+    try:
+        return any(name.endswith(".json") for name in os.listdir(folder()))
+    except OSError:
+        return False  # there never were any
+
+
 def deliver(session: Session) -> int:
     """Tell the server what is kept for it; returns how many statuses were set. Raises ServerUnreachable.
 

@@ -69,7 +69,7 @@ class Watcher:
         pinged_at = time.monotonic()
         while not self._wait():
             try:
-                found = self._record.read_fields("status", "status_message")
+                found = self._record.read_fields("status", "status_message", give_up_s=0)
                 if time.monotonic() - pinged_at >= self._ping_s:
                     self._record.call("tasks.ping", give_up_s=0)
                     pinged_at = time.monotonic()

@@ -17,6 +17,7 @@ from clearml_sdk.background import Background
 from clearml_sdk.errors import BadAnswer, ClearmlError, ServerUnreachable, UsageError
 from clearml_sdk.journal import artifacts as kept
 from clearml_sdk.notices import warn_once
+from clearml_sdk.outage import is_away
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.storage import transfer
 from clearml_sdk.storage.errors import StorageError
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from clearml_sdk.storage.sources import Source
 
 THREADS = 2
-QUIET_S = 5.0
-"""The end of a run waits no longer for uploads of which nothing moves, when the journal has them all."""
 
 
 class ArtifactUploads:
@@ -56,9 +55,6 @@ class ArtifactUploads:
         self._journal = journal
         self._auto_pickle = auto_pickle
         self._background = Background("clearml-artifacts", THREADS)
-        self._moved_at = 0.0
-        self._unkept = 0
-        """Uploads on their way that would be lost with the process."""
 
     def upload(
         self,
@@ -109,12 +105,9 @@ class ArtifactUploads:
         if preview is not None:
             encoded.preview = "" if preview is False else previews.cut(str(preview))
         entry = _entry(name, encoded, metadata)
-        if encoded.path is not None and self._is_kept(temporary):
-            kept.keep(temporary, file=encoded.path, entry=entry, delete=delete_after_upload)
-            unkept = 0
-        else:
-            unkept = 1
-        self._unkept += unkept
+        is_kept = encoded.path is not None and kept.is_kept(temporary)
+        if is_kept:
+            kept.keep(temporary, file=str(encoded.path), entry=entry, delete=delete_after_upload)
 
         def run() -> bool:
             is_over = True
@@ -123,17 +116,16 @@ class ArtifactUploads:
             except (ClearmlError, OSError) as error:
                 if os.environ.get("CLEARML_RAISE_ERRORS") == "1":
                     raise
-                is_over = not (self._is_kept(temporary) and may_pass(error))
+                is_over = not (is_kept and may_pass(error))
                 later = "" if is_over else "; it waits in the journal, for the next start to store it"
                 warn_once(f"artifact {name}", f"artifact {name!r} was not stored: {error}{later}")
                 return False
             finally:
-                self._unkept -= unkept
                 if is_over:
                     kept.drop(temporary)
             return True
 
-        job = self._background.run(run, key=name)
+        job = self._background.run(run, key=name, is_kept=is_kept)
         return job.wait() if wait else True
 
     def flush(self, timeout_s: float | None = None) -> bool:
@@ -142,17 +134,7 @@ class ArtifactUploads:
 
     def flush_or_leave(self, timeout_s: float | None = None) -> bool:
         """As `flush`, but leave to a later process what is in the journal and does not move."""
-        started = time.monotonic()
-        while not self._background.flush(0.5):
-            now = time.monotonic()
-            if timeout_s is not None and now - started > timeout_s:
-                return False
-            if not self._unkept and now - max(started, self._moved_at) > QUIET_S:
-                return False
-        return True
-
-    def _moved(self, count: int) -> None:
-        self._moved_at = time.monotonic()
+        return self._background.flush_or_leave(timeout_s, is_vain=lambda: is_away(self._record.session))
 
     def _store(self, entry: dict[str, Any], encoded: Encoded, delete: bool, retries: int) -> None:
         """Upload, then register. Raises ClearmlError, OSError."""
@@ -160,7 +142,7 @@ class ArtifactUploads:
         if source is not None:
             url = self._folder.url("artifacts", file_stem(entry["key"]), encoded.name)
             with DigestBeside(source) as digest:
-                _upload_with_retries(self._record, source, url, retries, self._moved)
+                _upload_with_retries(self._record, source, url, retries, self._background.moved)
             entry = {**entry, "uri": url, "content_size": source.length, "hash": digest.value}
         self._record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
         self._record.forget()
@@ -175,9 +157,6 @@ class ArtifactUploads:
             except OSError as error:
                 warn_once("no-artifact-journal", f"artifacts not stored when the process dies are lost ({error})")
         return tempfile.mkdtemp(prefix="clearml-artifact-")
-
-    def _is_kept(self, folder: str) -> bool:
-        return os.path.basename(folder).startswith(kept.PREFIX)
 
 
 def may_pass(error: BaseException) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 
 from clearml_sdk.bindings import weights_callbacks
 from clearml_sdk.fork_lock import ForkLock
@@ -110,17 +109,16 @@ class ModelFiles:
             name = f"{stem} {number}"
         return name
 
-    @staticmethod
-    def _copied(path: str, entry: str, info: ModelInfo) -> weights.Weights:
+    def _copied(self, path: str, entry: str, info: ModelInfo) -> weights.Weights:
         """What is to be uploaded, as it is now: a copy of the file, an archive of a folder."""
         source, target = info.local_model_path, info.upload_filename
         name = os.path.basename(source)
         stem, extension = os.path.splitext(name)
         if os.path.isdir(source):
-            stored = weights.package(None, source)
+            stored = weights.package(self._task._record, None, source)
             stored.target = target or f"{entry}.zip"
             return stored
-        folder = tempfile.mkdtemp(prefix="clearml-model-")
+        folder = weights.new_folder(self._task._record)
         shutil.copyfile(source, copy := os.path.join(folder, name))
         own = entry if entry != _stem(path) else stem
         return weights.Weights(copy, target or own + extension, shown=path, delete=False, temporary=folder)

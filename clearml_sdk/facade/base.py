@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from clearml_sdk import outage
 from clearml_sdk import run as runs
 from clearml_sdk.notices import warn_once
 from clearml_sdk.record import TaskRecord
@@ -65,7 +66,9 @@ class TaskBase:
         elif uploads is not None:
             uploads.flush(timeout_s)
         weights = sys.modules.get("clearml_sdk.models.weights")
-        if weights is not None:
+        if weights is not None and at_end:
+            weights.uploads.flush_or_leave(timeout_s, is_vain=lambda: outage.is_away(self._record.session))
+        elif weights is not None:
             weights.uploads.flush(timeout_s)
 
     def _check_open(self) -> None:

@@ -1,7 +1,8 @@
-"""Artifacts that wait in a journal's folder: written when `upload_artifact` returns, gone when they are at the server.
+"""Artifacts and weights that wait in a journal's folder: there once the call returns, gone when the server has them.
 
 files/artifact-<time>-<random>/        the object's file
 files/artifact-<time>-<random>.json    the order: what to upload, and how it is registered then
+files/weights-<time>-<random>...       the same of a model's weights
 """
 
 from __future__ import annotations
@@ -21,21 +22,27 @@ if TYPE_CHECKING:
 
     from clearml_sdk.session import Session
 
-PREFIX, SUFFIX = "artifact-", ".json"
+ARTIFACT, WEIGHTS, SUFFIX = "artifact-", "weights-", ".json"
 
 
-def new_folder(files: str) -> str:
-    """A folder for the file of one artifact, in the folder of a journal's files."""
-    path = os.path.join(files, f"{PREFIX}{time.time_ns():020d}-{os.urandom(4).hex()}")
+def new_folder(files: str, kind: str = ARTIFACT) -> str:
+    """A folder for one file, in the folder of a journal's files. kind: ARTIFACT or WEIGHTS."""
+    path = os.path.join(files, f"{kind}{time.time_ns():020d}-{os.urandom(4).hex()}")
     os.mkdir(path, 0o700)
     return path
+
+
+def is_kept(folder: str | None) -> bool:
+    """Whether this is a folder of `new_folder`, whose order survives this process."""
+    return folder is not None and os.path.basename(folder).startswith((ARTIFACT, WEIGHTS))
 
 
 def keep(folder: str, *, file: str, entry: Mapping[str, Any], delete: bool) -> None:
     """Order the upload of a file: of this folder, by its name, or of the user's.
 
     Args:
-        entry: of the task's list of artifacts, but for what the upload tells (`uri`, `content_size`, `hash`).
+        entry: of an artifact, what the task's list says of it but for what the upload tells (`uri`, `content_size`,
+            `hash`); of weights, `{"model": id, "task": id, "url": where to, "fields": what else changes in the model}`.
         delete: remove the user's file afterwards.
     """
     is_own = os.path.dirname(os.path.abspath(file)) == folder
@@ -61,7 +68,8 @@ def waiting(files: str) -> list[str]:
         names = os.listdir(files)
     except FileNotFoundError:
         return []
-    found = sorted(name for name in names if name.startswith(PREFIX) and name.endswith(SUFFIX))
+    found = [name for name in names if name.startswith((ARTIFACT, WEIGHTS)) and name.endswith(SUFFIX)]
+    found.sort(key=lambda name: name.partition("-")[2])
     return [os.path.join(files, name.removesuffix(SUFFIX)) for name in found]
 
 
@@ -76,10 +84,11 @@ class Order:
         self.is_users = os.path.isabs(found["file"])
         self.file: str = found["file"] if self.is_users else os.path.join(folder, found["file"])
         self.delete: bool = found["delete"]
+        self.is_weights = os.path.basename(folder).startswith(WEIGHTS)
 
     @property
     def name(self) -> str:
-        return str(self.entry["key"])
+        return str(self.entry["url"] if self.is_weights else self.entry["key"])
 
 
 def deliver_artifacts(session: Session, task: str, files: str) -> bool:
@@ -89,7 +98,7 @@ def deliver_artifacts(session: Session, task: str, files: str) -> bool:
     for folder in waiting(files):
         try:
             order = Order(folder)
-            _deliver(session, task, order)
+            (_deliver_weights if order.is_weights else _deliver)(session, task, order)
             if order.is_users and order.delete:
                 os.unlink(order.file)
         except (ServerUnreachable, BadAnswer, Unauthorized) as error:
@@ -99,7 +108,7 @@ def deliver_artifacts(session: Session, task: str, files: str) -> bool:
             if getattr(error, "is_transient", False) or getattr(error, "code", 0) >= 500:
                 warn_once("artifacts wait", f"artifacts wait in the journal: {error}")
                 return False
-            warn_once(f"artifact {folder}", f"an artifact of an earlier process was not stored: {error}")
+            warn_once(f"artifact {folder}", f"a file that waited in the journal was not stored: {error}")
         drop(folder)
     return True
 
@@ -120,3 +129,14 @@ def _deliver(session: Session, task: str, order: Order) -> None:
     facts = {"uri": url, "content_size": source.length, "hash": source.sha256()}
     transfer.upload_source(session, source, url)
     record.call("tasks.add_or_update_artifacts", {"artifacts": [{**order.entry, **facts}], "force": True})
+
+
+def _deliver_weights(session: Session, task: str, order: Order) -> None:
+    from clearml_sdk.journal.calls import models_made
+    from clearml_sdk.models.record import ModelRecord
+    from clearml_sdk.storage import transfer
+
+    entry, made = order.entry, models_made(os.path.dirname(order.folder))
+    transfer.upload(session, order.file, entry["url"])
+    model = ModelRecord(session, made.get(entry["model"], entry["model"]))
+    model.edit(uri=entry["url"], task=entry["task"], **entry["fields"])

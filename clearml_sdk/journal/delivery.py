@@ -6,6 +6,7 @@ import os
 import time
 
 from clearml_sdk.journal.artifacts import deliver_artifacts
+from clearml_sdk.journal.calls import CALLS, CallCourier
 from clearml_sdk.journal.folder import JournalFolder, left_behind
 from clearml_sdk.journal.posting import Outcome, Poster
 from clearml_sdk.journal.reports import REPORTS, ReportCourier
@@ -91,6 +92,7 @@ def _deliver_folder(
     couriers: dict[str, Courier] = {
         REPORTS: reports,
         UPLOADS: UploadCourier(session, poster, folder.id, folder.files_folder),
+        CALLS: CallCourier(session, folder.files_folder),
     }
     is_all = True
     for lane, number, path in list(folder.segments()):

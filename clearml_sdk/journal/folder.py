@@ -88,9 +88,19 @@ class JournalFolder:
         return os.path.join(self.path, FILES)
 
     def release(self, *, remove: bool) -> None:
-        """Unlock, and delete the folder with all that is in it if `remove`."""
+        """Unlock, and delete the folder with all that is in it if `remove`.
+
+        Whoever dies meanwhile leaves a hidden folder, which a later start removes, and never half a journal.
+        """
         if remove:
-            _remove_tree(self.path)
+            root, name = os.path.split(self.path)
+            hidden = os.path.join(root, f".{name}")
+            try:
+                os.rename(self.path, hidden)
+            except FileNotFoundError:
+                pass  # another process was faster: it is gone either way
+            else:
+                _remove_tree(hidden)
         self.forget()
 
     def forget(self) -> None:

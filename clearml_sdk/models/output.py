@@ -72,7 +72,7 @@ class OutputModel(BaseModel):
                 **{key: value for key, value in self._fields.items() if value is not None},
                 "uri": placeholder(task.session),
                 "name": self._fields["name"] or str(task.get("name", "")),
-                "comment": f"{comment}\n{created_by}" if comment else created_by,
+                "comment": f"{created_by}\n{comment}" if comment else created_by,
                 "project": task.get("project"),
                 "task": task.id,
             }
@@ -196,7 +196,7 @@ class OutputModel(BaseModel):
         async_enable: bool = True,
     ) -> str:
         """Store several files, or a folder, as one archive of weights; the files themselves are kept."""
-        stored = weights.package(weights_filenames, weights_path)
+        stored = weights.package(self._task._record, weights_filenames, weights_path)
         if target_filename:
             name = target_filename if target_filename.endswith(".zip") else f"{target_filename}.zip"
             stored.target = name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from clearml_sdk.journal.calls import current_id
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -24,7 +25,7 @@ class ModelRecord:
     """The document of model `id`. Safe in threads."""
 
     def __init__(self, session: Session, model_id: str, document: dict[str, Any] | None = None) -> None:
-        self.session, self.id = session, model_id
+        self.session, self._id = session, model_id
         self._document = document
         self._lock = threading.RLock()
 
@@ -33,6 +34,11 @@ class ModelRecord:
         """Register a new model; `uri` and `name` are required."""
         created = session.call("models.create", {"ready": False, "public": False, **fields})
         return cls(session, str(created["id"]))
+
+    @property
+    def id(self) -> str:
+        """Its id; one of this process's own while it waits for the server to be made (`journal.calls`)."""
+        return current_id(self._id)
 
     @property
     def document(self) -> dict[str, Any]:

@@ -1,13 +1,18 @@
-"""Storing the weights of an output model: registered at once, uploaded in the background."""
+"""Storing the weights of an output model: registered at once, uploaded in the background.
+
+The order to upload them is in the journal of this process until they are stored, as that of an artifact is.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 
+from clearml_sdk import reporters
+from clearml_sdk.artifacts.uploads import may_pass
 from clearml_sdk.background import Background
 from clearml_sdk.errors import ClearmlError, UsageError
+from clearml_sdk.journal import artifacts as kept
 from clearml_sdk.models.frameworks import guess_framework
 from clearml_sdk.models.record import ModelRecord
 from clearml_sdk.notices import say, warn_once
@@ -75,29 +80,47 @@ def store(
         model.edit(uri=url, task=task.id, **fields)
         return url
     url = TaskFolder(task).url("models", weights.target, destination=destination)
+    folder = new_folder(task) if weights.temporary is None and not wait else weights.temporary
+    is_kept = folder is not None and kept.is_kept(folder) and not wait
+    if is_kept and folder is not None:
+        order = {"model": model.id, "task": task.id, "url": url, "fields": fields}
+        kept.keep(folder, file=weights.path, entry=order, delete=weights.delete)
 
     def run() -> bool:
+        is_over = True
         try:
-            transfer.upload(model.session, weights.path, url)
+            transfer.upload(model.session, weights.path, url, progress=uploads.moved)
             model.edit(uri=url, task=task.id, **fields)
             if weights.delete and weights.temporary is None:
                 os.unlink(weights.path)
         except (ClearmlError, OSError) as error:
             if os.environ.get("CLEARML_RAISE_ERRORS") == "1":
                 raise
-            warn_once(f"weights {url}", f"the weights {weights.shown} were not stored: {error}")
+            is_over = not (is_kept and may_pass(error))
+            later = "" if is_over else "; they wait in the journal, for the next start to store them"
+            warn_once(f"weights {url}", f"the weights {weights.shown} were not stored: {error}{later}")
             return False
         finally:
-            if weights.temporary is not None:
-                shutil.rmtree(weights.temporary, ignore_errors=True)
+            if is_over and folder is not None:
+                kept.drop(folder)
         if urls.is_remote(url):
             say(f"Task: stored the model's weights at {url}")
         return True
 
-    job = uploads.run(run, key=model.id)
+    job = uploads.run(run, key=model.id, is_kept=is_kept)
     if wait and not job.wait():
         raise UsageError(f"the weights {weights.shown} could not be stored at {url}")
     return url
+
+
+def new_folder(task: TaskRecord) -> str:
+    """A folder for a copy of weights: in the journal, where it survives this process, else in a temporary place."""
+    if not task.session.is_offline:
+        try:
+            return kept.new_folder(reporters.reporter_of(task.session, task.id).spool_folder(), kept.WEIGHTS)
+        except OSError as error:
+            warn_once("no-weights-journal", f"weights not stored when the process dies are lost ({error})")
+    return tempfile.mkdtemp(prefix="clearml-model-")
 
 
 def register(task: TaskRecord, model_id: str, name: str, *, kind: str) -> None:
@@ -113,8 +136,10 @@ def snapshot_comment(comment: str, shown: str) -> str:
     return f"snapshot {shown} stored\n{kept}" if kept else f"snapshot {shown} stored"
 
 
-def package(files: Sequence[str | os.PathLike[str]] | None, folder: str | os.PathLike[str] | None) -> Weights:
-    """Several files, or all of a folder, as one archive of weights."""
+def package(
+    task: TaskRecord, files: Sequence[str | os.PathLike[str]] | None, folder: str | os.PathLike[str] | None
+) -> Weights:
+    """Several files, or all of a folder, as one archive of weights of an output model of `task`."""
     import zipfile
 
     if (files is None) == (folder is None):
@@ -130,7 +155,7 @@ def package(files: Sequence[str | os.PathLike[str]] | None, folder: str | os.Pat
     missing = [path for path, _ in listed if not os.path.isfile(path)]
     if missing or not listed:
         raise UsageError(f"there are no weights at {missing[0] if missing else folder}")
-    temporary = tempfile.mkdtemp(prefix="clearml-model-")
+    temporary = new_folder(task)
     target = os.path.join(temporary, "model_package.zip")
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for path, name in listed:

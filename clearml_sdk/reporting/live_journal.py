@@ -1,4 +1,4 @@
-"""The journal of this process for one task: its folder, its two lanes and the threads that deliver them."""
+"""The journal of this process for one task: its folder, its lanes and the threads that deliver them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 
 from clearml_sdk.journal.artifacts import waiting
+from clearml_sdk.journal.calls import CALLS, CallCourier
 from clearml_sdk.journal.folder import JournalFolder, default_root
 from clearml_sdk.journal.lane import Lane
 from clearml_sdk.journal.posting import Poster
@@ -19,14 +20,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from clearml_sdk.journal.posting import Courier
     from clearml_sdk.session import Session
 
 GIVE_UP_S = 10.0
-UPLOAD_MAX_BYTES = 64 << 20
+BESIDE_MAX_BYTES = 64 << 20
 
 
 class LiveJournal:
-    """The journal of this process, for one reporter: its folder, its two lanes and their threads."""
+    """The journal of this process, for one reporter: its folder, its lanes and their threads."""
 
     def __init__(self, session: Session, task_id: str, *, root: str | None, period_s: float, max_bytes: int) -> None:
         facts = {
@@ -51,22 +53,43 @@ class LiveJournal:
         courier = ReportCourier(self._poster, self.id, task_id, session.settings.worker)
         self._sender = Sender(self.reports, courier, name="clearml-reports", period_s=period_s, delay_s=self._delay_s)
         self._starting = threading.Lock()
-        self._uploads: tuple[Lane, Sender] | None = None
+        self._beside: dict[str, tuple[Lane, Sender]] = {}
+        """The lanes of uploads and of calls, made with the first of them."""
         self._spool: str | None = None
         _start(self._sender)
 
     def append_upload(self, record: bytes) -> None:
-        """Append to the lane of uploads, made with the first of them."""
-        with self._starting:
-            if self._uploads is None:
-                lane = self._lane(UPLOADS, UPLOAD_MAX_BYTES, lambda: None)
-                courier = UploadCourier(self._session, Poster(self._session), self.id, self.files_folder)
-                sender = Sender(lane, courier, name="clearml-uploads", period_s=self._period_s, delay_s=self._delay_s)
-                _start(sender)
-                self._uploads = lane, sender
-        lane, sender = self._uploads
+        """Append to the lane of uploads."""
+        lane, sender = self._lane_beside(
+            UPLOADS, lambda: UploadCourier(self._session, Poster(self._session), self.id, self.files_folder)
+        )
         lane.append(record)
         sender.wake()
+
+    def append_call(self, record: bytes) -> bool:
+        """Append to the lane of calls; False when there is no room for it."""
+        lane, sender = self._lane_beside(CALLS, lambda: CallCourier(self._session, self.files_folder))
+        is_kept = lane.append(record)
+        sender.wake()
+        return is_kept
+
+    @property
+    def calls_wait(self) -> bool:
+        """Whether calls wait to be made."""
+        if CALLS not in self._beside:
+            return False
+        lane = self._beside[CALLS][0]
+        return lane.delivered_position() < lane.position()
+
+    def _lane_beside(self, name: str, courier: Callable[[], Courier]) -> tuple[Lane, Sender]:
+        with self._starting:
+            if name not in self._beside:
+                lane = self._lane(name, BESIDE_MAX_BYTES, lambda: None)
+                label = f"clearml-{name}"
+                sender = Sender(lane, courier(), name=label, period_s=self._period_s, delay_s=self._delay_s)
+                _start(sender)
+                self._beside[name] = lane, sender
+            return self._beside[name]
 
     def set_period(self, period_s: float) -> None:
         """Send at least so often from now on."""
@@ -89,10 +112,10 @@ class LiveJournal:
         """
         started_at, give_up_s = time.monotonic(), None if timeout_s is not None else GIVE_UP_S
         is_all = self._sender.flush(timeout_s, give_up_s=give_up_s, is_vain=self._is_vain)
-        if self._uploads is not None:
+        for name, (_, sender) in list(self._beside.items()):
             left_s = None if timeout_s is None else max(0.0, timeout_s - (time.monotonic() - started_at))
-            give_up_s = None if timeout_s is not None else GIVE_UP_S * 6
-            is_all = self._uploads[1].flush(left_s, give_up_s=give_up_s, is_vain=self._is_vain) and is_all
+            give_up_s = None if timeout_s is not None else GIVE_UP_S * (6 if name == UPLOADS else 1)
+            is_all = sender.flush(left_s, give_up_s=give_up_s, is_vain=self._is_vain) and is_all
         return is_all
 
     def _is_vain(self) -> bool:
@@ -102,9 +125,9 @@ class LiveJournal:
         is_all = self.flush(timeout_s)
         has_ended = self._sender.stop(2.0)
         lanes = [self.reports]
-        if self._uploads is not None:
-            has_ended = self._uploads[1].stop(2.0) and has_ended
-            lanes.append(self._uploads[0])
+        for lane, sender in self._beside.values():
+            has_ended = sender.stop(2.0) and has_ended
+            lanes.append(lane)
         dropped = sum(lane.dropped for lane in lanes)
         if dropped:
             say(f"Task: {dropped} reports found no room in the journal while the server was away")

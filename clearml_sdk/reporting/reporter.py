@@ -9,12 +9,13 @@ import threading
 import time
 import weakref
 
+from clearml_sdk import unsent
 from clearml_sdk.journal import framing
 from clearml_sdk.journal.delivery import deliver
 from clearml_sdk.journal.folder import left_behind
 from clearml_sdk.journal.lane import DEFAULT_MAX_BYTES, Lane
 from clearml_sdk.journal.uploads import upload_record
-from clearml_sdk.notices import warn_once
+from clearml_sdk.notices import harmless, warn_once
 from clearml_sdk.reporting.live_journal import LiveJournal
 
 TYPE_CHECKING = False
@@ -156,6 +157,16 @@ class Reporter:
         record = upload_record(path, url, self._complete(event), is_spooled=is_spooled, delete=delete)
         self._open_journal().append_upload(record)
 
+    def append_call(self, record: bytes) -> bool:
+        """Keep a call for when the server is back (`journal.calls`); False when there is no room for it."""
+        journal = self._open_journal()
+        return isinstance(journal, LiveJournal) and journal.append_call(record)
+
+    def calls_wait(self) -> bool:
+        """Whether calls of this process wait for the server."""
+        journal = self._journal
+        return isinstance(journal, LiveJournal) and journal.calls_wait
+
     @property
     def period_s(self) -> float:
         """Reports are sent at least this often."""
@@ -253,20 +264,19 @@ class Reporter:
     def _deliver_left_behind(self) -> None:
         """Bring in what processes that died have left, in the background."""
         journal = self._journal
-        if (
-            journal is None
-            or self.session.is_offline
-            or journal.path is None
-            or left_behind(journal.root) == [journal.path]
-        ):
+        if journal is None or self.session.is_offline or journal.path is None:
             return
-        threading.Thread(
-            target=deliver,
-            args=(journal.root, self.session),
-            kwargs={"only_own_server": True, "should_stop": lambda: self._journal is not journal},
-            name="clearml-left-behind",
-            daemon=True,
-        ).start()
+        root = journal.root
+        has_journals = left_behind(root) != [journal.path]
+
+        def bring() -> None:
+            if has_journals:
+                deliver(root, self.session, only_own_server=True, should_stop=lambda: self._journal is not journal)
+            with harmless("telling how earlier runs ended"):  # after their changes: a published task takes none
+                unsent.deliver(self.session)
+
+        if has_journals or unsent.some():
+            threading.Thread(target=bring, name="clearml-left-behind", daemon=True).start()
 
     def _after_fork_in_child(self) -> None:
         """Forget the parent's journal without touching it; the first report opens one of this process."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -71,6 +72,7 @@ class Workplace:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, code: str, *arguments: str, name: str = "script.py", timeout: float = 60, **env: str) -> Ran:
@@ -78,7 +80,7 @@ class Workplace:
             try:
                 out, err = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # its children hold the pipes, too
                 raise AssertionError(f"the script did not end: {process.communicate()}") from None
         return Ran(process.returncode, out, err)
 

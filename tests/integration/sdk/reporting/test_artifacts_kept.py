@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clearml_sdk.artifacts import uploads as module
+from clearml_sdk import background
 from clearml_sdk.artifacts.uploads import ArtifactUploads
 from clearml_sdk.journal.artifacts import Order, waiting
 from clearml_sdk.record import TaskRecord
@@ -92,7 +92,7 @@ def test_the_end_of_a_run_leaves_to_the_next_what_does_not_get_through(
     record: TaskRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "files").mkdir()
-    monkeypatch.setattr(module, "QUIET_S", 0.2)
+    monkeypatch.setattr(background, "QUIET_S", 0.2)
     is_open = threading.Event()
     store = ArtifactUploads._store
 
