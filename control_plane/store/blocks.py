@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import msgspec
@@ -71,7 +72,54 @@ class Record(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
         return self.iteration, self.metric, self.variant, self.key
 
 
+class Facts(msgspec.Struct, array_like=True, gc=False):
+    """How a packed record begins."""
+
+    at_ms: int
+    iteration: int
+    metric: str
+    variant: str
+
+
+@dataclass
+class Packed:
+    """Records as they were packed: who only moves them need not look at their texts."""
+
+    facts: list[Facts] = field(default_factory=list)
+    raw: list[msgspec.Raw] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Packed:
+        """These records."""
+        made = cls()
+        made.add(pack_records(records))
+        return made
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def add(self, block: bytes) -> None:
+        """The records of a block, behind those that are there."""
+        self.facts += _decode_facts(block)
+        self.raw += _decode_raw(block)
+
+    def taken(self, places: Iterable[int]) -> Packed:
+        """Those at some places, in this order."""
+        places = list(places)
+        return Packed([self.facts[place] for place in places], [self.raw[place] for place in places])
+
+    def block(self, first: int, last: int) -> bytes:
+        """One block of the records from `first` on, up to `last`."""
+        return _encode(self.raw[first:last])
+
+    def records(self) -> list[Record]:
+        """All of them."""
+        return unpack_records(self.block(0, len(self)))
+
+
 _encode = msgspec.msgpack.Encoder().encode
+_decode_facts = msgspec.msgpack.Decoder(list[Facts]).decode
+_decode_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_points = msgspec.msgpack.Decoder(Points).decode
 _decode_records = msgspec.msgpack.Decoder(list[Record]).decode
 

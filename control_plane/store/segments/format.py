@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 import zstandard
 
-from control_plane.store.blocks import Record, pack_records, unpack_records
+from control_plane.store.blocks import Packed, Record, unpack_records
 from control_plane.store.segments.arrays import (
     Floats,
     Integers,
@@ -37,7 +37,7 @@ TAIL_READ = 64 * 1024
 TEXT_LEVEL = 1
 """Of zstd, for records: the lines of a log come out smaller than at 2 to 4, and at two thirds of the time."""
 CHUNK_BYTES = 256 * 1024
-"""Texts of a chunk of records, before compression: what reading one page of a console costs."""
+"""Of a chunk of records, before compression: what reading one page of a console costs."""
 CHUNK_RECORDS = 4096
 
 
@@ -63,7 +63,7 @@ class Contents:
     """What one segment holds."""
 
     series: list[Sealed] = field(default_factory=list)
-    records: dict[str, list[Record]] = field(default_factory=dict)
+    records: dict[str, Packed] = field(default_factory=dict)
     """Family -> its records in the order they were written; a console's by time."""
     arrivals: Arrivals | None = None
     """Of the console's lines, in their order."""
@@ -202,8 +202,9 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
     chunks: list[ChunkPlace] = []
     compressor = zstandard.ZstdCompressor(level=TEXT_LEVEL, write_checksum=True)
     for family, records in sorted(contents.records.items()):
-        for some in _cut(records):
-            packed = compressor.compress(pack_records(some))
+        for first, last in _cut(records):
+            packed = compressor.compress(records.block(first, last))
+            some = records.facts[first:last]
             moments, iterations = [one.at_ms for one in some], [one.iteration for one in some]
             names = [] if family == "log" else sorted({(one.metric, one.variant) for one in some})
             chunks.append(
@@ -231,16 +232,16 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
     return b"".join((*pieces, footer, TAIL.pack(at, len(footer), MAGIC)))
 
 
-def _cut(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Runs of records of about CHUNK_BYTES; a longer text has a chunk of its own."""
+def _cut(records: Packed) -> Iterator[tuple[int, int]]:
+    """(first, behind the last) of runs of about CHUNK_BYTES; a longer record has a chunk of its own."""
     first, size = 0, 0
-    for place, record in enumerate(records):
-        size += len(record.text) + 8 * len(record.values or ())
+    for place, raw in enumerate(records.raw):
+        size += len(raw)
         if size >= CHUNK_BYTES or place - first + 1 >= CHUNK_RECORDS:
-            yield records[first : place + 1]
+            yield first, place + 1
             first, size = place + 1, 0
     if first < len(records):
-        yield records[first:]
+        yield first, len(records)
 
 
 def footer_place(tail: bytes, size: int) -> tuple[int, int]:
@@ -267,6 +268,11 @@ def decode_records(raw: bytes) -> list[Record]:
         return unpack_records(_decompress(raw))
     except msgspec.DecodeError as error:
         raise DamagedSegment(str(error)) from None
+
+
+def decode_block(raw: bytes) -> bytes:
+    """The same, packed still. Raises DamagedSegment."""
+    return _decompress(raw)
 
 
 def decode_series(place: SeriesPlace, raw: bytes, *, with_times: bool = True) -> tuple[Integers, Integers, Floats]:

@@ -139,6 +139,15 @@ class SegmentReader:
         self, owner: str, generation: int, chunks: Iterable[tuple[Entry, ChunkPlace]]
     ) -> list[list[Record]]:
         """The records of some chunks, a list a chunk, in the order given."""
+        return await self._chunks(owner, generation, chunks, segment.decode_records)
+
+    async def blocks(self, owner: str, generation: int, chunks: Iterable[tuple[Entry, ChunkPlace]]) -> list[bytes]:
+        """The same, packed still: a block a chunk."""
+        return await self._chunks(owner, generation, chunks, segment.decode_block)
+
+    async def _chunks(
+        self, owner: str, generation: int, chunks: Iterable[tuple[Entry, ChunkPlace]], decode: Callable[[bytes], R]
+    ) -> list[R]:
         by_segment: dict[str, list[tuple[int, ChunkPlace]]] = {}
         for number, (entry, place) in enumerate(chunks):
             by_segment.setdefault(entry.name, []).append((number, place))
@@ -149,9 +158,9 @@ class SegmentReader:
                 (name, [(place.offset, place.length, number) for number, place in places])
                 for name, places in by_segment.items()
             ],
-            lambda number, raw: (number, segment.decode_records(raw)),
+            lambda number, raw: (number, decode(raw)),
         )
-        return [records for _, records in sorted(found, key=lambda one: one[0])]
+        return [decoded for _, decoded in sorted(found, key=lambda one: one[0])]
 
     async def arrivals(self, owner: str, generation: int, entry: Entry) -> Arrivals:
         """In which blocks the lines of a segment's console came, in their order; it has one line at least."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from control_plane.store import keys
-from control_plane.store.blocks import FAMILIES, Record, unpack_points, unpack_records
+from control_plane.store.blocks import FAMILIES, Packed, Record, unpack_points
 from control_plane.store.connection import Connection
 from control_plane.store.memory import give_back
 from control_plane.store.points import Merge
@@ -126,12 +126,12 @@ class Sealer:
                 continue
             done.add(entries[number].name)
             lines, came = contents.records.pop("log"), contents.arrivals
-            kept = [place for place, line in enumerate(lines) if not is_doomed(line)]
+            kept = [place for place, line in enumerate(lines.records()) if not is_doomed(line)]
             if len(kept) == len(lines):
                 continue
             contents.arrivals = came.taken(kept) if came is not None and kept else None
             if kept:
-                contents.records["log"] = [lines[place] for place in kept]
+                contents.records["log"] = lines.taken(kept)
             swapped = await self._swap(owner, state, entries, [number], contents, is_thinned=entries[number].is_thinned)
             if swapped is None:
                 done.discard(entries[number].name)
@@ -159,8 +159,8 @@ class Sealer:
         chunks = [
             (entry, place) for entry, footer in zip(entries.values(), footers, strict=True) for place in footer.chunks
         ]
-        for (_, chunk), records in zip(chunks, await self._reader.records(owner, generation, chunks), strict=True):
-            contents.records.setdefault(chunk.family, []).extend(records)
+        for (_, chunk), block in zip(chunks, await self._reader.blocks(owner, generation, chunks), strict=True):
+            contents.records.setdefault(chunk.family, Packed()).add(block)
         if "log" in contents.records:
             came = [
                 await self._reader.arrivals(owner, generation, one) for one in entries.values() if one.counts.get("log")
@@ -299,20 +299,23 @@ def collect(blocks: Mapping[str, Sequence[tuple[bytes, bytes]]]) -> Contents:
         workers.append((len(points), points.worker))
     contents = Contents([_sealed(*name, *one) for name, one in series.items()])
     for family in FAMILIES[1:]:
-        unpacked = [(id, unpack_records(block)) for id, block in blocks.get(family, ())]
-        records = [record for _, some in unpacked for record in some]
+        records, counts = Packed(), []
+        for id, block in blocks.get(family, ()):
+            before = len(records)
+            records.add(block)
+            counts.append((index.block_number(id), len(records) - before))
         if not records:
             continue
         if family == "log":
-            came = arrivals.of_blocks([(index.block_number(id), len(some)) for id, some in unpacked])
-            records, contents.arrivals = _by_time(records, came)
+            records, contents.arrivals = _by_time(records, arrivals.of_blocks(counts))
         contents.records[family] = records
     return contents
 
 
-def _by_time(lines: list[Record], came: Arrivals) -> tuple[list[Record], Arrivals]:
-    order = sorted(range(len(lines)), key=lambda place: lines[place].at_ms)  # stable: those of one moment stay
-    return [lines[place] for place in order], came.taken(order)
+def _by_time(lines: Packed, came: Arrivals) -> tuple[Packed, Arrivals]:
+    times = [facts.at_ms for facts in lines.facts]
+    order = sorted(range(len(times)), key=times.__getitem__)  # stable: those of one moment stay
+    return lines.taken(order), came.taken(order)
 
 
 def _sealed(metric: str, variant: str, points: Merge, workers: Iterable[tuple[int, str]]) -> Sealed:

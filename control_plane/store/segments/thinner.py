@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from control_plane.store.blocks import Packed
 from control_plane.store.connection import Connection
 from control_plane.store.points import Merge
 from control_plane.store.segments import index
@@ -69,10 +70,10 @@ class Thinner:
         for (number, entry), footer in zip(entries.items(), footers, strict=True):
             contents = Contents()
             chunks = [(entry, chunk) for chunk in footer.chunks]
-            for (_, chunk), records in zip(
-                chunks, await self._reader.records(owner, state.generation, chunks), strict=True
+            for (_, chunk), block in zip(
+                chunks, await self._reader.blocks(owner, state.generation, chunks), strict=True
             ):
-                contents.records.setdefault(chunk.family, []).extend(records)
+                contents.records.setdefault(chunk.family, Packed()).add(block)
             if "log" in contents.records:
                 contents.arrivals = await self._reader.arrivals(owner, state.generation, entry)
             if number == last:

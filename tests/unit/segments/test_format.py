@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control_plane.store.blocks import Record
+from control_plane.store.blocks import Packed, Record
 from control_plane.store.segments import format as segment
 from control_plane.store.segments.arrays import pack_floats, pack_integers, unpack_floats, unpack_integers
 from control_plane.store.segments.arrivals import Arrivals
@@ -62,9 +62,9 @@ def contents(draw: st.DrawFn) -> Contents:
     records = draw(
         st.dictionaries(st.sampled_from(["plot", "image", "vector"]), st.lists(RECORD, min_size=1, max_size=6))
     )
-    made = Contents(series, records)
+    made = Contents(series, {family: Packed.of(some) for family, some in records.items()})
     if lines := draw(st.lists(RECORD, max_size=6)):
-        made.records["log"] = lines
+        made.records["log"] = Packed.of(lines)
         ids = draw(st.lists(st.tuples(INT64, INT64), min_size=len(lines), max_size=len(lines)))
         made.arrivals = Arrivals(np.array([ms for ms, _ in ids], np.int64), np.array([n for _, n in ids], np.int64))
     return made
@@ -79,9 +79,9 @@ def decoded(body: bytes) -> Contents:
         columns = segment.decode_series(place, body[place.offset : place.offset + place.length])
         found.series.append(Sealed(place.metric, place.variant, *columns, place.workers))
     for chunk in footer.chunks:
-        some = segment.decode_records(body[chunk.offset : chunk.offset + chunk.length])
-        assert len(some) == chunk.count
-        found.records.setdefault(chunk.family, []).extend(some)
+        raw = body[chunk.offset : chunk.offset + chunk.length]
+        assert len(segment.decode_records(raw)) == chunk.count
+        found.records.setdefault(chunk.family, Packed()).add(segment.decode_block(raw))
     if footer.arrivals is not None:
         at = footer.arrivals.offset
         found.arrivals = segment.decode_arrivals(footer.arrivals, body[at : at + footer.arrivals.length])
@@ -94,7 +94,7 @@ def plain(made: Contents) -> object:
         for one in made.series
     ]
     came = None if made.arrivals is None else (made.arrivals.ms.tolist(), made.arrivals.numbers.tolist())
-    return series, dict(sorted(made.records.items())), came
+    return series, {family: some.records() for family, some in sorted(made.records.items())}, came
 
 
 @settings(deadline=None, max_examples=40)
@@ -127,7 +127,7 @@ def test_a_file_that_was_cut_off_is_damaged(made: Contents, data: st.DataObject)
 
 
 def test_a_footer_of_before_arrivals_is_read() -> None:
-    records = {"log": [Record(1, 0, "", "", "w", "a line")]}
-    body = segment.encode("owner", 0, Contents([], records))
+    lines = [Record(1, 0, "", "", "w", "a line")]
+    body = segment.encode("owner", 0, Contents([], {"log": Packed.of(lines)}))
     assert decoded(body).arrivals is None
-    assert decoded(body).records == records
+    assert decoded(body).records["log"].records() == lines

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from control_plane.store.blocks import Record
+from control_plane.store.blocks import Packed, Record
 from control_plane.store.segments import format as segment
 from control_plane.store.segments.format import Contents, DamagedSegment, Sealed
 
@@ -32,6 +32,10 @@ def sealed(metric: str, variant: str, some: list[tuple[int, int, float]]) -> Sea
     return Sealed(metric, variant, np.array(steps), np.array(times), np.array(values), [(len(some), "w")])
 
 
+def packed(texts: dict[str, list[Record]]) -> dict[str, Packed]:
+    return {family: Packed.of(some) for family, some in texts.items()}
+
+
 def footer_of(body: bytes) -> segment.Footer:
     offset, length = segment.footer_place(body[-segment.TAIL_READ :], len(body))
     return segment.decode_footer(body[offset : offset + length])
@@ -45,7 +49,7 @@ def footer_of(body: bytes) -> segment.Footer:
 def test_what_is_written_is_read(
     series: dict[tuple[str, str], list[tuple[int, int, float]]], texts: dict[str, list[Record]]
 ) -> None:
-    contents = Contents([sealed(*name, some) for name, some in series.items()], texts)
+    contents = Contents([sealed(*name, some) for name, some in series.items()], packed(texts))
     body = segment.encode("task", 3, contents)
     footer = footer_of(body)
     assert (footer.owner, footer.generation) == ("task", 3)
@@ -70,12 +74,12 @@ def test_what_is_written_is_read(
 
 def test_a_console_is_cut_into_chunks_that_know_their_times() -> None:
     lines = [Record(at, 0, "", "", "w", "x" * 1000) for at in range(1000)]
-    footer = footer_of(segment.encode("task", 0, Contents(records={"log": lines})))
+    footer = footer_of(segment.encode("task", 0, Contents(records=packed({"log": lines}))))
     assert [(place.first_ms, place.last_ms) for place in footer.chunks] == [
-        (0, 262),
-        (263, 525),
-        (526, 788),
-        (789, 999),
+        (0, 258),
+        (259, 517),
+        (518, 776),
+        (777, 999),
     ]
     assert sum(place.count for place in footer.chunks) == 1000
 
@@ -86,14 +90,14 @@ def test_one_enormous_text_has_a_chunk_of_its_own() -> None:
         Record(1, 1, "m", "b", "", "x" * 3_000_000),
         Record(1, 2, "m", "c", "", "s"),
     ]
-    footer = footer_of(segment.encode("task", 0, Contents(records={"plot": plots})))
+    footer = footer_of(segment.encode("task", 0, Contents(records=packed({"plot": plots}))))
     assert [place.names for place in footer.chunks] == [[("m", "a"), ("m", "b")], [("m", "c")]]
 
 
 def test_every_flipped_byte_is_noticed() -> None:
     contents = Contents(
         [sealed("m", "v", [(i, 1000 * i, float(i)) for i in range(50)]), sealed("m", "c", [(1, 1, math.nan)])],
-        {"log": [Record(1, 0, "", "", "", "line")]},
+        packed({"log": [Record(1, 0, "", "", "", "line")]}),
     )
     body = segment.encode("task", 0, contents)
     for place in range(len(segment.MAGIC), len(body)):
