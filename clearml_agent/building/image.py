@@ -83,6 +83,7 @@ class Build:
     progress: Progress
     folder: Path
     settings: PackageSettings = field(init=False)
+    config_of_base: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.settings = PackageSettings.from_config(self.config.config.get, self.config.environ)
@@ -91,6 +92,7 @@ class Build:
         """Build on the image of this id. Raises RunFailed with what the user can do about it."""
         step = self.progress.step
         wanted = self.wanted
+        self.config_of_base = await self.layers.config(image)
         with step("code"):
             code = await self.code()
             plan = await self.plan(code)
@@ -252,19 +254,21 @@ class Build:
         """The image under its name, with what it starts."""
         labels = {"clearml.task": str(self.task["id"]), "clearml.agent": __version__}
         lines = [f"FROM {image}", *(f"LABEL {name}={value}" for name, value in labels.items())]
+        entry, command = self.config_of_base.get("Entrypoint") or [], self.config_of_base.get("Cmd") or []
         files: dict[str, Path | bytes] = {}
         if self.wanted.entry_point:
             built = self.built(code, python)
             files["built.json"] = msgspec.json.format(msgspec.json.encode(built))
-            command = [f"{AGENT}/bin/clearml-agent", "execute", "--id", built.task, "--standalone-mode"]
-            command += ["--clone"] if self.wanted.entry_point == "clone_task" else []
+            entry, command = [f"{AGENT}/bin/clearml-agent", "execute", "--id", built.task, "--standalone-mode"], []
+            entry += ["--clone"] if self.wanted.entry_point == "clone_task" else []
             lines += [
                 f"COPY built.json {PLACE}/{FILE}",
                 f"ENV {VARIABLE}={PLACE}/{FILE} CLEARML_AGENT_HOME=/tmp/clearml-agent",
                 f"ENV CLEARML__AGENT__STOP_GRACE_SEC={STOP_GRACE_S}",
-                f"ENTRYPOINT {json.dumps(command)}",
-                "CMD []",
             ]
+        lines += [f"ENTRYPOINT {json.dumps(entry)}", f"CMD {json.dumps(command)}"]
+        if user := self.config_of_base.get("User"):
+            lines.append(f"USER {user}")
         return await self.layers.added("\n".join(lines) + "\n", files, tag=self.wanted.name)
 
     def inside(self, code: Checkout, path: Path) -> str:

@@ -37,7 +37,7 @@ def install_script(python: str, arguments: Sequence[str], *, folder: str = "/", 
         "set -e",
         f". {FILES}/environment",
         f"export UV_CACHE_DIR={CACHE} UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1",
-        "export PYC_INVALIDATION_MODE=unchecked-hash",
+        "export PYC_INVALIDATION_MODE=UNCHECKED_HASH",
         f"cd {shlex.quote(folder)}",
         f"if {UV} --version >/dev/null 2>&1; then",
         *(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -53,30 +52,33 @@ class Layers:
         made_at = datetime.fromisoformat(str(image["Created"])[:19] + "+00:00")
         return str(image["Id"]) if is_pinned or datetime.now(UTC) - made_at < UNPINNED else None
 
+    async def config(self, image: str) -> dict[str, Any]:
+        """What an image says about its containers: Entrypoint, Cmd, User, Env, ..."""
+        return dict((await self._client.images.inspect(image)).get("Config") or {})
+
     async def installed(self, base: str, folder: Path, uv: Path, *, key: str, what: str, mounts: Sequence[Path]) -> str:
-        """The image `base` with what `install.sh` of `folder` installs. Raises EnvironmentFailed with what it said.
+        """The image `base` with what `install.sh` of `folder` installs; its entry point, command and user are not kept.
+
+        Raises EnvironmentFailed with what it said.
 
         Args:
             what: for the image's history. mounts: folders of this machine that are read, under their own paths.
         """
-        config = (await self._client.images.inspect(base)).get("Config") or {}
+        is_root = not (await self.config(base)).get("User")
         binds = [
             f"{folder}:{FILES}:ro",
             f"{uv}:{UV}:ro",
             f"{VOLUME}:{CACHE}",
             *(f"{path}:{path}:ro" for path in mounts),
         ]
-        async with self._container(base, ["/bin/sh", f"{FILES}/install.sh"], binds=binds, config=config) as id:
+        async with self._container(
+            base, ["/bin/sh", f"{FILES}/install.sh"], binds=binds, user="" if is_root else "0"
+        ) as id:
             code, said = await self._followed(id, self._say)
             if code:
                 raise EnvironmentFailed(explain("\n".join(said)) or f"the installation ended with exit code {code}")
-            changes = [
-                f"ENTRYPOINT {json.dumps(config.get('Entrypoint') or [])}",
-                f"CMD {json.dumps(config.get('Cmd') or [])}",
-                *([f"USER {config['User']}"] if config.get("User") else []),
-            ]
             container = self._client.containers.container(id)
-            made = await container.commit(repository=NAME, tag=key, message=what, changes=changes)
+            made = await container.commit(repository=NAME, tag=key, message=what)
         return str(made["Id"])
 
     async def added(self, dockerfile: str, files: Mapping[str, Path | bytes], *, tag: str = "") -> str:
@@ -113,7 +115,7 @@ class Layers:
 
     @contextlib.asynccontextmanager
     async def _container(
-        self, image: str, argv: Sequence[str], *, binds: Sequence[str] = (), config: Mapping[str, Any] | None = None
+        self, image: str, argv: Sequence[str], *, binds: Sequence[str] = (), user: str = ""
     ) -> AsyncIterator[str]:
         """A started container that is gone at the end; on the host's network, which reaches what this machine does."""
         body: dict[str, Any] = {
@@ -122,8 +124,8 @@ class Layers:
             "Cmd": list(argv[1:]),
             "HostConfig": {"Binds": list(binds), "NetworkMode": "host"},
         }
-        if config and config.get("User"):
-            body["User"] = "0"
+        if user:
+            body["User"] = user
         name = f"{NAME}-{os.getpid()}-{start_ticks(os.getpid()) or 0}.{next(self._numbers)}"
         id = await self._engine.create(body, name)
         try:

@@ -93,7 +93,9 @@ def test_a_built_folder_runs_without_the_agent_and_its_caches(
 
 
 def test_a_build_that_was_cut_off_is_done_again_in_its_place(agent: Agent, tasks: Tasks, tmp_path: Path) -> None:
-    task = tasks.create("import attr, sys\nprint('SEEN', '\"' + attr.__file__ + '\"')\n", requirements={"pip": "attrs\n"})
+    task = tasks.create(
+        "import attr, sys\nprint('SEEN', '\"' + attr.__file__ + '\"')\n", requirements={"pip": "attrs\n"}
+    )
     target = tmp_path / "built"
     (target / "env").mkdir(parents=True)
     (target / ".building").touch()  # as a killed build leaves it

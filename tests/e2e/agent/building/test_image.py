@@ -1,0 +1,138 @@
+"""`clearml-agent build --docker` on a real engine: images run their tasks, and hold what they should alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.agent.core.conftest import Agent, Tasks
+from tests.engine import Engine, docker_program
+
+pytestmark = pytest.mark.timeout(600)
+BUILD_S = 300.0
+
+CODE = """import importlib.metadata as m, os, sys
+from clearml import Task
+task = Task.init()
+print("attrs", m.version("attrs"), "in", sys.prefix, "of", Task.current_task().id, flush=True)
+task.get_logger().report_scalar("loss", "train", 0.5, 1)
+"""
+REQUIREMENTS = {"pip": "attrs==25.3.0\nclearml\n", "sdk": "clearml-lean"}
+
+
+@pytest.fixture
+def builder(server: Any, new_agent: Callable[..., Agent], engine: Engine) -> Agent:
+    """An agent that builds with the engine of the tests."""
+    return new_agent(server, DOCKER_HOST=engine.url)
+
+
+@pytest.fixture
+def image_name(engine: Engine) -> Iterator[str]:
+    """A name for one image, which is removed at the end."""
+    name = f"built-{uuid.uuid4().hex[:8]}"
+    yield name
+    engine.docker("image", "rm", "--force", name, check=False)
+
+
+def run_image(engine: Engine, server: Any, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`docker run` of a built image, with the credentials that are given to any client."""
+    given = {key: value for key, value in server.environment().items() if key.startswith("CLEARML_")}
+    given = {key: value for key, value in given.items() if not key.endswith(("CONFIG_FILE", "RUNTIME_DIR"))}
+    variables = [word for key, value in given.items() for word in ("--env", f"{key}={value}")]
+    command = [docker_program(), "-H", engine.url, "run", "--rm", "--network", "host", *variables, name, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def build(builder: Agent, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = builder.run("build", *arguments, limit_s=BUILD_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.rows("S3-076", "S3-077")
+def test_an_image_runs_its_task_or_a_fresh_clone_of_it_each_time(
+    builder: Agent, tasks: Tasks, server: Any, engine: Engine, image_name: str
+) -> None:
+    task = tasks.create(CODE, requirements=REQUIREMENTS)
+    words = ("--id", task, "--docker", engine.image, "--target", image_name, "--entry-point")
+    done = build(builder, *words, "reuse_task")
+    assert done.stdout.strip() == image_name
+    first = engine.docker("image", "inspect", "--format", "{{.Id}}", image_name)
+    ran = run_image(engine, server, image_name)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    found = tasks.get(task)
+    assert (found["status"], found["status_reason"]) == ("completed", "worker execution done")
+    assert f"attrs 25.3.0 in /usr of {task}\n" in tasks.console(task)
+    metrics = server.call("events.scalar_metrics_iter_histogram", {"task": task})
+    assert metrics["loss"]["train"]["y"] == [0.5]
+
+    everything = engine.docker("image", "inspect", image_name) + engine.docker("history", "--no-trunc", image_name)
+    for secret in (server.access_key, server.secret_key):
+        assert secret not in everything
+    search = [
+        "grep",
+        "-rlF",
+        "-e",
+        server.secret_key,
+        "/clearml",
+        "/root",
+        "/etc",
+        "/tmp",
+        "/usr/local",
+        "/dev/clearml",
+    ]
+    left = engine.docker("run", "--rm", "--entrypoint", search[0], image_name, *search[1:], check=False)
+    assert left == ""
+
+    again = build(builder, *words, "reuse_task")  # every layer is there
+    assert engine.docker("image", "inspect", "--format", "{{.Id}}", image_name) == first
+    assert "as built before" in again.stderr
+    build(builder, *words, "clone_task")
+    before = tasks.get(task)["completed"]
+    for _ in range(2):
+        ran = run_image(engine, server, image_name)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    clones = server.call("tasks.get_all", {"parent": task, "only_fields": ["id", "status"]})["tasks"]
+    assert [clone["status"] for clone in clones] == ["completed", "completed"]
+    assert task not in [clone["id"] for clone in clones]
+    assert tasks.get(task)["completed"] == before
+
+
+@pytest.mark.rows("S3-078")
+def test_an_image_without_an_entry_point_is_a_base_with_the_packages(
+    builder: Agent, tasks: Tasks, engine: Engine, image_name: str
+) -> None:
+    container = {"image": engine.image, "setup_shell_script": "echo set up > /etc/set-up"}
+    task = tasks.create("import attr\n", requirements={"pip": "attrs==25.3.0\n"})
+    tasks.server.call("tasks.edit", {"task": task, "container": container})
+    build(builder, "--id", task, "--docker", "--target", image_name)
+    question = "import attr, importlib.metadata as m; print(m.version('attrs'), open('/etc/set-up').read())"
+    assert engine.docker("run", "--rm", image_name, "python3", "-c", question) == "25.3.0 set up"
+    config = json.loads(engine.docker("image", "inspect", image_name))[0]["Config"]
+    base = json.loads(engine.docker("image", "inspect", engine.image))[0]["Config"]
+    assert (config.get("Entrypoint") or [], config["Cmd"]) == (base.get("Entrypoint") or [], base["Cmd"])
+    assert (config.get("User"), config["Env"]) == (base.get("User"), base["Env"])
+    assert (
+        engine.docker("run", "--rm", image_name, "sh", "-c", "ls -d /clearml /dev/clearml 2>/dev/null", check=False)
+        == ""
+    )
+    assert engine.docker("ps", "--all", "--quiet", "--filter", "name=clearml-build-") == ""
+
+
+def test_a_build_that_cannot_be_says_why(builder: Agent, tasks: Tasks, engine: Engine) -> None:
+    task = tasks.create("import attr\n", requirements={"pip": "no-such-package-of-anybody==9.9\n"})
+    done = builder.run("build", "--id", task, "--docker", engine.image, "--target", "never", limit_s=BUILD_S)
+    assert done.returncode == 1
+    assert "no-such-package-of-anybody" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert engine.docker("ps", "--all", "--quiet", "--filter", "name=clearml-build-") == ""
+    assert not list(Path(builder.home / "builds").iterdir())
+    missing = builder.run("build", "--id", task, "--docker", "no-such-image-of-anybody:1", "--target", "never")
+    assert missing.returncode == 1
+    assert "no-such-image-of-anybody:1" in missing.stderr
