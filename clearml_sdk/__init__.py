@@ -6,6 +6,7 @@ Names are imported when they are first used (PEP 562): `import clearml` itself l
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk._version import __version__
+    from clearml_sdk.automation.controller import PipelineController, PipelineDecorator
     from clearml_sdk.datasets.dataset import Dataset
     from clearml_sdk.errors import UsageError
     from clearml_sdk.logger import Logger
@@ -19,6 +20,8 @@ _HOMES = {
     "Logger": "clearml_sdk.logger",
     "Model": "clearml_sdk.model",
     "OutputModel": "clearml_sdk.model",
+    "PipelineController": "clearml_sdk.automation.controller",
+    "PipelineDecorator": "clearml_sdk.automation.controller",
     "StorageManager": "clearml_sdk.storage.manager",
     "Task": "clearml_sdk.task",
     "TaskTypes": "clearml_sdk.task",
@@ -32,6 +35,8 @@ __all__ = [
     "Logger",
     "Model",
     "OutputModel",
+    "PipelineController",
+    "PipelineDecorator",
     "StorageManager",
     "Task",
     "TaskTypes",

@@ -32,6 +32,13 @@ class TaskRequest(Request, kw_only=True):
     task: str
 
 
+class WaitForTasksRequest(Request, kw_only=True):
+    """Wait for a change of status. `known`: task id -> the status that the caller knows, "" for none."""
+
+    known: Annotated[dict[str, str], Meta(max_length=10_000)]
+    timeout_s: Annotated[float, Meta(ge=0, le=25)] = 25.0
+
+
 class TasksRequest(Request, kw_only=True):
     """A call about several tasks."""
 

@@ -1,0 +1,1 @@
+"""Jobs: tasks that other tasks launch and look after."""

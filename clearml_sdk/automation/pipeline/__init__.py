@@ -1,0 +1,1 @@
+"""Pipelines: steps that depend on one another, and the controller that runs them."""
