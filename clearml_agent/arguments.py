@@ -16,32 +16,39 @@ MANY: Mapping[str, str] = {
     "--uptime": "--uptime",
     "--downtime": "--downtime",
     "--stop": "--stop-worker",
+    "--docker": "--container-word",
+    "--podman": "--container-word",
 }
 """Option with any number of words -> the option that stands before each of them."""
-ALONE = {"--stop"}
+ALONE = {"--stop", "--docker", "--podman"}
 """Of these, those that mean something without any word, and stay in the command line."""
+QUOTED = {"--docker", "--podman"}
+"""Of these, those whose words may begin with a dash, when there is a space in them (`--docker IMAGE "-v /a:/b"`)."""
 
 
 def normalise(arguments: Sequence[str]) -> list[str]:
     """The arguments with files expanded and lists repeated. Raises UsageError for an unreadable file."""
     words = [word for argument in arguments for word in expand(argument)]
+    many = {name: into for name, into in MANY.items() if name not in QUOTED} if "build" in words else MANY
     found: list[str] = []
     index = 0
     while index < len(words):
         word = words[index]
         index += 1
         option, separator, first = word.partition("=")
-        if option not in MANY:
+        if option not in many:
             found.append(word)
             continue
         values = [first] if separator else []
-        while index < len(words) and not words[index].startswith("-"):
+        while index < len(words) and (
+            not words[index].startswith("-") or (option in QUOTED and " " in words[index].strip())
+        ):
             values.append(words[index])
             index += 1
         if option in ALONE or not values:
             found.append(option)
         for value in values:
-            found += [MANY[option], value]
+            found += [many[option], value]
     return found
 
 

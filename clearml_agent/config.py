@@ -71,6 +71,7 @@ class AgentConfig:
     ping_s: between two tasks.ping of a running task; 0: none.
     given: keys of `config` that the command line set.
     redis_url: the servers' Redis, for an agent that works on it directly; "": it calls the server.
+    docker: words after `--docker`, the default image and its arguments; None: no containers.
     """
 
     config: Config
@@ -87,6 +88,7 @@ class AgentConfig:
     ping_s: float = 60.0
     report_s: float = 30.0
     redis_url: str = ""
+    docker: Sequence[str] | None = None
     optimization: int = 0
     log_level: str = "INFO"
     tags: Sequence[str] = ()

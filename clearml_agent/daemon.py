@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clearml_agent.api import Api, call_quietly
 from clearml_agent.config import AgentConfig
@@ -31,6 +31,9 @@ from clearml_agent.runs import Record, RunDirectory, Stop, StopKind
 from clearml_agent.schedule import entries, schedule
 from clearml_agent.slots import Slots
 from clearml_agent.watch import Watcher
+
+if TYPE_CHECKING:
+    from clearml_agent.docker.containers import Containers
 
 log = logging.getLogger("clearml_agent")
 
@@ -53,6 +56,7 @@ class Daemon:
         placing: decides what is taken and where it runs; None: as many tasks at a time as are configured.
         beside: runs as long as the daemon; gets what tells its runs, and what to call when `placing` has news.
         echo: gets the console of every task, for a daemon in the foreground.
+        containers: gives each run its container, in docker mode.
     """
 
     def __init__(
@@ -66,9 +70,10 @@ class Daemon:
         placing: Placing | None = None,
         beside: Beside | None = None,
         echo: Callable[[str], None] | None = None,
+        containers: Containers | None = None,
     ) -> None:
         self.config, self.api, self.worker, self._served = config, api, worker, Served(api, queues)
-        self._order_fairness, self._echo = order_fairness, echo
+        self._order_fairness, self._echo, self._containers = order_fairness, echo, containers
         self._placing, self._beside = placing or PlainSlots(config.slots, worker), beside
         self._stage = Stage.SERVING
         self._staged = asyncio.Event()
@@ -127,6 +132,7 @@ class Daemon:
                     # GPUs are free when a task's processes are dead, a plain slot when its run is over.
                     on_change=self._reports.changed if self._beside is None else self._changed,
                     on_end=self._changed,
+                    containers=self._containers,
                 )
                 for directory in list(RunDirectory.orphans(self.config.runs)):
                     log.info("taking over task %s", directory.record.task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import contextvars
 import ctypes
 import os
 import signal
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 Log = Callable[[str], None]
 """Takes one console line, without its line end."""
@@ -30,6 +31,34 @@ class Finished(NamedTuple):
     code: int
     output: bytes
     errors: str
+
+
+class Elsewhere(Protocol):
+    """Runs helpers in another place than this machine's own system; takes and answers what `run_process` does."""
+
+    async def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        cwd: Path | None,
+        env: Mapping[str, str] | None,
+        stdin: bytes,
+        log: Log | None,
+    ) -> Finished: ...
+
+
+_elsewhere: contextvars.ContextVar[Elsewhere | None] = contextvars.ContextVar("where helpers run", default=None)
+
+
+@contextlib.contextmanager
+def helpers_run(place: Elsewhere | None) -> Iterator[None]:
+    """What runs in this block, and in the asyncio tasks begun in it, has its helpers run in `place` (None: here)."""
+    token = _elsewhere.set(place)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
 
 
 class HelperTimeout(Exception):
@@ -61,6 +90,8 @@ async def run_process(
     However this ends, the process group is dead and no pipe is left open. When the agent itself is killed, Linux kills
     the process too. Raises FileNotFoundError when there is no such program.
     """
+    if (place := _elsewhere.get()) is not None:
+        return await place(argv, timeout_s=timeout_s, cwd=cwd, env=env, stdin=stdin, log=log)
     async with contextlib.AsyncExitStack() as stack:
         source = stack.enter_context(_readable(stdin))
         output = await stack.enter_async_context(_drained(_Drain()))

@@ -1,10 +1,14 @@
 """Run one task: be the parent of its process tree, in a session of its own, until nothing of the tree is left.
 
-Usage: `python -I -S runner.py RUN_DIRECTORY [LOCK_FD]`. Standard library alone, Python >= 3.6, one file, because the
-same file runs in containers. It outlives the agent: an agent reads the directory to know what became of the run.
+Usage: `python -I -S runner.py RUN_DIRECTORY [LOCK_FD]`, in a container `runner.py RUN_DIRECTORY --contained [UID:GID]`.
+Standard library alone, Python >= 3.6, one file, because the same file runs in containers. It outlives the agent: an
+agent reads the directory to know what became of the run. In a container it is the first process and starts while the
+task is still being prepared: it waits for the word to go, and becomes the user that it is told.
 
 Files in the run directory:
-    launch.json  read: argv, cwd, env, grace_s, leftover_grace_s
+    launch.json  read: argv, cwd, env, grace_s, leftover_grace_s; inherit: `env` adds to this program's own environment,
+                 and PATH and PYTHONPATH stand before what is there
+    go           a FIFO; what it waits for in a container is that somebody opens and closes it
     lock         flock held for as long as this program lives; says its pid. An agent that starts this program takes the
                  lock first and hands it over as LOCK_FD: there is no moment in which another agent finds it free
     started      made (O_EXCL) before the first instruction of the task; where it exists nothing starts the run again
@@ -196,6 +200,33 @@ def send(pids: "Set[int]", number: int) -> None:
             pass  # gone, or another user's: it is reported as left over when it does not end
 
 
+def become(user: str) -> None:
+    """Be `uid:gid` from now on: what is written then belongs to whoever started the agent."""
+    uid, _, gid = user.partition(":")
+    os.setgroups([int(gid)])
+    os.setgid(int(gid))
+    os.setuid(int(uid))
+
+
+def await_word(path: str) -> None:
+    """Wait until the FIFO at `path` was opened for writing and closed again."""
+    with open(path, "rb") as file:
+        file.read()
+
+
+def environment(launch: "Dict[str, Any]") -> "Dict[str, str]":
+    """The task's environment; what a container has of its own stays, where the launch does not say otherwise."""
+    given = dict(launch["env"])
+    if not launch.get("inherit"):
+        return given
+    found = dict(os.environ)
+    for name in ("PATH", "PYTHONPATH"):
+        if given.get(name) and found.get(name):
+            given[name] = given[name] + os.pathsep + found[name]
+    found.update(given)
+    return found
+
+
 def adopt_orphans() -> None:
     """Become the parent of every orphaned descendant, so that a double fork does not hide a process."""
     if LINUX:
@@ -236,7 +267,7 @@ def become_task(launch: "Dict[str, Any]", log_fd: int, go_fd: int, error_fd: int
             signal.signal(number, signal.SIG_DFL)  # Python ignores these, and a task would inherit it
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.chdir(launch["cwd"])
-        os.execvpe(launch["argv"][0], launch["argv"], launch["env"])
+        os.execvpe(launch["argv"][0], launch["argv"], environment(launch))
     except BaseException as error:  # noqa: BLE001 - whatever it is, the runner must hear of it and this copy must end
         os.write(error_fd, "{}: {}".format(type(error).__name__, error).encode("utf-8", "replace")[:4000])
     os._exit(127)
@@ -391,12 +422,19 @@ class Run:
 
 
 def main(arguments: "List[str]") -> int:
-    if len(arguments) not in (1, 2):
-        sys.stderr.write("usage: runner.py RUN_DIRECTORY [LOCK_FD]\n")
+    if len(arguments) not in (1, 2, 3):
+        sys.stderr.write("usage: runner.py RUN_DIRECTORY [LOCK_FD | --contained [UID:GID]]\n")
         return 2
     directory = os.path.abspath(arguments[0])
+    fd = -1
     try:
-        lock_fd = hold_lock(os.path.join(directory, "lock"), int(arguments[1]) if arguments[1:] else -1)
+        if arguments[1:2] == ["--contained"]:
+            if arguments[2:]:
+                become(arguments[2])
+            await_word(os.path.join(directory, "go"))
+        elif arguments[1:]:
+            fd = int(arguments[1])
+        lock_fd = hold_lock(os.path.join(directory, "lock"), fd)
         if os.path.exists(os.path.join(directory, "started")):
             raise Taken("this run was started before")
         if os.getsid(0) != os.getpid() and os.getpgrp() != os.getpid():

@@ -4,6 +4,7 @@ run.json      which task and claim, the claim's token, what was decided (stop, o
 agent.lock    flock of the agent that looks after the run; free = orphaned, whoever starts next takes it over
 launch.json, lock, started, log, result.json     the runner's, see runner.py
 agent.log, error.log, final.log, console.json    the console's, see console.py
+runner.py, start.sh, go, home/                   of a run in a container, see docker/container.py
 code/, env/, journal/, clearml.conf              what the task runs in
 """
 
@@ -94,6 +95,7 @@ class Record(msgspec.Struct):
     claim: number of the claim, 0 for a run without one (`execute`); token: its token, which alone may write.
     boot: the machine's boot in which the run began.
     gpus: those that are this run's alone; None: what the agent's configuration says.
+    container: name of the one it runs in, recorded before it is made; "" for none.
     """
 
     task: str
@@ -107,6 +109,7 @@ class Record(msgspec.Struct):
     gpus: Allocation | None = None
     stop: Stop | None = None
     outcome: Outcome | None = None
+    container: str = ""
 
     @property
     def shown_worker(self) -> str:
@@ -253,6 +256,17 @@ class RunDirectory:
             gone = self.path
         shutil.rmtree(gone, ignore_errors=True)
         self.leave()
+
+
+def has_containers(root: Path) -> bool:
+    """Whether an earlier agent left runs in containers, which have to be looked after."""
+    for path in root.glob("[!.]*/run.json"):
+        try:
+            if read_struct(path, Record).container:
+                return True
+        except (OSError, msgspec.DecodeError):
+            continue  # just over, or no run
+    return False
 
 
 def is_abandoned(path: Path) -> bool:

@@ -8,9 +8,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clearml_agent import instances, placing, queues
 from clearml_agent.api import Api, Connection, connected
@@ -20,8 +20,11 @@ from clearml_agent.errors import UsageError
 from clearml_agent.execution.run import first_of
 from clearml_agent.execution.single import execute, find
 from clearml_agent.gpus import dynamic
-from clearml_agent.runs import Outcome
+from clearml_agent.runs import Outcome, has_containers
 from clearml_agent.watch import Watcher
+
+if TYPE_CHECKING:
+    from clearml_agent.docker.containers import Containers
 
 T = TypeVar("T")
 log = logging.getLogger("clearml_agent")
@@ -52,6 +55,7 @@ def run_daemon(
                 raise UsageError("two of the names after --queue mean the same queue: name each once")
             slots = placing.Slots(config.slots, instance.worker, served, limits)
             instance.describe([queue.name for queue in served], log_file)
+            containers = await stack.enter_async_context(contained(config, api))
             for queue in served:
                 log.info("%s serves queue %s (%s)", instance.worker, queue.name, queue.id)
             daemon = Daemon(
@@ -63,6 +67,7 @@ def run_daemon(
                 placing=gpus.pool(served, in_rotation=order_fairness) if gpus else slots,
                 beside=gpus.watch.run if gpus else None,
                 echo=Written.on_terminal() if echo else None,
+                containers=containers,
             )
             with on_signals(lambda name: daemon.on_signal(name, instance.asked_by() if name == "SIGINT" else "")):
                 await daemon.run(lambda: on_ready(instance.worker))
@@ -88,7 +93,9 @@ def run_execute(
     async def serve() -> Outcome:
         async with Connection(config.api) as connection:
             api = Api(connection, config.api)
-            with Watcher() as watcher, contextlib.ExitStack() as stack:
+            async with contextlib.AsyncExitStack() as stack:
+                watcher = stack.enter_context(Watcher())
+                containers = await stack.enter_async_context(contained(config, api))
                 return await execute(
                     task,
                     config=config,
@@ -99,6 +106,7 @@ def run_execute(
                     monitoring=monitoring,
                     echo=teed(stack, log_file),
                     on_signals=on_signals,
+                    place=containers.place if containers is not None and config.docker is not None else None,
                 )
 
     return run_loop(serve).exit_code
@@ -113,6 +121,18 @@ def run_build(config: AgentConfig, task: str, work: Callable[[dict[str, Any], Ap
             return await work(await find(api, task), api)
 
     return run_loop(serve)
+
+
+@contextlib.asynccontextmanager
+async def contained(config: AgentConfig, api: Api) -> AsyncIterator[Containers | None]:
+    """What gives runs their containers; None outside of docker mode, which then costs no import either."""
+    if config.docker is None and not has_containers(config.runs):
+        yield None
+        return
+    from clearml_agent.docker import containers
+
+    async with containers.opened(config, api) as found:
+        yield found
 
 
 def run_loop(main: Callable[[], Awaitable[T]]) -> T:
@@ -172,7 +192,7 @@ class Written:
             self._is_broken = False
 
 
-def teed(stack: contextlib.ExitStack, path: Path | None) -> Callable[[str], None]:
+def teed(stack: contextlib.AsyncExitStack, path: Path | None) -> Callable[[str], None]:
     """Standard output, and a file as well."""
     out = Written.on_terminal()
     if path is None:

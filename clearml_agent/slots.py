@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
@@ -12,6 +13,9 @@ from clearml_agent.execution.run import TaskRun
 from clearml_agent.reloading import Reloader
 from clearml_agent.runs import Record, RunDirectory
 from clearml_agent.watch import Watcher
+
+if TYPE_CHECKING:
+    from clearml_agent.docker.containers import Containers
 
 log = logging.getLogger("clearml_agent")
 
@@ -22,6 +26,7 @@ class Slots:
     """Args:
     on_change: called when a run has become this worker's task, and when it no longer is.
     on_end: called when one is over.
+    containers: gives each run its container, in docker mode.
     """
 
     def __init__(
@@ -34,9 +39,11 @@ class Slots:
         echo: Callable[[str], None] | None,
         on_change: Callable[[], None],
         on_end: Callable[[], None],
+        containers: Containers | None = None,
     ) -> None:
         self._group, self._watcher, self._configs, self._api = group, watcher, Reloader(config), api
         self._echo, self._on_change, self._on_end = echo, on_change, on_end
+        self._containers = containers
         self._runs: dict[str, TaskRun] = {}
         """By run: of one task the end of an old claim and the start of a new one may overlap."""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -64,13 +71,16 @@ class Slots:
         task.add_done_callback(self.tasks.discard)
 
     def _run(self, directory: RunDirectory) -> TaskRun:
+        config = self._configs.current()
+        contains = config.docker is not None or bool(directory.record.container)
         return TaskRun(
             directory,
-            config=self._configs.current(),
+            config=config,
             api=self._api,
             watcher=self._watcher,
             echo=self._echo,
             on_change=self._on_change,
+            place=self._containers.place if self._containers is not None and contains else None,
         )
 
     async def _see_through(self, directory: RunDirectory) -> None:

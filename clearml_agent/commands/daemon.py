@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from clearml_agent import background, config, instances, show
-from clearml_agent.commands.options import as_json, loaded, run_options, settings
+from clearml_agent.commands.options import as_json, docker_options, loaded, run_options, settings
 from clearml_agent.errors import UsageError
 from clearml_agent.runs import Record, read_struct
 
@@ -55,6 +55,7 @@ MANY_SLOTS = 1000
 @click.option("--stop-worker", multiple=True, hidden=True)
 @click.option("--status", is_flag=True, help="List the daemons that run on this machine, and what they run.")
 @as_json
+@docker_options
 @run_options
 @click.pass_context
 def daemon(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from clearml_agent.commands.options import run_options, settings
+from clearml_agent.commands.options import docker_options, run_options, settings
 
 
 @click.command()
@@ -17,6 +17,7 @@ from clearml_agent.commands.options import run_options, settings
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the console here.")
 @click.option("--disable-monitoring", is_flag=True, help="Send no console and no statistics to the server.")
 @click.option("--full-monitoring", is_flag=True, help="Accepted for compatibility: everything is reported anyway.")
+@docker_options
 @run_options
 @click.pass_context
 def execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from typing import Any
 
 import click
@@ -33,6 +34,29 @@ RUN_OPTIONS = [
         "--standalone-mode", is_flag=True, help="Use no network for code and packages: only what the caches hold."
     ),
 ]
+
+
+DOCKER_OPTIONS = [
+    click.option(
+        "--docker",
+        is_flag=True,
+        help="Run tasks in containers. Words after it: the image of tasks that name none, and its arguments.",
+    ),
+    click.option("--podman", is_flag=True, help="The same with podman's socket."),
+    click.option("--container-word", "container_words", multiple=True, hidden=True),
+    click.option(
+        "--force-current-version",
+        is_flag=True,
+        help="Accepted for compatibility: containers always get the runner of this very version.",
+    ),
+]
+
+
+def docker_options(command: Any) -> Any:
+    """The options of commands that may run tasks in containers; `settings` reads them."""
+    for option in reversed(DOCKER_OPTIONS):
+        command = option(command)
+    return command
 
 
 def run_options(command: Any) -> Any:
@@ -67,9 +91,25 @@ def settings(context: click.Context, **options: Any) -> config.AgentConfig:
     wants_cpu = wants_cpu or environment.as_flag(os.environ.get("CPU_ONLY"), False)
     if options.pop("cpu_only", False) or (options.get("gpus") is None and wants_cpu):
         options["gpus"] = "none"
+    _contain(options)
     for name in ("uptime", "downtime"):
         options[name] = list(options.pop(name, None) or ())
     return config.build(tree, **options)
+
+
+def _contain(options: dict[str, Any]) -> None:
+    """Make one setting of the options for containers: the words after `--docker`, None where it was not given."""
+    words = options.pop("container_words", ())
+    wants_docker, wants_podman = options.pop("docker", False), options.pop("podman", False)
+    options.pop("force_current_version", None)
+    if not (wants_docker or wants_podman):
+        return
+    if sys.platform != "linux":
+        raise UsageError("containers run on Linux only: start the agent without --docker here")
+    if wants_podman and not os.environ.get("DOCKER_HOST"):
+        rootless = f"{os.environ.get('XDG_RUNTIME_DIR') or f'/run/user/{os.getuid()}'}/podman/podman.sock"
+        os.environ["DOCKER_HOST"] = f"unix://{rootless if os.getuid() else '/run/podman/podman.sock'}"
+    options["docker"] = tuple(words)
 
 
 def print_json(value: Any) -> None:

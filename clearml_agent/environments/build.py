@@ -57,7 +57,9 @@ async def build(
         from clearml_agent.environments.in_conda import build_conda
 
         return await build_conda(request, directory, cache=cache, log=log, environ=environ, clock=clock)
-    interpreter = await find_interpreter(request.python_wish, settings, cache=cache, environ=environ, log=log)
+    interpreter = request.interpreter or await find_interpreter(
+        request.python_wish, settings, cache=cache, environ=environ, log=log
+    )
     clock.took("interpreter")
     if settings.skip_install:
         log("Packages are not installed (CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL)")
@@ -134,6 +136,7 @@ class _Work:
                 self.installer,
                 seeds=seed_site,
                 cuda=str(torch.parse_cuda(self.settings.torch.cuda) or ""),
+                present=self.request.present,
             )
             want = Want(ENVIRONMENT, recipe)
             job = group.create_task(_obtain(self.cache, want, self.directory), name="packages") if plan.shared else None
@@ -143,9 +146,7 @@ class _Work:
         clock.took("packages")
         seed = seeds.result()
         entries = [found for found in (entry, seed) if found]
-        python = thin.make(
-            self.directory, self.interpreter, entries, system_site_packages=self.settings.system_site_packages
-        )
+        python = self.thin(entries)
         clock.took("thin")
         if plan.own:
             names = ", ".join(without_secrets(line) for line in plan.own)
@@ -153,6 +154,8 @@ class _Work:
             await self.own(plan, entry, seed, python)
             clock.took("own")
         shared = entry.record.frozen if entry else []
+        if (present := self.request.present) is not None:
+            shared = [*present.lines(plan.shared), *shared]  # what was installed beside it counts
         frozen = _frozen(shared, plan, self.directory / self.interpreter.site_packages, self.lines)
         return self.made(python, environ, entries, want.key, clock, reused=reused and not plan.own, frozen=frozen)
 
@@ -188,9 +191,7 @@ class _Work:
             entries.append(entry)
         clock.took("packages")
         entries += [seeds] if seeds else []
-        python = thin.make(
-            self.directory, self.interpreter, entries, system_site_packages=self.settings.system_site_packages
-        )
+        python = self.thin(entries)
         clock.took("thin")
         site = self.directory / self.interpreter.site_packages
         if project.has_own or not project.is_shareable:
@@ -211,6 +212,17 @@ class _Work:
         frozen = _named(freeze([site, *parts]), self.lines)
         frozen = [line for line in frozen if not line.startswith("-e ") and "file://" not in line]
         return self.made(python, environ, entries, want.key, clock, reused=reused, frozen=frozen)
+
+    def thin(self, entries: Sequence[Entry]) -> Path:
+        """The task's own environment on top of the cached parts."""
+        present = self.request.present
+        return thin.make(
+            self.directory,
+            self.interpreter,
+            entries,
+            system_site_packages=self.settings.system_site_packages,
+            more=[Path(site) for site in present.sites] if present else (),
+        )
 
     def made(
         self,

@@ -22,6 +22,7 @@ WORDS = {
     "flags": "the installer's flags",
     "installer": "the installer",
     "order": "the order of installation",
+    "image": "the container's image",
     "pip version": "agent.package_manager.pip_version",
     "channels": "the conda channels",
     "python": "the Python version asked of conda",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,6 +14,7 @@ import msgspec
 from clearml_agent.environments import downloads, order, pip_engine
 from clearml_agent.environments.installer import Installer, Place
 from clearml_agent.environments.interpreters import IDENTITY, Interpreter
+from clearml_agent.environments.present import Present
 from clearml_agent.environments.requirements import Plan
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.packages import freeze
@@ -81,6 +83,7 @@ class Packages(Recipe):
 
     any_version: whatever the installer's own cache holds will do (of pip, say); it is tried without a network first.
     seeds: pip and its like, for the installations that need them. cuda: the number that PyTorch was chosen for.
+    present: what the image has already, which is not installed again.
     """
 
     def __init__(
@@ -92,11 +95,12 @@ class Packages(Recipe):
         any_version: bool = False,
         seeds: Callable[[], Awaitable[Path | None]] | None = None,
         cuda: str = "",
+        present: Present | None = None,
     ) -> None:
         self.plan, self.interpreter, self.installer = plan, interpreter, installer
         self.settings, self.any_version, self.seeds = installer.settings, any_version, seeds
         self.is_pinned = plan.is_pinned
-        self.cuda = cuda
+        self.cuda, self.present = cuda, present
         self.links: dict[str, str] = {}
 
     @property
@@ -117,6 +121,8 @@ class Packages(Recipe):
         }
         if ordered := order.facts(plan.shared, settings):
             found["order"] = ordered
+        if self.present is not None:
+            found["image"] = self.present.image
         if settings.pip_version and not self.any_version:
             found["pip version"] = list(settings.pip_version)
         return found
@@ -133,7 +139,8 @@ class Packages(Recipe):
                 plan.shared, folder, self.installer.log, is_offline=self.settings.is_offline
             )
             plan = msgspec.structs.replace(plan, shared=tuple(shared))
-        await self._install(plan, entry, site)
+        with self.present.shown(site) if self.present is not None else contextlib.nullcontext():
+            await self._install(plan, entry, site)
 
     def frozen(self, entry: Path) -> list[str]:
         found = super().frozen(entry)

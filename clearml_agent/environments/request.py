@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from clearml_agent.environments.interpreters import Interpreter
 from clearml_agent.environments.layout import Entry
 from clearml_agent.environments.modes import PIP, Mode
+from clearml_agent.environments.present import Present
 from clearml_agent.environments.settings import PackageSettings
 
 
@@ -20,6 +22,7 @@ class EnvironmentRequest(msgspec.Struct, frozen=True, kw_only=True):
     conda: the lines recorded of conda. mode: which tool, as `modes.choose` found.
     python_wish: `3.11` or the path of an interpreter, "" for any. root, folder: the code, and the entry point's folder
     in it. sdk_wheel_url: our SDK's wheel (a URL with its hash as fragment), to be installed in place of `clearml`.
+    interpreter: the Python of a container, chosen already; present: what its image has.
     """
 
     requirements: str | Sequence[str] = ()
@@ -29,6 +32,8 @@ class EnvironmentRequest(msgspec.Struct, frozen=True, kw_only=True):
     root: Path | None = None
     folder: Path | None = None
     sdk_wheel_url: str | None = None
+    interpreter: Interpreter | None = None
+    present: Present | None = None
     settings: PackageSettings = PackageSettings()
 
 

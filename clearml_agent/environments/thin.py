@@ -22,9 +22,20 @@ SHEBANG_BYTES = 127
 SHADOW = "CLEARML-SHARED"
 
 
-def make(directory: Path, interpreter: Interpreter, entries: Sequence[Entry], *, system_site_packages: bool) -> Path:
-    """Make the environment at `directory` (which must be empty) and answer its interpreter."""
-    sites = [entry.site for entry in entries]
+def make(
+    directory: Path,
+    interpreter: Interpreter,
+    entries: Sequence[Entry],
+    *,
+    system_site_packages: bool,
+    more: Sequence[Path] = (),
+) -> Path:
+    """Make the environment at `directory` (which must be empty) and answer its interpreter.
+
+    Args:
+        more: other directories of packages, found after those of the entries.
+    """
+    sites = [*(entry.site for entry in entries), *more]
     python = make_bare(directory, interpreter, sites, system_site_packages=system_site_packages)
     for entry in reversed(entries):
         link_programs(entry, directory / "bin", python)

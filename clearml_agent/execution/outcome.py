@@ -100,9 +100,15 @@ def of_stop(stop: Stop, worker: str, *, exit_code: int = 0) -> Outcome:
     return Outcome("", exit_code=code)
 
 
-def of_lost(worker: str) -> Outcome:
-    """What to report for a run whose runner was killed: nobody knows how the task's program ended."""
+def of_lost(worker: str, cause: str = "") -> Outcome:
+    """What to report for a run whose runner was killed: nobody knows how the task's program ended.
+
+    Args:
+        cause: what is known of how that came.
+    """
     what = "the program that watched over the task's process was killed, and with it the task: its exit code is unknown"
+    if cause:
+        what = f"{cause}, and with it the task: its exit code is unknown"
     return _unknown(FAILED, what, worker)
 
 

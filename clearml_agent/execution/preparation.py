@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from clearml_agent.environments.interpreters import version_in
 from clearml_agent.environments.requirements import SDK_NAMES, is_own, requirement_name
 from clearml_agent.execution import variables
 from clearml_agent.execution.entry_points import adapted
+from clearml_agent.execution.places import Contained
 from clearml_agent.execution.process import Launch
 from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
 from clearml_agent.gpus import visible
@@ -59,9 +60,18 @@ class Prepared:
 
 
 async def prepare(
-    task: Mapping[str, Any], *, directory: RunDirectory, config: AgentConfig, api: Api, say: Say
+    task: Mapping[str, Any],
+    *,
+    directory: RunDirectory,
+    config: AgentConfig,
+    api: Api,
+    say: Say,
+    contained: Contained | None = None,
 ) -> Prepared:
     """Make the run's directory ready for `task`; may be called again on a directory that a killed agent left half made.
+
+    Args:
+        contained: the container that it will run in.
 
     Raises RunFailed with what the user can do about it.
     """
@@ -70,7 +80,7 @@ async def prepare(
     begun_at = time.monotonic()
     made = prebuilt(task, config.environ)
     code, environment = made or await code_and_environment(
-        task, script, folder=directory.path, config=config, api=api, say=say
+        task, script, folder=directory.path, config=config, api=api, say=say, contained=contained
     )
     stages = {"preparation": time.monotonic() - begun_at}
     stages |= {f"code: {name}": seconds for name, seconds in code.stages.items()}
@@ -78,12 +88,18 @@ async def prepare(
     interpreter = [code.shell] if code.shell else [str(environment.python), "-u", *["-O"] * config.optimization]
     argv = [*interpreter, *code.entry_point_argv]
     surroundings = surroundings_of(task, directory=directory, config=config, api=api, code=code)
-    write_private(Path(surroundings.config_file), json.dumps(variables.configuration(config.config.tree, surroundings)))
+    tree: Mapping[str, Any] = config.config.tree
+    base, own = config.environ, environment.variables
+    if contained is not None:
+        surroundings = replace(surroundings, gpus=None, allocation=None)  # it has no others
+        tree, base = contained.configuration(tree), variables.of_clearml(base)
+        own = {**own, "PATH": str(environment.python.parent), **contained.variables()}
+    write_private(Path(surroundings.config_file), json.dumps(variables.configuration(tree, surroundings)))
     Path(surroundings.journal).mkdir(mode=0o700, exist_ok=True)
     launch = Launch(
         argv=argv,
         cwd=str(code.working_dir),
-        env=variables.variables(config.environ, surroundings, environment.variables),
+        env=variables.variables(base, surroundings, own),
         grace_s=config.grace_s,
     )
     say(f"Running task id [{task['id']}]:")
@@ -92,7 +108,8 @@ async def prepare(
     say("\n".join(f"- {line}" for line in environment.frozen) or "- none")
     say("Environment setup completed successfully")
     say("Starting Task Execution:")
-    return Prepared(launch, environment, write_back(script, code, environment), stages)
+    calls = [*write_back(script, code, environment), *(contained.write_back if contained is not None else ())]
+    return Prepared(launch, environment, calls, stages)
 
 
 async def code_and_environment(
@@ -103,6 +120,7 @@ async def code_and_environment(
     config: AgentConfig,
     api: Api,
     say: Say,
+    contained: Contained | None = None,
 ) -> tuple[Checkout, Environment]:
     """The task's code and its packages, in `folder`; side by side where the packages do not need the code.
 
@@ -110,12 +128,17 @@ async def code_and_environment(
     """
     requirements = script.get("requirements") or {}
     settings = PackageSettings.from_config(config.config.get, config.environ).on_image(image_of(task, config))
+    if contained is not None:
+        settings = contained.packages(settings)
     lines = recorded_lines(requirements, original=settings.force_original)
     conda = recorded_lines({"pip": requirements.get("conda")} if isinstance(requirements, Mapping) else {})
     forces_init = read_flag("AGENT_FORCE_TASK_INIT", False, config.environ)
     if forces_init and not any(requirement_name(line) in SDK_NAMES for line in lines):
         lines = ["clearml", *lines] if lines else lines
     custom = config.environ.get("CLEARML_AGENT_CUSTOM_BUILD_SCRIPT") or config.config.get("agent.custom_build_script")
+    if custom and contained is not None:
+        say("WARNING: agent.custom_build_script is not run in containers: build an image with it instead")
+        custom = None
     place = folder / "env"
 
     async def get_code() -> Checkout:
@@ -144,7 +167,17 @@ async def code_and_environment(
             sdk_wheel_url=wheel,
             settings=settings,
         )
-        return await build(request, place, cache=config.environments, log=say, environ=config.environ)
+        if contained is None:
+            return await build(request, place, cache=config.environments, log=say, environ=config.environ)
+        if mode.kind in ("conda", "poetry"):
+            raise EnvironmentFailed(
+                f"{mode.kind} does not run in a container: use an image that has the packages, set "
+                "agent.package_manager.type to pip or uv, or give the task to an agent without --docker"
+            )
+        with contained.helpers():
+            interpreter, present = await contained.python(str(script.get("binary") or ""), settings, say)
+            request = msgspec.structs.replace(request, interpreter=interpreter, present=present)
+            return await build(request, place, cache=config.environments, log=say, environ=config.environ)
 
     async def early_environment() -> Environment | EnvironmentFailed:
         try:

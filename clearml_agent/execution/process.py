@@ -29,7 +29,7 @@ class Launch(msgspec.Struct, frozen=True):
     """launch.json: what the runner starts.
 
     grace_s: between SIGTERM and SIGKILL when the run is stopped; leftover_grace_s: the same for processes that the
-    task's main process left behind.
+    task's main process left behind. inherit: `env` is in addition to the runner's own, which is a container's.
     """
 
     argv: list[str]
@@ -37,6 +37,7 @@ class Launch(msgspec.Struct, frozen=True):
     env: dict[str, str]
     grace_s: float = 10.0
     leftover_grace_s: float = 2.0
+    inherit: bool = False
 
 
 async def start(directory: RunDirectory, launch: Launch) -> None:

@@ -24,8 +24,9 @@ from clearml_agent.config import AgentConfig
 from clearml_agent.console import Console
 from clearml_agent.environments import byte_compile
 from clearml_agent.errors import RunFailed
-from clearml_agent.execution import abort, process, reporting
+from clearml_agent.execution import abort, reporting
 from clearml_agent.execution import outcome as outcomes
+from clearml_agent.execution.places import Here, Place
 from clearml_agent.execution.preparation import Prepared, host_property, prepare
 from clearml_agent.execution.pump import Pump, send_events
 from clearml_agent.runner import boot_id
@@ -34,6 +35,7 @@ from clearml_agent.watch import Watcher
 from clearml_sdk.errors import ApiError, BadAnswer
 
 T = TypeVar("T")
+MakePlace = Callable[[RunDirectory, AgentConfig, Callable[[str], None]], Place]
 log = logging.getLogger("clearml_agent")
 
 
@@ -56,6 +58,7 @@ class TaskRun:
         api: the agent's own identity; the run speaks with the token of its claim.
         echo: also gets the console, for a person who looks on.
         on_change: called when the run has begun to be this worker's task, and when it no longer is.
+        place: makes what the task's processes run in; None: this machine itself.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class TaskRun:
         watcher: Watcher,
         echo: Callable[[str], None] | None = None,
         on_change: Callable[[], None] = lambda: None,
+        place: MakePlace | None = None,
     ) -> None:
         self.directory, self.config = directory, config
         self.record = directory.record
@@ -85,6 +89,7 @@ class TaskRun:
             echo=echo,
             keeps_returns=not config.config.flag("agent.suppress_carriage_return", True),
         )
+        self.place: Place = place(directory, config, self.console.write) if place else Here(directory)
         self._pump = Pump(self.console, directory=directory.path, watcher=watcher)
         self.stages: dict[str, float] = {}
         if self.record.stop is not None:
@@ -102,13 +107,13 @@ class TaskRun:
             log.info("stopping task %s: %s", self.task, stop.reason)
         self._stop.set()
         if stop.kind is not StopKind.USER:
-            process.stop(self.directory)
+            self.place.stop()
 
     def kill(self) -> None:
         """End the process tree without grace."""
         self._kill = True
         self._stop.set()
-        process.stop(self.directory, now=True)
+        self.place.stop(now=True)
 
     async def run(self) -> Outcome:
         """See the run to its end and report it; returns when the server has acknowledged everything.
@@ -135,6 +140,7 @@ class TaskRun:
         except BaseException:
             self.directory.leave()
             raise
+        await self.place.close()
         await asyncio.to_thread(self.directory.remove)
         self.on_change()
         return outcome
@@ -151,13 +157,14 @@ class TaskRun:
                 )
             except OSError as error:
                 log.warning("task %s: %s", self.task, error)  # a full disk keeps no task from being stopped
-        process.stop(self.directory, now=self._kill)
+        self.place.stop(now=self._kill)
 
     # ------------------------------------------------------------------------------------------ to the outcome
 
     async def _outcome(self) -> Outcome:
         """Whatever is left to do until the task's process tree is dead, and what is to be said about it."""
         try:
+            await self.place.settle()
             phase, _, result = self.directory.phase()
             if phase is Phase.NOT_STARTED:
                 self._raise_if_stopped()
@@ -167,16 +174,19 @@ class TaskRun:
                 self._begun.set()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._write_back(prepared), name=f"write-back of {self.task}")
-                    compiling = group.create_task(byte_compile(prepared.environment), name=f"compiling for {self.task}")
-                    result = await process.ended(self.directory)
+                    with self.place.helpers():
+                        compiling = group.create_task(
+                            byte_compile(prepared.environment), name=f"compiling for {self.task}"
+                        )
+                    result = await self.place.ended()
                     compiling.cancel()
             elif phase is Phase.RUNNING:
                 self.console.write("The agent was restarted; the task went on meanwhile.")
                 self.is_announced = True
                 self.on_change()
-                await process.identified(self.directory)
+                await self.place.identified()
                 self._begun.set()
-                result = await process.ended(self.directory)
+                result = await self.place.ended()
         except Stopped:
             stop = self.record.stop or Stop(StopKind.AGENT, "stopped")
             return outcomes.of_stop(stop, self.record.worker)
@@ -186,11 +196,10 @@ class TaskRun:
         except RunFailed as failed:
             return outcomes.of_failure(failed, self.record.worker)
         if result is None:
-            if killed := await asyncio.to_thread(process.kill_remains, self.directory):
-                log.warning("killed %d processes that a lost runner left of task %s", len(killed), self.task)
+            cause = await self.place.clear_remains()
             if self.record.boot != boot_id():
                 return outcomes.of_restart(self.record.worker, str(self.config.config.get("agent.after_reboot") or ""))
-            return outcomes.of_lost(self.record.worker)
+            return outcomes.of_lost(self.record.worker, cause)
         was_told = (self.directory.path / abort.SIGN).exists()
         full = str(self.directory.path) if shutil.disk_usage(self.directory.path).free < LITTLE_BYTES else ""
         return outcomes.of_result(result, self.record.stop, self.record.worker, was_told=was_told, full_disk=full)
@@ -201,7 +210,7 @@ class TaskRun:
             prepared = await self._unless_stopped(self._announce_and_prepare())
             self.stages["start"] = time.monotonic()
             self._raise_if_stopped()
-            await process.start(self.directory, prepared.launch)
+            await self.place.start(prepared.launch)
         except OSError as error:
             log.warning("task %s cannot be prepared", self.task, exc_info=True)
             raise outcomes.unable(error) from None
@@ -219,10 +228,19 @@ class TaskRun:
         self.is_announced = True
         self.on_change()
         task = fetched.result()[0]
+        contained = await self.place.open(task)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._record_host(task), name=f"host of {self.task}")
+            group.create_task(self.place.opened(), name=f"place of {self.task}")
             prepared = group.create_task(
-                prepare(task, directory=self.directory, config=self.config, api=self.api, say=self.console.write),
+                prepare(
+                    task,
+                    directory=self.directory,
+                    config=self.config,
+                    api=self.api,
+                    say=self.console.write,
+                    contained=contained,
+                ),
                 name=f"preparation of {self.task}",
             )
         return prepared.result()

@@ -17,7 +17,7 @@ from typing import Any
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
 from clearml_agent.errors import AgentError
-from clearml_agent.execution.run import TaskRun
+from clearml_agent.execution.run import MakePlace, TaskRun
 from clearml_agent.reports import StatusReports, Working
 from clearml_agent.runs import Outcome, Record, RunDirectory, Stop, StopKind
 from clearml_agent.watch import Watcher
@@ -40,8 +40,13 @@ async def execute(
     monitoring: bool,
     echo: Callable[[str], None],
     on_signals: Callable[[Callable[[str], None]], AbstractContextManager[None]],
+    place: MakePlace | None = None,
 ) -> Outcome:
-    """Run the task of this id or name to its end and report it. Raises AgentError, ApiError."""
+    """Run the task of this id or name to its end and report it. Raises AgentError, ApiError.
+
+    Args:
+        place: makes the container that it runs in; None: this machine itself.
+    """
     found = await find(api, task)
     if clone:
         made = await api.call("tasks.clone", {"task": found["id"], "new_task_name": f"Clone of {found['name']}"})
@@ -61,7 +66,8 @@ async def execute(
         worker=worker,
         queue=str((found.get("execution") or {}).get("queue") or ""),
     )
-    run = TaskRun(RunDirectory.create(config.runs, record), config=config, api=api, watcher=watcher, echo=echo)
+    directory = RunDirectory.create(config.runs, record)
+    run = TaskRun(directory, config=config, api=api, watcher=watcher, echo=echo, place=place)
     reports = StatusReports(
         config=config, api=api, working=lambda: [Working(worker, [], run.task, record.queue)], is_daemon=False
     )

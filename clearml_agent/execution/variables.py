@@ -95,6 +95,11 @@ def variables(base: Mapping[str, str], run: Surroundings, environment: Mapping[s
     return found
 
 
+def of_clearml(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of the agent's environment means something in a container."""
+    return {name: value for name, value in environ.items() if name.startswith(("CLEARML_", "TRAINS_"))}
+
+
 def configuration(tree: Mapping[str, Any], run: Surroundings) -> dict[str, Any]:
     """The task's configuration file: the user's `sdk` and `api` sections without credentials of the API."""
     api = {key: copy.deepcopy(value) for key, value in tree.get("api", {}).items() if key != "credentials"}

@@ -1,0 +1,342 @@
+"""Everything that one run's container is made of, brought together from the task, the configuration and the machine."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from clearml_agent.api import Api
+from clearml_agent.config import AgentConfig
+from clearml_agent.docker import choosing, creation, merging, mounts, naming, script, shown
+from clearml_agent.docker.engine import Engine, Image
+from clearml_agent.docker.options import Option
+from clearml_agent.docker.settings import DockerSettings
+from clearml_agent.environments.interpreters import uv_program
+from clearml_agent.environments.settings import PackageSettings
+from clearml_agent.errors import RunFailed, UsageError
+from clearml_agent.gpus import visible
+from clearml_agent.gpus.devices import Reader
+from clearml_agent.process import Log
+from clearml_agent.runs import RunDirectory
+from clearml_sdk._version import __version__
+from clearml_sdk.errors import ApiError, BadAnswer
+
+LOOPBACK = ("localhost", "127.", "::1")
+SHOWN_VARIABLES = ("NVIDIA_", "CUDA_")
+"""Variables that the engine itself reads; all others are kept out of `docker inspect`."""
+AGENTS = "agent"
+"""The role of credentials that may do no more than run tasks: where there are such, people have roles."""
+
+
+class Design(msgspec.Struct, frozen=True):
+    """name: of the container. body: what the engine's API is asked for. script: what it starts with.
+
+    content: names all that decides which packages it has before the task: image and setup.
+    is_shared: another user than the agent's writes into the run's directory.
+    """
+
+    name: str
+    image: Image
+    body: dict[str, Any]
+    script: str
+    content: str
+    is_shared: bool
+    write_back: list[tuple[str, dict[str, Any]]]
+    variables: dict[str, str]
+    system_site_packages: bool
+
+    def packages(self, settings: PackageSettings) -> PackageSettings:
+        """What the image has counts, and no interpreter of this machine does."""
+        return msgspec.structs.replace(
+            settings, system_site_packages=settings.system_site_packages or self.system_site_packages
+        )
+
+
+class Designer:
+    """Designs the containers of one agent.
+
+    Args:
+        api: the agent's own identity, to ask for projects and for its role.
+    """
+
+    def __init__(self, config: AgentConfig, api: Api) -> None:
+        self.config, self._api = config, api
+        self.docker = DockerSettings.from_config(config.config, tuple(config.docker or ()), config.environ)
+        self._is_restricted: bool | None = None
+
+    async def design(self, task: Mapping[str, Any], engine: Engine, directory: RunDirectory, say: Log) -> Design:
+        """Decide everything, and have the image there. Raises RunFailed."""
+        docker = self.docker
+        try:
+            choice = choosing.choose(task, await self._project(task), docker.defaults)
+            merged = merging.merge(docker.extra, choice.arguments, await self._rules(), self.config.environ)
+            name = naming.container_name(directory.record, docker.name_format, docker.name_fields)
+            options = with_free_ports(merged.options, docker.ports)
+            for line in merged.said:
+                say(f"WARNING: container argument {line}")
+            image = await engine.image(choice.image, force_pull=docker.force_pull, say=say)
+            return self._body(task, choice, options, image, name, engine, directory, say)
+        except UsageError as error:
+            raise RunFailed(f"{error}. Correct the arguments of the task's container, or the agent's own") from None
+
+    def _body(
+        self,
+        task: Mapping[str, Any],
+        choice: choosing.Choice,
+        options: Sequence[Option],
+        image: Image,
+        name: str,
+        engine: Engine,
+        directory: RunDirectory,
+        say: Log,
+    ) -> Design:
+        docker, config, record = self.docker, self.config, directory.record
+        user = next((option.value for option in options if option.name == "user"), image.user)
+        options, becomes = self._users(options, user, engine)
+        options = self._networked(options, engine, say)
+        lines = script.setup(docker.scripts, choice.setup, _requirements_text(task))
+        given = dict(option.value.partition("=")[::2] for option in options if option.name == "env")
+        private = {name: text for name, text in given.items() if not name.startswith(SHOWN_VARIABLES)}
+        private |= {"CLEARML_WORKER_ID": record.shown_worker, "CLEARML_TASK_ID": record.task}
+        private["CLEARML_DOCKER_IMAGE"] = choice.image
+        found, lost = mounts.of_host(self._mounts(directory.path, has_setup=bool(lines)), docker.host_mount)
+        mounts.check_run(found, directory.path, docker.host_mount)
+        for source in lost:
+            say(f"WARNING: {source} is not under the folder of CLEARML_AGENT_K8S_HOST_MOUNT: the container lacks it")
+        gpus, gpu_variables = self._gpus(record.gpus)
+        body = creation.creation(
+            image.digest,
+            [option for option in options if option.name != "env" or option.value.startswith(SHOWN_VARIABLES)],
+            command=[*script.COMMAND, f"{directory.path}/start.sh"],
+            mounts=found,
+            labels=naming.labels(record, str(config.home), docker.labels),
+            gpus=gpus,
+            environ=gpu_variables,
+        )
+        asked = [Option("gpus", _shown_request(gpus))] if gpus else []
+        say(f"Container {name} of image {choice.image} ({image.digest}), chosen by {choice.reason}, on {engine.name}")
+        say("$ " + shown.command(choice.image, [*asked, *options], hides=docker.hides, hidden=docker.hidden))
+        say(f"The runner of clearml-agent {__version__} watches over it; nothing of the agent is installed in it")
+        if not becomes and user and user.partition(":")[0] not in ("0", "root") and os.geteuid() != 0:
+            say(f"The container runs as user {user}")
+        home = str(directory.path / "home")
+        write_back: list[tuple[str, dict[str, Any]]] = []
+        if choice.update_back and not docker.defaults.ignores_task:
+            write_back = [("tasks.edit", {"force": True, "container": _recorded(task, choice)})]
+        return Design(
+            name=name,
+            image=image,
+            body=body,
+            script=script.start_script(str(directory.path), lines, environ=private, user=becomes, home=home),
+            content=content(image.digest, lines, [option for option in options if option.name == "volume"]),
+            is_shared=bool(user) and user.partition(":")[0] not in ("0", "root") and os.geteuid() == 0,
+            write_back=write_back,
+            variables=visible.budget(record.gpus) if record.gpus is not None else {},
+            system_site_packages=docker.system_site_packages,
+        )
+
+    def _users(self, options: Sequence[Option], user: str, engine: Engine) -> tuple[list[Option], str]:
+        """The options with the user that the container starts as, and whom it becomes before the task.
+
+        An agent that is not root gets files that are its own: the container begins as root, for its setup script, and
+        goes on as the agent's user. In a rootless engine the container's root is that user.
+        """
+        me = os.geteuid()
+        if me == 0 or engine.is_rootless:
+            return list(options), ""
+        asked = next((option.value for option in options if option.name == "user"), "")
+        if asked and asked.partition(":")[0] != str(me):
+            raise RunFailed(
+                f"the container is to run as user {asked}, and the agent, which is user {me}, could not read what it "
+                f"writes: leave --user out (the task then runs as {me}), or start the agent as root"
+            )
+        others = [option for option in options if option.name != "user"]
+        return [*others, Option("user", "0:0")], f"{me}:{os.getegid()}"
+
+    def _networked(self, options: Sequence[Option], engine: Engine, say: Log) -> list[Option]:
+        """The options with the host's network where the server is on this machine's loopback and nobody chose one."""
+        api = self._api.settings
+        inner = [url for url in (api.api_server, api.web_server, api.files_server) if is_loopback(url)]
+        network = next((option.value for option in options if option.name == "network"), "")
+        if not inner or network == "host":
+            return list(options)
+        if network or engine.is_rootless or any(option.name.startswith("publish") for option in options):
+            say(
+                f"WARNING: {inner[0]} is this machine's loopback, which a container reaches over the host's network "
+                "only: give the server another address (clearml-server --host), or leave --network and -p out"
+            )
+            return list(options)
+        return [*options, Option("network", "host")]
+
+    def _mounts(self, run: Path, *, has_setup: bool) -> list[creation.Mount]:
+        config, docker = self.config, self.docker
+        packages = PackageSettings.from_config(config.config.get, config.environ)
+        for folder in (config.environments, self.uv_cache, Path(docker.sdk_cache), Path(docker.pip_cache)):
+            folder.mkdir(parents=True, exist_ok=True)
+        if has_setup:
+            Path(docker.apt_cache).mkdir(parents=True, exist_ok=True)
+        return mounts.mounts(
+            run=run,
+            environments=config.environments,
+            repositories=config.repositories,
+            uv=Path(uv_program()),
+            uv_cache=self.uv_cache,
+            docker=docker,
+            packages=packages,
+            environ=config.environ,
+            has_setup=has_setup,
+        )
+
+    @property
+    def uv_cache(self) -> Path:
+        """Where uv keeps what it downloaded, for this machine and for containers."""
+        environ = self.config.environ
+        if chosen := environ.get("UV_CACHE_DIR"):
+            return Path(chosen).expanduser().absolute()
+        caches = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME') or Path.home()}/.cache"
+        return Path(caches) / "uv"
+
+    def helpers_user(self, engine: Engine) -> str:
+        """As whom packages are installed: what they leave in the caches is the agent's."""
+        return "0:0" if engine.is_rootless else f"{os.geteuid()}:{os.getegid()}"
+
+    def helpers_environ(self, run: Path) -> dict[str, str]:
+        """For uv in a container; its cache is another mount than the environments, so that nothing can be linked."""
+        return {"UV_CACHE_DIR": str(self.uv_cache), "UV_LINK_MODE": "copy", "HOME": str(run / "home")}
+
+    def configuration(self, tree: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The configuration with the SDK's cache where the container has it."""
+        found = copy.deepcopy(dict(tree))
+        storage = found.setdefault("sdk", {}).setdefault("storage", {}).setdefault("cache", {})
+        storage["default_base_dir"] = self.docker.inner["sdk_cache"]
+        return found
+
+    def _gpus(self, allocation: Any) -> tuple[dict[str, Any] | None, dict[str, str]]:
+        """The device request, and the variables that tell the engine the same."""
+        gpus = self.config.gpus
+        if allocation is not None:
+            ids = list(allocation.uuids)
+        elif gpus == "none":
+            return None, {"NVIDIA_VISIBLE_DEVICES": "none"}
+        elif (named := visible.names(gpus)) is not None:
+            ids = uuids(named)
+        elif gpus == "all" or has_gpus():
+            ids = []
+        else:
+            return None, {}
+        if self.docker.skip_gpus_flag:
+            return None, {"NVIDIA_VISIBLE_DEVICES": ",".join(ids) or "all"}
+        request = {"Driver": "", "Capabilities": [["gpu"]]}
+        return {**request, **({"DeviceIDs": ids} if ids else {"Count": -1})}, {}
+
+    async def _project(self, task: Mapping[str, Any]) -> str:
+        """The name of the task's project, where a rule may ask for it."""
+        project = str(task.get("project") or "")
+        if not project or not any((rule.get("match") or {}).get("project") for rule in self.docker.defaults.rules):
+            return ""
+        try:
+            return str((await self._api.call("projects.get_by_id", {"project": project}))["project"]["name"])
+        except (ApiError, BadAnswer, KeyError) as error:
+            raise RunFailed(f"agent.default_docker.match_rules ask for the task's project: {error}") from None
+
+    async def _rules(self) -> merging.Rules:
+        """What a task may ask for: everything, unless the configuration or the agent's role says otherwise."""
+        allowed = self.docker.host_access
+        if allowed is None:
+            if self._is_restricted is None:
+                try:
+                    user = (await self._api.call("users.get_current_user", {})).get("user") or {}
+                    self._is_restricted = user.get("role") == AGENTS
+                except (ApiError, BadAnswer) as error:
+                    raise RunFailed(
+                        f"{merging.ALLOWED_KEY} is not set, and the server does not say what this agent's role is: "
+                        f"{error}"
+                    ) from None
+            allowed = not self._is_restricted
+        return msgspec.structs.replace(self.docker.rules, host_access=allowed)
+
+
+def content(digest: str, lines: Sequence[str], volumes: Sequence[Option]) -> str:
+    """Names what a container has before its task. Pure."""
+    if not lines and not volumes:
+        return digest
+    text = "\0".join([*lines, *(option.value for option in volumes)])
+    return f"{digest}+{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether only this machine's own network reaches an address. Pure."""
+    return (urlsplit(url).hostname or "").startswith(LOOPBACK)
+
+
+def uuids(named: Sequence[str]) -> list[str]:
+    """The UUIDs of GPUs named by index, as far as the driver tells: indexes may mean others to the engine."""
+    reader = Reader(None)
+    if not reader.open():
+        return list(named)
+    try:
+        known = {gpu.name: gpu.uuid for gpu in reader.read()}
+    finally:
+        reader.close()
+    return [known.get(name, name) for name in named]
+
+
+def has_gpus() -> bool:
+    """Whether this machine has GPUs of NVIDIA."""
+    reader = Reader(None)
+    try:
+        return reader.open() and bool(reader.read())
+    finally:
+        reader.close()
+
+
+def with_free_ports(options: Sequence[Option], ports: Sequence[int]) -> list[Option]:
+    """The options with published ports that are in use here moved into the range `ports` (first, last)."""
+    if len(ports) != 2:
+        return list(options)
+    free = iter(port for port in range(ports[0], ports[1] + 1) if is_free_port(port))
+    found: list[Option] = []
+    for option in options:
+        if option.name == "publish":
+            for port in creation.published(option.value):
+                outer = port.outer
+                if outer and not is_free_port(int(outer)):
+                    outer = str(next(free, outer))
+                address = f"{port.address}:" if port.address else ""
+                found.append(Option("publish", f"{address}{outer}:{port.inner}" if outer else f"{address}{port.inner}"))
+        else:
+            found.append(option)
+    return found
+
+
+def is_free_port(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def _requirements_text(task: Mapping[str, Any]) -> str:
+    pip = ((task.get("script") or {}).get("requirements") or {}).get("pip") or ""
+    return pip if isinstance(pip, str) else "\n".join(map(str, pip))
+
+
+def _recorded(task: Mapping[str, Any], choice: choosing.Choice) -> dict[str, Any]:
+    """The task's container with what was chosen for it."""
+    known = dict(task.get("container") or {})
+    return {**known, "image": choice.image, "arguments": known.get("arguments") or " ".join(choice.arguments)}
+
+
+def _shown_request(request: Mapping[str, Any]) -> str:
+    return f"device={','.join(request['DeviceIDs'])}" if request.get("DeviceIDs") else "all"
