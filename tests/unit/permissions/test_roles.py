@@ -53,6 +53,7 @@ def test_what_is_called_reading_reads() -> None:
         name
         for name in (
             *("events.clear_scroll", "events.download_task_log", "events.follow", "organization.download_for_get_all"),
+            "organization.follow",
             *("organization.prepare_download_for_get_all", "server.report_stats_option", "tasks.wait"),
         )
         if name in NAMES
