@@ -9,7 +9,7 @@ from clearml_sdk.facade.properties import container
 from clearml_sdk.parameters import ARGUMENTS, write_flat
 from clearml_sdk.projects import project_id
 from clearml_sdk.record import TaskRecord
-from clearml_sdk.script.capture import binary_name, capture_script
+from clearml_sdk.script.capture import capture_script
 from clearml_sdk.script.entry_point import EntryPoint
 from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements
 from clearml_sdk.session import Session
@@ -126,7 +126,7 @@ def _is_local(repo: str) -> bool:
 
 def _remote_section(wish: CodeWish) -> dict[str, str]:
     return {
-        "binary": wish.binary or binary_name(),
+        "binary": wish.binary or "python",  # the agent's: which one the code needs is not known here
         "repository": str(wish.repo),
         "branch": "" if wish.commit and not wish.branch else wish.branch or "",
         "version_num": wish.commit or "",
@@ -141,7 +141,7 @@ def _local_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | Non
     path = _find_script(wish.script, root)
     if path is None and not wish.module:
         if root is None:
-            return {"binary": wish.binary or binary_name(), "working_dir": ".", "diff": ""}, None
+            return {}, None
         raise ValueError(f"which script of {root} is to run? Give script= (or module=)")
     base = root or os.path.dirname(str(path)) or os.getcwd()
     directory = os.path.join(base, wish.working_directory) if wish.working_directory else base

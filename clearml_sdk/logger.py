@@ -141,18 +141,17 @@ class Logger(Plots):
             report_interactive: as one that can be zoomed, where plotly can draw it; else as a picture.
         """
         from clearml_sdk.bindings.plotly_of_matplotlib import plotly_figure
-        from clearml_sdk.reporting.images import matplotlib_picture
+        from clearml_sdk.reporting.images import PLOT_DPI, matplotlib_picture
 
         figure = figure.gcf() if hasattr(figure, "gcf") else figure
         is_interactive = report_interactive and not report_image and not self._matplotlib_non_interactive
         if is_interactive and hasattr(figure, "axes") and (found := plotly_figure(figure)) is not None:
             self._report_figure(title, series, iteration, found)
             return
-        picture = matplotlib_picture(figure)
         if report_image:
-            self._samples.picture(title, series, iteration or 0, picture, None)
+            self._samples.picture(title, series, iteration or 0, matplotlib_picture(figure), None)
         else:
-            self._samples.picture_as_plot(title, series, iteration or 0, picture)
+            self._samples.picture_as_plot(title, series, iteration or 0, matplotlib_picture(figure, dpi=PLOT_DPI))
 
     # Pictures and other media.
 

@@ -21,7 +21,7 @@ def runtime_facts() -> dict[str, Any]:
     return {
         "CLEARML VERSION": f"clearml-lean-{__version__}",
         "CLI": command_line(),
-        "OS": platform.system(),
+        "OS": platform.platform(aliased=True),
         "cpu_cores": os.cpu_count() or 0,
         "hostname": socket.gethostname(),
         "memory_gb": memory_gib(),
@@ -29,7 +29,37 @@ def runtime_facts() -> dict[str, Any]:
         "processor": platform.machine(),
         "python_exec": sys.executable,
         "python_version": platform.python_version(),
+        **gpu_facts(),
     }
+
+
+def gpu_facts() -> dict[str, Any]:
+    """How many GPUs there are, and of the first that NVML knows: type, memory, versions of the driver and of CUDA."""
+    try:
+        import pynvml
+    except ImportError:
+        return {"gpu_count": 0}
+    try:
+        pynvml.nvmlInit()
+        count = pynvml.nvmlDeviceGetCount()
+        if not count:
+            return {"gpu_count": 0}
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        cuda = pynvml.nvmlSystemGetCudaDriverVersion()
+        return {
+            "gpu_count": count,
+            "gpu_type": _text(pynvml.nvmlDeviceGetName(handle)),
+            "gpu_memory": f"{round(pynvml.nvmlDeviceGetMemoryInfo(handle).total / 2**30)}GB",
+            "gpu_driver_version": _text(pynvml.nvmlSystemGetDriverVersion()),
+            "gpu_driver_cuda_version": f"{cuda // 1000}.{cuda % 1000 // 10}",
+        }
+    except pynvml.NVMLError:
+        return {"gpu_count": 0}
+
+
+def _text(value: str | bytes) -> str:
+    """Older versions of NVML's package answer bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def command_line() -> str:

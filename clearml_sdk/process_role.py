@@ -28,6 +28,11 @@ def running_remotely() -> bool:
     return remote_task_id() is not None
 
 
+def is_simulated() -> bool:
+    """Whether nobody but this process looks after the task: `simulate`, or its environment variable, says so."""
+    return bool(_simulated) or (not environment.read("TASK_ID") and bool(environment.read("SIMULATE_REMOTE_TASK")))
+
+
 def simulate(task_id: str) -> None:
     """Behave from now on as if an agent had started this process for `task_id`."""
     global _simulated

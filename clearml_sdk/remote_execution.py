@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from clearml_sdk.task import Task
 
 
+DEVELOPMENT = "development"
+"""The system tag of tasks that a person runs; an agent's have none."""
+
+
 def hand_over(task: Task, *, queue_name: str | None, clone: bool, exit_process: bool) -> Task | None:
     """See `Task.execute_remotely`. The queue is looked up before anything is changed."""
     run = task._run
@@ -25,7 +29,7 @@ def hand_over(task: Task, *, queue_name: str | None, clone: bool, exit_process: 
     if run is not None:
         run.settle()
     if clone:
-        copy = type(task).clone(task)
+        copy = type(task).clone(task, name=task.name)
         if queue is not None:
             queueing.enqueue(session, copy.id, queue=queue, force=False)
             _say_enqueued(copy, queue_name)
@@ -36,6 +40,8 @@ def hand_over(task: Task, *, queue_name: str | None, clone: bool, exit_process: 
     if run is not None:
         run.close(None)  # the console and the reports end here; the status is set below
     task._record.call("tasks.reset", {"force": True})
+    kept = [tag for tag in task._record.read_fields("system_tags").get("system_tags") or [] if tag != DEVELOPMENT]
+    task._record.edit(system_tags=kept)
     task._record.forget()
     if queue is not None:
         queueing.enqueue(session, task.id, queue=queue, force=False)

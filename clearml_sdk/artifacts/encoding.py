@@ -236,7 +236,9 @@ def _text_or_path(value: str | Path, stem: str, extension: str | None) -> Encode
             return _archive(_files_of([path]), os.path.join(os.path.dirname(stem), name), f"{path}/*")
         if os.path.isfile(path):
             return Encoded("custom", path, content_type_of(path), previews.of_file(path), is_temporary=False)
-        return _archive(_files_of(sorted(glob.glob(path, recursive=True))), stem, path)
+        base, _ = _split_wildcard(path)
+        name = os.path.basename(os.path.abspath(base)) or "root"
+        return _archive(_files_of([path]), os.path.join(os.path.dirname(stem), name), path)
     if isinstance(value, Path):
         raise UsageError(f"there is no file or folder {value}")
     path = stem + (extension or ".txt")
@@ -255,20 +257,33 @@ def _is_path(value: object) -> bool:
     return os.path.exists(text) or ("*" in text and any(True for _ in glob.iglob(text, recursive=True)))
 
 
+def _split_wildcard(path: str) -> tuple[str, str]:
+    """The folder before the first part with a wildcard, and the pattern from there on."""
+    parts = Path(path).parts
+    first = next(number for number, part in enumerate(parts) if "*" in part)
+    return str(Path(*parts[:first])), str(Path(*parts[first:]))
+
+
 def _files_of(paths: Sequence[str | Path]) -> list[tuple[str, str]]:
-    """(path, name inside the archive) of every file under `paths`; names are relative to what was given."""
+    """(path, name inside the archive) of every file under `paths`; names are relative to what was given.
+
+    A wildcard means the files that match it in its folder and in those below, as it does to official clients.
+    """
     found: dict[str, str] = {}
     for item in paths:
         path = os.path.expanduser(os.fspath(item))
-        matches = sorted(glob.glob(path, recursive=True)) if "*" in path and not os.path.exists(path) else [path]
+        if "*" in path and not os.path.exists(path):
+            base, pattern = _split_wildcard(path)
+            matches = sorted(Path(base).rglob(pattern))
+        else:
+            base, matches = path, [Path(path)]
         for match in matches:
-            if os.path.isfile(match):
-                found.setdefault(match, _free_name(os.path.basename(match), found.values()))
-            for base, _, names in sorted(os.walk(match)):
-                for file in sorted(names):
-                    full = os.path.join(base, file)
-                    if os.path.isfile(full):
-                        found.setdefault(full, _free_name(os.path.relpath(full, match), found.values()))
+            if match.is_file():
+                name = os.path.relpath(match, base) if match != Path(base) else match.name
+                found.setdefault(str(match), _free_name(name, found.values()))
+            for file in sorted(match.rglob("*")) if match.is_dir() else ():
+                if file.is_file():
+                    found.setdefault(str(file), _free_name(os.path.relpath(file, base), found.values()))
     return list(found.items())
 
 
@@ -287,7 +302,7 @@ def _archive(files: list[tuple[str, str]], stem: str, title: str) -> Encoded:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False) as archive:
         for file, name in files:
             archive.write(file, name)
-    listed = [(name, os.stat(file).st_size) for file, name in files]
+    listed = sorted((name, os.stat(file).st_size) for file, name in files)
     return Encoded("archive", path, "application/zip", previews.of_archive(title, listed))
 
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Self
 
-SECTIONS = ("script", "execution", "container", "hyperparams", "configuration")
+SECTIONS = ("script", "execution", "container", "hyperparams", "configuration", "runtime")
 FIELDS = ("name", "type", "comment", "tags", "system_tags", "parent", "project", *SECTIONS)
 DESCRIBING = ("id", "user", "company", "status", "created", "last_update")
 NOT_TAKEN = (
     *DESCRIBING,
-    *("output", "models", "runtime", "project_name", "session_api_version", "last_change", "last_changed_by"),
+    *("output", "models", "project_name", "session_api_version", "last_change", "last_changed_by"),
     *("started", "completed", "published", "active_duration", "last_worker", "last_worker_report", "last_iteration"),
     *("last_metrics", "status_changed", "status_message", "status_reason", "unique_metrics", "company_origin"),
 )
@@ -32,6 +32,8 @@ class TaskExchange(TaskBase):
     def export_task(self) -> dict[str, Any]:
         """The configuration of the task as plain data: no reports, artifacts, output models or metrics."""
         self._settle()
+        if self._run is not None:
+            self._run.finish_capture()  # its code and packages are part of it
         document = self._record.reload()
         exported = {key: document[key] for key in (*DESCRIBING, *FIELDS, "output") if document.get(key) is not None}
         for section, names in OUTPUTS.items():

@@ -215,9 +215,9 @@ class BaseModel(Plots):
         entries = self._get("metadata", {})
         return {key: {"value": entry.get("value"), "type": entry.get("type")} for key, entry in entries.items()}
 
-    def get_all_metadata_casted(self) -> dict[str, dict[str, Any]]:
-        """As `get_all_metadata`, the values in their types."""
-        return {key: {**entry, "value": _cast(entry)} for key, entry in self.get_all_metadata().items()}
+    def get_all_metadata_casted(self) -> dict[str, Any]:
+        """The values by their keys, each in its type."""
+        return {key: _cast(entry) for key, entry in self.get_all_metadata().items()}
 
     def get_metadata(self, key: str) -> str | None:
         """The text of a value; None when there is none."""

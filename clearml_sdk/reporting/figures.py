@@ -20,6 +20,10 @@ SURFACE_COLORS = [
 ]
 
 
+PICTURE_WIDTH = 640
+"""Of a picture that is shown as a plot, in the plot's units."""
+
+
 class SeriesInfo:
     """A named line for `Logger.report_line_plot`: data is (n, 2), x and y; labels are shown at the points."""
 
@@ -211,17 +215,17 @@ def surface(
 
 
 def image(title: str, url: str, width: int, height: int) -> Figure:
-    """A picture shown as a plot."""
-    placed = {"sizex": width, "sizey": height, "xref": "x", "yref": "y", "opacity": 1.0, "x": 0, "y": height}
-    axis = {"visible": False}
+    """A picture shown as a plot; width, height: in pixels, of which the plot has their proportion."""
+    wide, high = PICTURE_WIDTH, round(PICTURE_WIDTH * height / width)
+    placed = {"sizex": wide, "sizey": high, "xref": "x", "yref": "y", "opacity": 1.0, "x": 0, "y": high}
     layout = {
         "images": [{**placed, "sizing": "contain", "layer": "below", "source": url}],
         "showlegend": False,
-        "width": width,
-        "height": height,
+        "margin": {"l": 0, "r": 0, "t": 64, "b": 0},
         "title": title,
-        "xaxis": {**axis, "range": [0, width]},
-        "yaxis": {**axis, "range": [0, height], "scaleanchor": "x"},
+        "xaxis": {"visible": False, "range": [0, wide]},
+        "yaxis": {"visible": False, "range": [0, high], "scaleanchor": "x"},
+        "name": None,
     }
     return {"data": [], "layout": layout}
 

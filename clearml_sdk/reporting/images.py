@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from clearml_sdk.reporting.reporter import Reporter
 
 DEFAULT_HISTORY = 100
+PLOT_DPI = 300
+"""Of a matplotlib figure that is shown as a picture among the plots."""
+
 SPOOL_LIMIT_BYTES = 64 << 20
 """A larger file of the user's is not copied first: it must stay until it is uploaded."""
 
@@ -50,7 +53,7 @@ class Samples:
         picture.save(path, format="PNG")
         place = self._place(title, series, ".png", None)
         url = join(self._base(), *place)
-        figure = image(title, url, *picture.size)
+        figure = image(f"{title}/{series}" if series else title, url, *picture.size)
         fields = {"metric": title, "variant": series, "iter": iteration + self._reporter.iteration_offset}
         event = {"type": "plot", **fields, "plot_str": dumps(figure)}
         self._reporter.upload(path, url, event, is_spooled=True)
@@ -145,8 +148,11 @@ def flat(picture: Any) -> Any:
     return Image.alpha_composite(ground, picture).convert("RGB")
 
 
-def matplotlib_picture(figure: Any) -> Any:
-    """A PIL image of a matplotlib figure; of the current one where the module pyplot is given."""
+def matplotlib_picture(figure: Any, *, dpi: float | None = None) -> Any:
+    """A PIL image of a matplotlib figure, without a margin; of the current one where the module pyplot is given.
+
+    dpi: None: the figure's own.
+    """
     import io
 
     from PIL import Image
@@ -156,6 +162,7 @@ def matplotlib_picture(figure: Any) -> Any:
     if not hasattr(figure, "savefig"):
         raise UsageError(f"not a matplotlib figure: {type(figure).__name__}")
     buffer = io.BytesIO()
-    figure.canvas.print_figure(buffer, format="png", bbox_inches="tight")  # savefig is watched: it is the user's
+    # savefig is watched: it is the user's
+    figure.canvas.print_figure(buffer, format="png", bbox_inches="tight", pad_inches=0, dpi=dpi)
     buffer.seek(0)
     return Image.open(buffer)

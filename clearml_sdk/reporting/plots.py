@@ -157,7 +157,7 @@ class Plots:
     def report_line_plot(
         self,
         title: str,
-        series: Sequence[SeriesInfo],
+        series: Sequence[SeriesInfo | Mapping[str, Any]],
         xaxis: str,
         yaxis: str,
         mode: str = "lines",
@@ -166,10 +166,10 @@ class Plots:
         comment: str | None = None,
         extra_layout: Mapping[str, Any] | None = None,
     ) -> None:
-        """Report several named lines in one plot."""
+        """Report several named lines in one plot: objects or dictionaries with `name`, `data` and maybe `labels`."""
         figure = figures.scatter2d(
             title,
-            series,
+            [SeriesInfo(**one) if isinstance(one, dict) else one for one in series],
             xaxis=xaxis,
             yaxis=yaxis,
             mode=mode,

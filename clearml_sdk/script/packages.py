@@ -55,7 +55,7 @@ def record_requirements(
     for name in ignored:
         lines.pop(normalize(name), None)
     text = "".join(f"{line}\n" for _, line in sorted(lines.items()))
-    return {"pip": header + text, SDK_KEY: f"{OURS}=={__version__}"}
+    return {"pip": header + text, "conda": "", SDK_KEY: f"{OURS}=={__version__}"}
 
 
 def listed_requirements(lines: Iterable[str]) -> dict[str, str]:

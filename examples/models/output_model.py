@@ -17,6 +17,6 @@ model.publish()
 
 found = Model(model_id=model.id)
 print(found.name, found.framework, found.labels, found.tags, found.published, found.get_all_metadata_casted())
-print(np.load(found.get_local_copy()).tolist(), InputModel(model.id).config_dict)
+print(np.load(found.get_local_copy()).tolist(), dict(InputModel(model.id).config_dict))
 print([one.name for one in Task.get_task(task_id=task.id).models["output"]])
 task.close()

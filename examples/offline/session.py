@@ -1,7 +1,7 @@
 """Without a server: a run is kept in a folder, and sent as a task later."""
 
 import numpy as np
-from clearml import OutputModel, Task
+from clearml import Task
 
 Task.set_offline(True)
 task = Task.init(project_name="examples", task_name="offline session", tags=["offline"])
@@ -12,8 +12,6 @@ for step in range(3):
 logger.report_confusion_matrix("confusion", "digits", matrix=[[2, 0], [1, 3]], iteration=0)
 logger.report_image("pictures", "ramp", iteration=0, image=np.tile(np.arange(32, dtype=np.uint8), (8, 1)))
 task.upload_artifact("result", {"loss": 1 / 3})
-np.save("weights.npy", np.arange(3.0))
-OutputModel(task=task, name="kept").update_weights("weights.npy", auto_delete_file=False)
 print("recorded without a server")
 folder = task.get_offline_mode_folder()
 task.close()

@@ -1,10 +1,9 @@
-"""`execute_remotely` with a clone: this run goes on, and the copy is the draft."""
+"""`execute_remotely` with a clone: the copy is the draft, and this run ends as it is."""
 
 from clearml import Task
 
 task = Task.init(project_name="examples", task_name="remote clone", reuse_last_task_id=False)
 task.connect({"lr": 0.1})
-copy = task.execute_remotely(queue_name=None, clone=True, exit_process=False)
-print("the copy:", copy.get_status())
-print("this run goes on")
-task.close()
+print("this run ends here, the copy goes on")
+task.execute_remotely(queue_name=None, clone=True, exit_process=True)
+print("only an agent comes here")

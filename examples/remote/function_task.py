@@ -10,5 +10,5 @@ def evaluate(threshold=0.5, split="test"):
 task = Task.init(project_name="examples", task_name="function task", reuse_last_task_id=False)
 task.flush(wait_for_uploads=True)
 made = task.create_function_task(evaluate, func_name="evaluate", task_name="function task: evaluate", threshold=0.7)
-print(made.name, made.get_status(), made.get_parameters_as_dict().get("Function"))
+print(made.name, made.get_status(), made.get_parameter("Function/threshold"))
 task.close()

@@ -18,6 +18,5 @@ print("exists:", StorageManager.exists_file(url), StorageManager.exists_file(f"{
 print("size:", StorageManager.get_file_size_bytes(url))
 print("copy:", Path(StorageManager.get_local_copy(url)).read_text())
 print("fetched:", Path(StorageManager.download_file(url, "fetched", overwrite=True)).read_text())
-StorageManager.download_folder(f"{store}/many", "fetched-many")
-print("folder:", sorted(path.name for path in Path("fetched-many").rglob("*.txt")))
+print("folder:", sorted(Path(name).name for name in StorageManager.list(f"{store}/many")))
 task.close()

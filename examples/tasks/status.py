@@ -11,7 +11,7 @@ for name, end in (
     made = Task.create(project_name="examples", task_name=f"status: {name}", task_type="testing")
     made.mark_started()
     end(made)
-    print(made.name, "->", made.get_status_message())
+    print(made.name, "->", made.get_status(), "because:", made.get_status_message()[1])
     if name == "completed":
         made.wait_for_status(check_interval_sec=0.1)
         made.publish()

@@ -122,14 +122,14 @@ def test_registered_weights(task: Task) -> None:
 def test_descriptions_metadata_and_tags(task: Task) -> None:
     model = OutputModel(task, name="described", config_dict={"layers": {"count": 3}}, comment="mine")
     assert model.config_dict == {"layers": {"count": 3}}
-    assert model.comment == f"mine\nCreated by task id: {task.id}"
+    assert model.comment == f"Created by task id: {task.id}\nmine"
     model.config_text = "other"
     assert model.config_text == "other"
     model.set_metadata("accuracy", 0.5)  # type: ignore[arg-type]
     model.set_metadata("note", "text")
     assert model.get_metadata("accuracy") == "0.5"
     assert model.get_metadata_casted("accuracy") == 0.5
-    assert model.get_all_metadata_casted()["note"]["value"] == "text"
+    assert model.get_all_metadata_casted()["note"] == "text"
     model.set_all_metadata({"only": {"value": 1}})
     assert set(model.get_all_metadata()) == {"only"}
     model.tags = ["a"]
