@@ -104,9 +104,10 @@ class OurSdk:
 def kill_often(server: RunningServer, draw: random.Random, seconds: float) -> None:
     """Kill the server, its store or both at random; they come back. For so long, and until each was killed once."""
     until, kills = time.monotonic() + seconds, Counter[str]()
-    while time.monotonic() < until or len(kills) < 3:
+    kinds = ("store", "server", "both")
+    while (is_time := time.monotonic() < until) or len(kills) < len(kinds):
         time.sleep(draw.uniform(0.05, 1.5))  # at any moment of what goes on there
-        what = draw.choice([one for one in ("store", "server", "both") if time.monotonic() < until or not kills[one]])
+        what = draw.choice([one for one in kinds if is_time or not kills[one]])
         if what != "server":
             kill_store(server)
         if what != "store":
