@@ -137,7 +137,8 @@ def script_modules() -> list[ModuleType]:
     python = os.path.dirname(os.__file__) + os.sep  # installed packages are below it, on Debian elsewhere
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
     found = []
-    for name, module in list(sys.modules.items()):
+    loaded: list[tuple[str, Any]] = list(sys.modules.items())
+    for name, module in loaded:
         if not isinstance(module, ModuleType):
             continue
         file = vars(module).get("__file__")

@@ -169,7 +169,7 @@ class Plots:
         """Report several named lines in one plot: objects or dictionaries with `name`, `data` and maybe `labels`."""
         figure = figures.scatter2d(
             title,
-            [SeriesInfo(**one) if isinstance(one, dict) else one for one in series],
+            [one if isinstance(one, SeriesInfo) else SeriesInfo(**one) for one in series],
             xaxis=xaxis,
             yaxis=yaxis,
             mode=mode,
