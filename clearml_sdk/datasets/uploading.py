@@ -80,7 +80,8 @@ class _Upload:
         self._total = len(pending)
         self._lock = threading.Lock()
         self._saved_at = time.monotonic()
-        self._taken = set(stored.data_artifacts())
+        self._stored_before = _stored_chunks(stored)
+        self._names = _name(self._chunks, self._stored_before, set(stored.data_artifacts()))
 
     def run(self) -> Uploaded:
         stored, wish = self._stored, self._wish
@@ -91,15 +92,15 @@ class _Upload:
                 for size in in_threads(lambda chunk: self._store(chunk, progress), self._chunks, workers):
                     sizes.append(size)
             finally:
-                stored.state.chunks[stored.id] = len(self._taken)
+                stored.state.chunks[stored.id] = len(stored.data_artifacts())
                 stored.save()
         return Uploaded(self._total, len(self._chunks), sum(sizes))
 
     def _store(self, chunk: Chunk, progress: Progress | None) -> int:
         """Have a chunk stored; bytes sent for it."""
-        known = self._known(chunk)
-        if known is not None:
-            self._mark(chunk, known)
+        name = self._names[chunk.identity]
+        if chunk.identity in self._stored_before:
+            self._mark(chunk, name)
             return 0
         with tempfile.TemporaryDirectory(prefix="clearml-dataset-") as folder:
             path = os.path.join(folder, f"dataset.{self._stored.id}.{chunk.identity}.zip")
@@ -117,34 +118,43 @@ class _Upload:
             with DigestBeside(source) as digest:
                 _with_retries(lambda: transfer.upload_source(self._stored.session, source, url), self._wish.retries)
         with self._lock:
-            name = self._free_name()
             self._stored.register(_entry(name, url, source.length, digest.value, preview))
         self._mark(chunk, name)
         return source.length
-
-    def _known(self, chunk: Chunk) -> str | None:
-        """The name under which an earlier process has stored just this chunk."""
-        with self._lock:
-            for name, item in self._stored.data_artifacts().items():
-                if str(item.get("uri", "")).endswith(f".{chunk.identity}.zip"):
-                    return name
-        return None
-
-    def _free_name(self) -> str:
-        number = 0
-        while chunk_name(number) in self._taken:
-            number += 1
-        self._taken.add(chunk_name(number))
-        return chunk_name(number)
 
     def _mark(self, chunk: Chunk, name: str) -> None:
         with self._lock:
             for entry in chunk.entries:
                 entry.artifact_name, entry.local_path = name, None
             if time.monotonic() - self._saved_at > SAVE_EVERY_S:
-                self._stored.state.chunks[self._stored.id] = len(self._taken)
+                self._stored.state.chunks[self._stored.id] = len(self._stored.data_artifacts())
                 self._stored.save()
                 self._saved_at = time.monotonic()
+
+
+def _stored_chunks(stored: StoredDataset) -> dict[str, str]:
+    """Identity -> name of what an earlier process has stored."""
+    found = {}
+    for name, item in stored.data_artifacts().items():
+        parts = str(item.get("uri", "")).rsplit(".", 2)
+        if len(parts) == 3 and parts[2] == "zip":
+            found[parts[1]] = name
+    return found
+
+
+def _name(chunks: list[Chunk], stored_before: dict[str, str], taken: set[str]) -> dict[str, str]:
+    """Identity -> name: of what is stored its own, of the others the next that are free, in order."""
+    names = {}
+    number = 0
+    for chunk in chunks:
+        if chunk.identity in stored_before:
+            names[chunk.identity] = stored_before[chunk.identity]
+            continue
+        while chunk_name(number) in taken:
+            number += 1
+        names[chunk.identity] = chunk_name(number)
+        taken.add(chunk_name(number))
+    return names
 
 
 def _upload_as_links(stored: StoredDataset, pending: list[FileEntry], wish: UploadWish) -> Uploaded:
