@@ -1,0 +1,1 @@
+"""Schedules: launching tasks and calling functions at given times."""

@@ -1,0 +1,1 @@
+"""Triggers: launching tasks and calling functions when models, datasets and tasks become something."""
