@@ -1,0 +1,70 @@
+"""What pipelines do when steps fail, are tried again, left out, or have been done before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import RunningServer
+from tests.e2e.automation.conftest import Workshop
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def workshop(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """No agent: these pipelines run where they are started."""
+    return Workshop(server, None, tmp_path_factory.mktemp("behaviour"), "", "")  # type: ignore[arg-type]
+
+
+def statuses(workshop: Workshop, name: str) -> tuple[dict[str, str], dict[str, Any]]:
+    found = workshop.controllers(name)[0]
+    steps = json.loads(found["configuration"]["Pipeline"]["value"])
+    return {step: fields["status"] for step, fields in steps.items()}, found
+
+
+def test_failed_step_fails_pipeline_and_skips_what_waits_for_it(workshop: Workshop) -> None:
+    assert "successful: False" in workshop.run("behaviour.py", "failing")
+    steps, controller = statuses(workshop, "failing")
+    assert steps == {"bad": "failed", "behind": "skipped", "apart": "completed"}
+    assert controller["status"] == "failed"
+    assert "bad" in controller["status_message"]
+    assert sorted(workshop.result()) == ["apart", "bad"]
+
+
+def test_step_that_may_fail_lets_the_next_run(workshop: Workshop) -> None:
+    assert "successful: True" in workshop.run("behaviour.py", "tolerant")
+    steps, controller = statuses(workshop, "tolerant")
+    assert steps == {"bad": "failed", "behind": "completed"}
+    assert controller["status"] == "completed"
+
+
+def test_failed_step_is_tried_again(workshop: Workshop) -> None:
+    workshop.run("behaviour.py", "retried")
+    steps, controller = statuses(workshop, "retried")
+    assert steps == {"one": "completed", "two": "completed"}
+    assert len(workshop.children(controller["id"])) == 4
+    assert sorted(workshop.result()) == ["one-done", "one-failed", "two-done", "two-failed"]
+
+
+def test_functions_of_the_user_are_called(workshop: Workshop) -> None:
+    workshop.run("behaviour.py", "called")
+    steps, controller = statuses(workshop, "called")
+    assert steps == {"one": "completed", "left out": "skipped"}
+    assert workshop.result() == ["one:pending->running", "changed", "one:running->completed", "after-one-completed"]
+    assert [child["name"] for child in workshop.children(controller["id"])] == ["one"]
+
+
+def test_step_that_was_done_before_is_taken_over(workshop: Workshop) -> None:
+    workshop.run("behaviour.py", "cached")
+    first = statuses(workshop, "cached")
+    assert first[0] == {"one": "completed", "two": "completed"}
+    workshop.run("behaviour.py", "cached")
+    steps, controller = statuses(workshop, "cached")
+    assert steps == {"one": "cached", "two": "cached"}
+    assert controller["name"] == "cached #2"
+    assert controller["runtime"]["version"] == "1.0.1"
+    assert workshop.children(controller["id"]) == []
+    assert workshop.result() == ["one", "two"]
