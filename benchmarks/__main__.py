@@ -7,6 +7,7 @@ import importlib
 
 BENCHMARKS = {
     "init": "import + Task.init, wall time",
+    "sdk": "what the SDK costs a training script",
     "api": "calls a second of one server process on one core",
     "dispatch": "enqueue -> receipt by one of many idle agents",
     "console": "what a task that writes 10 MB of console a second costs its agent",

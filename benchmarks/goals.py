@@ -15,13 +15,14 @@ console = Console(highlight=False, width=140)
 class Goals:
     """Collects figures; `show` prints them.
 
-    A figure is the median of its values. `limit` is what the machine itself can do, measured in the same run.
+    A figure is the median of its values. `limit` is what the machine itself can do, measured in the same run;
+    `beside` names what stands there instead.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, *, beside: str = "raw limit") -> None:
         self.missed: list[str] = []
         self._table = Table(title=title, title_justify="left")
-        for column in ("what", "measured", "raw limit", "goal", "holds"):
+        for column in ("what", "measured", beside, "goal", "holds"):
             self._table.add_column(column, justify="left" if column == "what" else "right")
 
     def at_most(self, what: str, values: Sequence[float], unit: str, goal: float, limit: str = "") -> None:

@@ -42,7 +42,7 @@ class FaultProxy:
         self._on_lost = on_lost
         parts = urllib.parse.urlsplit(target)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._plans: dict[str, list[tuple[Moment, Callable[[], None]]]] = {}
+        self._plans: dict[str, list[tuple[Moment | None, Callable[[], None]]]] = {}
         self.cuts: list[str] = []
         """What was cut, in order."""
         self._loop = asyncio.new_event_loop()
@@ -74,6 +74,12 @@ class FaultProxy:
             then: called (in another thread) when the server has answered, before the client notices anything.
         """
         self._plans.setdefault(endpoint, []).append((moment, then))
+
+    def cut_and_let_through(self, endpoint: str, moment: Moment) -> None:
+        """Cut the next call of `endpoint`, but for one that is still planned, and let the one after it through."""
+        if not self._plans.get(endpoint):
+            self.cut(endpoint, moment)
+            self._plans[endpoint].append((None, lambda: None))
 
     async def _close(self) -> None:
         if self._server is not None:

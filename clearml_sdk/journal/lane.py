@@ -129,13 +129,23 @@ class Lane:
             segment = self.segments[0]
             was_sealed = segment.is_sealed  # read before `end`: a sealed segment's end does not move
             if segment.acked < segment.end:
-                return segment
+                return segment if self._is_awake(segment) else None
             if not was_sealed:
                 self._wake_at = segment.end + WAKE_BYTES
                 return None
             self.segments.popleft()
             segment.remove()
             self._set_stride()
+
+    def _is_awake(self, segment: Segment) -> bool:
+        if segment.is_resting:
+            try:
+                with self._lock:
+                    segment.wake()
+            except OSError as error:
+                warn_once("journal-map", f"reports wait in the journal: {error}")
+                return False
+        return True
 
     def position(self) -> tuple[int, int]:
         """(segment number, offset) behind the last record that was appended."""
@@ -220,6 +230,8 @@ class Lane:
         old.is_sealed = True
         if self._keeps:
             self.segments.popleft().close()
+        elif self.segments[0] is not old:  # that one is being delivered, and stays mapped
+            old.rest()
         self._set_stride()
         self._wake_at = 0
         return True

@@ -6,21 +6,28 @@ from clearml_sdk.journal.batches import BatchBuilder
 from clearml_sdk.journal.posting import Outcome, Poster
 from clearml_sdk.journal.segment import HEADER_BYTES, Segment
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 REPORTS = "reports"
 
 
 class ReportCourier:
-    """Delivers the segments of the lane of reports, batch by batch."""
+    """Delivers the segments of the lane of reports, batch by batch. pause: see `BatchBuilder`."""
 
-    def __init__(self, poster: Poster, journal_id: str, task: str, worker: str) -> None:
+    def __init__(
+        self, poster: Poster, journal_id: str, task: str, worker: str, *, pause: Callable[[], object] = lambda: None
+    ) -> None:
         self._poster, self._journal_id, self._task, self._worker = poster, journal_id, task, worker
         self._segment: Segment | None = None
+        self._pause = pause
         self._builder = BatchBuilder(task, worker)
         self.delivered_events = 0
 
     def deliver(self, segment: Segment) -> Outcome:
         if segment is not self._segment:
-            self._segment, self._builder = segment, BatchBuilder(self._task, self._worker)
+            self._segment, self._builder = segment, BatchBuilder(self._task, self._worker, pause=self._pause)
             self._builder.skip(segment.map, HEADER_BYTES, segment.acked)
         start, is_on_its_way = segment.acked, segment.sending > segment.acked
         end = segment.sending if is_on_its_way else segment.end

@@ -24,10 +24,13 @@ class Segment:
     acked: everything before it was delivered. sending: end of the batch that is, or was, on its way; 0 or `acked` for
     none. It is stored before the batch is sent, so that whoever sends it again sends exactly the same records.
     series: names -> id, of the series that this segment defines.
-    is_sealed: the writer has gone on to the next one.
+    is_sealed: the writer has gone on to the next one. is_resting: it is unmapped until it is delivered (`rest`).
     """
 
-    __slots__ = ("acked", "dropped", "end", "is_sealed", "limit", "map", "number", "path", "sending", "series")
+    __slots__ = (
+        *("acked", "dropped", "end", "is_resting", "is_sealed", "limit"),
+        *("map", "number", "path", "sending", "series"),
+    )
 
     def __init__(self, number: int, path: str | None, mapped: mmap.mmap) -> None:
         self.number, self.path, self.map = number, path, mapped
@@ -36,7 +39,7 @@ class Segment:
         self.acked = self.sending = HEADER_BYTES
         self.dropped = 0
         self.series: dict[tuple[str, str], int] = {}
-        self.is_sealed = False
+        self.is_sealed = self.is_resting = False
 
     @classmethod
     def create(cls, number: int, path: str | None, size_bytes: int) -> Segment:
@@ -88,6 +91,20 @@ class Segment:
         """Note that so many reports found no room."""
         self.dropped += number
         _OFFSET.pack_into(self.map, _DROPPED_AT, self.dropped)
+
+    def rest(self) -> None:
+        """Unmap a sealed segment that is not to be delivered yet: a server that is away takes no memory."""
+        if self.path is not None:
+            self.series.clear()
+            self.close()
+            self.is_resting = True
+
+    def wake(self) -> None:
+        """Map it again. Raises OSError."""
+        if self.is_resting and self.path is not None:
+            with open(self.path, "r+b") as file:
+                self.map = mmap.mmap(file.fileno(), self.limit)
+            self.is_resting = False
 
     def close(self) -> None:
         """Unmap; the file stays."""

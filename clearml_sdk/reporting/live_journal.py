@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clearml_sdk.session import Session
 
 GIVE_UP_S = 10.0
+PAUSE_S = 50e-6
 BESIDE_MAX_BYTES = 64 << 20
 
 
@@ -50,7 +51,7 @@ class LiveJournal:
         self.id = self._folder.id if self._folder else os.urandom(16).hex()
         self._poster = Poster(session)
         self.reports = self._lane(REPORTS, max_bytes, self._wake_reports)
-        courier = ReportCourier(self._poster, self.id, task_id, session.settings.worker)
+        courier = ReportCourier(self._poster, self.id, task_id, session.settings.worker, pause=self._pause)
         self._sender = Sender(self.reports, courier, name="clearml-reports", period_s=period_s, delay_s=self._delay_s)
         self._starting = threading.Lock()
         self._beside: dict[str, tuple[Lane, Sender]] = {}
@@ -155,6 +156,11 @@ class LiveJournal:
         except OSError as error:
             warn_once("no-journal", f"no journal on disk ({error}): reports not sent when the process dies are lost")
             return Lane(None, name, max_bytes=max_bytes, wake=wake)
+
+    def _pause(self) -> None:
+        """Let the script's threads in, unless one of them waits for the reports."""
+        if not self._sender.is_awaited:
+            time.sleep(PAUSE_S)
 
     def _wake_reports(self) -> None:
         self._sender.wake()

@@ -51,6 +51,11 @@ class Sender:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits in `flush`."""
+        return self._waiters > 0
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

@@ -40,6 +40,8 @@ from control_plane.store.errors import ClaimOver
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 256 * 1024
+BLOCK_BYTES = 2 << 20
+"""Of an upload, so much is written at a time, and as much received meanwhile."""
 UPLOADING = ".uploading-"
 """Prefix of temporary names; a name with it cannot be asked for."""
 
@@ -152,8 +154,7 @@ class Files:
         temporary = target.parent / f"{UPLOADING}{secrets.token_hex(8)}"
         file = await asyncio.to_thread(_create, temporary, self.root)
         try:
-            while chunk := await part.read_chunk(CHUNK_BYTES):
-                await asyncio.to_thread(file.write, chunk)
+            await _receive(part, file)
             if not part.at_eof():
                 raise ValueError("the upload ended early")
             await asyncio.to_thread(_finish, file, temporary, target)
@@ -267,6 +268,27 @@ def _harmless(kind: str) -> str:
     """Types that a browser runs are sent as bytes."""
     runs = ("html", "xml", "svg", "javascript", "ecmascript", "xhtml", "pdf")
     return "application/octet-stream" if any(word in kind for word in runs) else kind
+
+
+async def _receive(part: BodyPartReader, file: BinaryIO) -> None:
+    """Write a part's content: while one block is written, the next is received."""
+    loop = asyncio.get_running_loop()
+    writing: asyncio.Future[None] | None = None
+    try:
+        is_over = False
+        while not is_over:
+            block, size_bytes = list[bytes](), 0
+            while size_bytes < BLOCK_BYTES and not is_over:
+                chunk = await part.read_chunk(CHUNK_BYTES)
+                block.append(chunk)
+                size_bytes += len(chunk)
+                is_over = not chunk
+            if writing is not None:
+                await writing
+            writing = loop.run_in_executor(None, file.writelines, block)
+    finally:
+        if writing is not None:
+            await writing  # also when the upload breaks off: the file is closed next
 
 
 def _create(temporary: Path, root: Path) -> BinaryIO:

@@ -65,9 +65,8 @@ class Storm:
     def _rage(self) -> None:
         while not self._over.wait(self._random.uniform(0.2, 1.2)):
             for endpoint in ("events.add_batch", "tasks.edit_hyper_params", "auth.login"):
-                # One cut waits at a time: as many as have piled up would leave nobody a way in between.
-                if not self._proxy._plans.get(endpoint) and self._random.random() < 0.6:
-                    self._proxy.cut(endpoint, self._random.choice(MOMENTS))
+                if self._random.random() < 0.6:
+                    self._proxy.cut_and_let_through(endpoint, self._random.choice(MOMENTS))
             if self._random.random() < 0.5:
                 self._server.kill()
                 self.kills += 1
