@@ -37,6 +37,8 @@ log = logging.getLogger("clearml_agent")
 
 GO = b"go"
 LOOK_S, CHECK_S, AGAIN_S = 0.003, 1.0, 1.0
+REMOVALS = 5
+"""How often in one second a container that has ended is looked at, until it is taken to stay."""
 SETUP_LIMIT_S = 3600.0
 """How long a container may take until its setup script is over."""
 
@@ -255,6 +257,11 @@ class ContainedRun:
         """What the engine says of the end of a container that left no result."""
         try:
             state = await self._engine.state(self.name)
+            for _ in range(REMOVALS):
+                if state is None or state.is_running:
+                    break
+                await asyncio.sleep(CHECK_S / REMOVALS)  # it is killed first and removed a moment later
+                state = await self._engine.state(self.name)
         except EngineError as error:
             return f"{error}"
         if state is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import shutil
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -187,7 +188,7 @@ class Designer:
             run=run,
             environments=config.environments,
             repositories=config.repositories,
-            uv=Path(uv_program()),
+            uv=self._uv(),
             uv_cache=self.uv_cache,
             docker=docker,
             packages=packages,
@@ -195,9 +196,30 @@ class Designer:
             has_setup=has_setup,
         )
 
+    def _uv(self) -> Path:
+        """uv's program; a copy among what the host can mount, when the agent itself is in a container."""
+        program = Path(uv_program())
+        if not self._is_out_of_reach(program):
+            return program
+        copied = self.config.home / "uv"
+        if not copied.exists() or copied.stat().st_size != program.stat().st_size:
+            new = copied.with_name(f".uv.{os.getpid()}")
+            shutil.copy(program, new)
+            new.rename(copied)
+        return copied
+
+    def _is_out_of_reach(self, path: Path) -> bool:
+        inner = self.docker.host_mount[1]
+        return bool(inner) and not path.is_relative_to(inner)
+
     @property
     def uv_cache(self) -> Path:
         """Where uv keeps what it downloaded, for this machine and for containers."""
+        found = self._usual_uv_cache
+        return self.config.home / "uv-cache" if self._is_out_of_reach(found) else found
+
+    @property
+    def _usual_uv_cache(self) -> Path:
         environ = self.config.environ
         if chosen := environ.get("UV_CACHE_DIR"):
             return Path(chosen).expanduser().absolute()

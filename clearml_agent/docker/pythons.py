@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from clearml_agent.environments.interpreters import FACTS, Interpreter, version_in
+from clearml_agent.environments.interpreters import FACTS, Interpreter
 from clearml_agent.environments.present import Present
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.errors import EnvironmentFailed
@@ -117,7 +117,7 @@ def choose(
             "the image has no Python 3.6 or newer that runs: choose an image with Python, or install one in the "
             "container's setup script"
         )
-    wish = "" if settings.ignore_python_wish else version_in(wish) if "/" in wish else wish
+    wish = "" if settings.ignore_python_wish else wish
     fitting = [known for known in found if wish and (known.interpreter.version + ".").startswith(wish + ".")]
     configured = [known for known in found if known.name in _chosen(settings)]
     known = (fitting or configured or list(found))[0]

@@ -175,7 +175,8 @@ async def code_and_environment(
                 "agent.package_manager.type to pip or uv, or give the task to an agent without --docker"
             )
         with contained.helpers():
-            interpreter, present = await contained.python(str(script.get("binary") or ""), settings, say)
+            wish = version_in(str(script.get("binary") or ""))
+            interpreter, present = await contained.python(wish, settings, say)
             request = msgspec.structs.replace(request, interpreter=interpreter, present=present)
             return await build(request, place, cache=config.environments, log=say, environ=config.environ)
 

@@ -96,8 +96,12 @@ def variables(base: Mapping[str, str], run: Surroundings, environment: Mapping[s
 
 
 def of_clearml(environ: Mapping[str, str]) -> dict[str, str]:
-    """What of the agent's environment means something in a container."""
-    return {name: value for name, value in environ.items() if name.startswith(("CLEARML_", "TRAINS_"))}
+    """What of the agent's environment means something in a container: the settings of the SDK."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(("CLEARML_", "TRAINS_")) and not name.startswith(("CLEARML_AGENT_", "TRAINS_AGENT_"))
+    }
 
 
 def configuration(tree: Mapping[str, Any], run: Surroundings) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.agent.core.conftest import Agent, Tasks
+from tests.e2e.agent.core.conftest import Agent, Tasks, until
 from tests.engine import Engine
 
 pytestmark = pytest.mark.timeout(600)  # the first one may have to wait for the base image
@@ -26,7 +26,7 @@ print("SEES " + json.dumps({
     "version": sys.version.split()[0], "mark": os.path.exists("/mark") and open("/mark").read().split(),
 }), flush=True)
 """
-WAITS = "print('up', flush=True)\nimport time; time.sleep(3600)\n"
+WAITS = "print('begun now', flush=True)\nimport time; time.sleep(3600)\n"
 
 
 def sees(tasks: Tasks, task: str) -> dict[str, Any]:
@@ -40,6 +40,11 @@ def sees(tasks: Tasks, task: str) -> dict[str, Any]:
 
 def containers(engine: Engine, task: str) -> list[str]:
     return engine.docker("ps", "--all", "--quiet", "--filter", f"label=clearml-task-id={task}").split()
+
+
+def gone(engine: Engine, task: str, agent: Agent) -> bool:
+    """The container and the run's directory, which are removed when the task's end is reported."""
+    return bool(until(lambda: containers(engine, task) == [] and agent.runs == [], what="for the run to be removed"))
 
 
 def variant(engine: Engine, name: str, *changes: str, command: str = "true") -> str:
@@ -88,8 +93,7 @@ def test_task_runs_watched_over_in_a_container_of_the_default_image(
     places = [console.index(step) for step in steps]
     assert places == sorted(places)
     assert tasks.get(task)["container"]["image"] == image
-    assert containers(engine, task) == []
-    assert docker_agent.runs == []
+    assert gone(engine, task, docker_agent)
 
 
 @pytest.mark.rows("S1-023", "S3-085", "S3-087")
@@ -126,7 +130,10 @@ def test_gpus_are_asked_of_the_engine(docker_agent: Agent, tasks: Tasks, engine:
 @pytest.mark.rows("S3-088")
 def test_runner_in_the_container_is_of_this_version(docker_agent: Agent, tasks: Tasks) -> None:
     docker_agent.start("--docker", "--force-current-version", queue=tasks.queue)
-    code = "import hashlib; print('INSIDE', hashlib.sha256(open('/proc/1/cwd/' + open('/proc/1/cmdline').read().split(chr(0))[3], 'rb').read()).hexdigest())"
+    code = (
+        "import hashlib\nrunner = open('/proc/1/cmdline').read().split(chr(0))[3]\n"
+        "print('INSIDE', hashlib.sha256(open(runner, 'rb').read()).hexdigest())"
+    )
     task = tasks.submit(code)
     tasks.finished(task)
     ours = Path(__file__).parents[4] / "clearml_agent" / "runner.py"
@@ -146,7 +153,7 @@ def test_mounts_come_from_the_hosts_path(
     agent.variables["CLEARML_AGENT_VENV_CACHE_PATH"] = str(agent.home / "envs")
     agent.start("--docker", queue=tasks.queue)
     task = tasks.submit(WAITS)
-    tasks.says(task, "up")
+    tasks.says(task, "begun now")
     (found,) = json.loads(engine.docker("inspect", *containers(engine, task)))
     sources = [mount["Source"] for mount in found["Mounts"]]
     assert sources and all(source.startswith(f"{outer}/") for source in sources)
@@ -195,7 +202,7 @@ def test_secrets_are_neither_in_the_log_nor_in_what_the_engine_tells(
     agent.start("--docker", queue=tasks.queue)
     code = f"import os; print('HAS', os.environ['MY_TOKEN'] == 'host' + '-secret', flush=True)\n{WAITS}"
     task = tasks.submit(code)
-    tasks.says(task, "up")
+    tasks.says(task, "begun now")
     assert "HAS True" in tasks.console(task)
     record = json.loads((agent.runs[0] / "run.json").read_text())
     shown = engine.docker("inspect", *containers(engine, task)) + tasks.console(task)
@@ -223,12 +230,12 @@ def test_scripts_run_in_their_order_before_the_task(new_docker_agent: NewAgent, 
     assert f"Container mine-{task}-" in console
 
 
-def test_container_of_another_user_can_do_its_work(docker_agent: Agent, tasks: Tasks) -> None:
+def test_container_of_another_user_can_do_its_work(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
     docker_agent.start("--docker", queue=tasks.queue)
     task = tasks.create(LOOK + "open('own-file', 'w').write('x'); open(os.path.expanduser('~/f'), 'w')\n")
     tasks.server.call("tasks.edit", {"task": task, "container": {"arguments": "--user 4321:4321"}})
     assert sees(tasks, tasks.enqueue(task))["uid"] == 4321
-    assert docker_agent.runs == []
+    assert gone(engine, task, docker_agent)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -257,7 +264,7 @@ def test_execute_runs_one_task_in_a_container(docker_agent: Agent, tasks: Tasks,
     assert done.returncode == 3, done.stderr
     assert "runner.py" in done.stdout
     assert tasks.status(task) == "failed"
-    assert containers(engine, task) == []
+    assert gone(engine, task, docker_agent)
 
 
 def test_what_cannot_be_run_says_what_to_do(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
@@ -275,7 +282,7 @@ def test_what_cannot_be_run_says_what_to_do(docker_agent: Agent, tasks: Tasks, e
         tasks.server.call("tasks.edit", {"task": task, "container": container})
         done = tasks.finished(tasks.enqueue(task))
         assert (done["status"], expected in done["status_message"]) == ("failed", True), done["status_message"]
-        assert containers(engine, task) == []
+        assert gone(engine, task, docker_agent)
 
 
 def test_daemon_without_an_engine_says_so_at_once(docker_agent: Agent, tmp_path: Path) -> None:
