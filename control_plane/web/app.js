@@ -22,7 +22,7 @@ const ROUTES = [
   { pattern: "projects/:project/compare-experiments/:view?/:more?", section: "projects", load: async () => (await import("./pages/compare.js")).comparePage },
   { pattern: "projects/:project/experiments/:task?/:tab?/:part?", load: async () => renamed },
   { pattern: "projects/:project/tasks", section: "projects", load: tasks },
-  { pattern: "projects/:project/tasks/:task/:tab?/:part?", section: "projects", load: task },
+  { pattern: "projects/:project/tasks/:task/:tab?/:part?/:more?", section: "projects", load: task },
   { pattern: "projects/:project/models/:model?/:tab?", section: "models", load: models },
   { pattern: "projects/:project", section: "projects", load: tasks },
   { pattern: "models/:model?/:tab?", section: "models", load: models },

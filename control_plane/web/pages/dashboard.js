@@ -44,7 +44,7 @@ export async function dashboardPage(element) {
 
 /** @param {any[]} tasks */
 export function taskList(tasks) {
-  const head = ["Name", "Project", "Status", "Updated", "Iteration", "Run time"].map((label) => h("th", { scope: "col" }, label));
+  const head = ["Name", "Project", "Status", "Updated", "Iteration", "Run time"].map((label, index) => h("th", { scope: "col", class: index > 3 ? "number" : null }, label));
   const rows = tasks.map((task) => h("tr", { "data-id": task.id },
     h("td", {}, h("a", { href: to(["projects", task.project?.id ?? "*", "tasks", task.id, "execution"]) }, task.name)), h("td", {}, task.project?.name ?? ""),
     h("td", {}, statusChip(task.status)), h("td", {}, timeText(task.last_update)), h("td", { class: "number" }, number(task.last_iteration)), h("td", { class: "number" }, duration(runTime(task)))));

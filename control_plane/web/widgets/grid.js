@@ -3,6 +3,7 @@
 
 import { h } from "../core/dom.js";
 import { problem } from "./controls.js";
+import { icon } from "./icons.js";
 
 export const PAGE = 50;
 const ROW = 36;
@@ -68,7 +69,7 @@ export function grid(options) {
         click: (/** @type {MouseEvent} */ event) => options.sort?.(/** @type {string} */ (column.sort), event.shiftKey) }, label, h("span", { class: "sort-mark" }, mark))
       : h("span", { class: "ellipsis", title: column.hint }, column.label);
     const filter = column.filter && h("button", { type: "button", class: column.isFiltered?.() ? "filter-button on" : "filter-button", "aria-label": `Filter by ${column.label}`,
-      click: (/** @type {any} */ event) => column.filter?.(event.currentTarget) }, "⏷");
+      click: (/** @type {any} */ event) => column.filter?.(event.currentTarget) }, icon("filter"));
     const grip = h("span", { class: "grip", pointerdown: (/** @type {PointerEvent} */ event) => resize(event, column) });
     return h("div", { role: "columnheader", class: "cell", "aria-sort": column.sort ? direction : null }, inner, filter, grip);
   }

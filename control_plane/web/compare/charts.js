@@ -1,0 +1,143 @@
+// @ts-check
+// Several tasks in one picture: their values, curves over each other, parameters against a metric.
+
+import { call } from "../core/api.js";
+import { keep, query } from "../core/address.js";
+import { h } from "../core/dom.js";
+import { number } from "../core/format.js";
+import { watch } from "../core/live.js";
+import { paced } from "../core/dom.js";
+import { emptyState } from "../widgets/controls.js";
+import { draw, purge, whenSeen } from "../widgets/plot.js";
+import { attempt } from "../widgets/toast.js";
+import { COLOURS, curveTools } from "../task/scalars.js";
+import { traces } from "../task/curves.js";
+import { sideBySide } from "./tables.js";
+
+/** Every metric that any of them reported: its name and each task's value. @param {any[]} tasks @param {string} which */
+function metricRows(tasks, which) {
+  /** @type {Map<string, any[]>} */
+  const rows = new Map();
+  tasks.forEach((task, index) => {
+    for (const variants of Object.values(task.last_metrics ?? {})) {
+      for (const one of Object.values(/** @type {any} */ (variants))) {
+        const name = `${one.metric} / ${one.variant}`;
+        if (!rows.has(name)) rows.set(name, tasks.map(() => null));
+        /** @type {any[]} */ (rows.get(name))[index] = one[which];
+      }
+    }
+  });
+  return [...rows].filter(([name]) => !name.startsWith(":monitor:")).sort(([a], [b]) => a.localeCompare(b));
+}
+
+const WHICH = [["value", "Last values"], ["min_value", "Smallest values"], ["max_value", "Largest values"]];
+
+/** @param {() => void} redraw */
+function whichSelect(redraw) {
+  const select = h("select", { class: "input", "aria-label": "Which values", change: () => { keep({ which: select.value }); redraw(); } }, WHICH.map(([value, label]) => h("option", { value }, label)));
+  select.value = query().get("which") ?? "value";
+  return select;
+}
+
+/** @param {any[]} tasks @param {boolean} onlyDiffering */
+export function valuesView(tasks, onlyDiffering) {
+  const place = h("div", {});
+  const which = whichSelect(() => redraw());
+  const redraw = () => {
+    const rows = metricRows(tasks, which.value).map(([name, values]) => ({ name, values: values.map((value) => (value === null || value === undefined ? "" : number(value))) }));
+    place.replaceChildren(rows.length ? sideBySide(tasks, [{ group: WHICH.find(([value]) => value === which.value)?.[1] ?? "", rows }], onlyDiffering) : emptyState("None of them reported a metric."));
+  };
+  redraw();
+  return { node: h("div", { class: "stack" }, h("div", { class: "toolbar" }, which), place), start: undefined, leave: undefined };
+}
+
+/** @param {any[]} tasks */
+export function scalarsView(tasks) {
+  const cards = h("div", { class: "plots" });
+  /** @type {any} */
+  let data = {};
+  /** @type {Map<string, HTMLElement>} */
+  const drawn = new Map();
+  const tools = curveTools(() => redraw(), () => load());
+  const load = paced(async () => {
+    await attempt(async () => {
+      data = await call("events.multi_task_scalar_metrics_iter_histogram", { tasks: tasks.map((task) => task.id), samples: 300, key: tools.state().axis === "iter" ? "iter" : "timestamp" });
+      redraw();
+    });
+  }, 1000);
+
+  function redraw() {
+    const state = tools.state();
+    const names = new Set();
+    for (const [metric, variants] of Object.entries(data)) {
+      for (const [variant, byTask] of Object.entries(/** @type {any} */ (variants))) {
+        const name = `${metric} / ${variant}`;
+        if (!name.toLowerCase().includes(state.find)) continue;
+        names.add(name);
+        if (!drawn.has(name)) {
+          const plot = h("div", { class: "plot", role: "img", "aria-label": `Plot of ${name}` });
+          cards.append(h("article", { class: "plot-card", "data-metric": name }, h("header", {}, h("h3", { class: "ellipsis", title: name }, name)), plot));
+          drawn.set(name, plot);
+        }
+        const plot = /** @type {HTMLElement} */ (drawn.get(name));
+        const curves = tasks.map((task) => ({ ...byTask[task.id], name: task.name })).filter((curve) => curve.x);
+        whenSeen(plot, () => attempt(() => draw(plot, traces(curves, state, COLOURS), { yaxis: { type: state.log ? "log" : "linear" } })));
+      }
+    }
+    for (const [name, plot] of drawn) /** @type {any} */ (plot.parentElement).hidden = !names.has(name);
+    if (!names.size && !drawn.size) cards.replaceChildren(emptyState("None of them reported scalars."));
+  }
+  const ids = tasks.map((task) => task.id);
+  const unwatch = watch(["task"], (changed) => { if (ids.some((id) => changed("task", id))) load(); });
+  return { node: h("div", { class: "stack" }, tools.node, cards), start: load, leave: () => { unwatch(); drawn.forEach(purge); } };
+}
+
+/** Choosing a metric, and drawing against it. @param {any[]} tasks @param {(place: HTMLElement, metric: string, values: any[]) => Promise<void>} paint @param {Node | null} more */
+function metricView(tasks, paint, more = null) {
+  const rows = metricRows(tasks, "value");
+  const plot = h("div", { class: "plot tall", role: "img", "aria-label": "Parameters against a metric" });
+  const metric = h("select", { class: "input", "aria-label": "Metric", change: () => { keep({ y: metric.value }); start(); } }, rows.map(([name]) => h("option", { value: name }, name)));
+  if (query().get("y")) metric.value = query().get("y");
+  const start = () => attempt(() => paint(plot, metric.value, rows.find(([name]) => name === metric.value)?.[1] ?? tasks.map(() => null)));
+  return { node: h("div", { class: "stack" }, h("div", { class: "toolbar" }, metric, more), h("div", { class: "plot-card" }, plot)), start, leave: () => purge(plot) };
+}
+
+/** The parameters that differ, with each task's value. @param {any[]} tasks */
+function differing(tasks) {
+  const names = new Set(tasks.flatMap((task) => Object.entries(task.hyperparams ?? {}).flatMap(([section, items]) => Object.keys(/** @type {any} */ (items)).map((name) => `${section}/${name}`))));
+  return [...names].sort().map((path) => {
+    const [section, ...name] = path.split("/");
+    return { name: path, values: tasks.map((task) => task.hyperparams?.[section]?.[name.join("/")]?.value ?? "") };
+  }).filter((one) => new Set(one.values).size > 1);
+}
+
+/** Values as numbers; words are numbered. @param {string[]} values */
+function axis(values) {
+  const numbers = values.map(Number);
+  if (values.every((value, index) => value !== "" && Number.isFinite(numbers[index]))) return { values: numbers };
+  const words = [...new Set(values)];
+  return { values: values.map((value) => words.indexOf(value)), tickvals: words.map((_, index) => index), ticktext: words };
+}
+
+/** @param {any[]} tasks */
+export function parallelView(tasks) {
+  const parameters = differing(tasks);
+  return metricView(tasks, async (place, name, values) => {
+    const dimensions = [...parameters.map((one) => ({ label: one.name, ...axis(one.values) })), { label: name, values: values.map((value) => value ?? 0) }];
+    await draw(place, [{ type: "parcoords", line: { color: values.map((value) => value ?? 0), colorscale: "Viridis", showscale: true }, dimensions }], { margin: { l: 80, r: 60, t: 60, b: 30 } });
+  });
+}
+
+/** @param {any[]} tasks */
+export function scatterView(tasks) {
+  const parameters = differing(tasks);
+  const x = h("select", { class: "input", "aria-label": "Parameter", change: () => { keep({ x: x.value }); view.start(); } }, parameters.map((one) => h("option", { value: one.name }, one.name)));
+  if (query().get("x")) x.value = query().get("x");
+  const view = metricView(tasks, async (place, name, values) => {
+    const chosen = parameters.find((one) => one.name === x.value);
+    if (!chosen) return place.replaceChildren(emptyState("Their parameters are all the same."));
+    const shown = axis(chosen.values);
+    await draw(place, [{ type: "scatter", mode: "markers+text", x: shown.values, y: values, text: tasks.map((task) => task.name), textposition: "top center", marker: { size: 10 } }], { showlegend: false, xaxis: { title: { text: x.value }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: name } } });
+  }, x);
+  return view;
+}

@@ -1,0 +1,59 @@
+// @ts-check
+// Values of several tasks beside each other, with those marked that differ.
+
+import { to } from "../core/address.js";
+import { h } from "../core/dom.js";
+import { duration, runTime, when } from "../core/format.js";
+import { statusChip } from "../widgets/controls.js";
+import { packages } from "../task/state.js";
+
+/** @typedef {{group: string, rows: {name: string, values: string[]}[]}} Group */
+
+/** @param {any[]} tasks @param {Group[]} groups @param {boolean} onlyDiffering */
+export function sideBySide(tasks, groups, onlyDiffering) {
+  const head = h("tr", {}, h("th", { scope: "col" }, ""), tasks.map((task) => h("th", { scope: "col" }, h("a", { href: to(["projects", task.project?.id ?? "*", "tasks", task.id, "execution"]) }, task.name), h("div", {}, statusChip(task.status)))));
+  const body = groups.flatMap(({ group, rows }) => {
+    const shown = rows.filter((row) => !onlyDiffering || differs(row.values));
+    return shown.length ? [h("tr", { class: "group" }, h("th", { colspan: tasks.length + 1, scope: "colgroup" }, group)), ...shown.map((row) => h("tr", { "data-name": row.name }, h("th", { scope: "row" }, row.name), row.values.map((value) => h("td", { class: differs(row.values) ? "differs" : "same" }, value || h("span", { class: "quiet" }, "–")))))] : [];
+  });
+  return h("div", { class: "compare-scroll" }, h("table", { class: "compare" }, h("thead", {}, head), h("tbody", {}, body)));
+}
+
+/** @param {string[]} values */
+export function differs(values) {
+  return new Set(values).size > 1;
+}
+
+/** @param {any[]} tasks @param {boolean} onlyDiffering */
+export function detailsView(tasks, onlyDiffering) {
+  const row = (/** @type {string} */ name, /** @type {(task: any) => any} */ read) => ({ name, values: tasks.map((task) => String(read(task) ?? "")) });
+  const names = [...new Set(tasks.flatMap((task) => (task.execution?.artifacts ?? []).map((/** @type {any} */ one) => one.key)))];
+  const groups = [
+    { group: "Task", rows: [row("Project", (task) => task.project?.name), row("Type", (task) => task.type), row("Status", (task) => task.status), row("User", (task) => task.user?.name), row("Tags", (task) => (task.tags ?? []).join(", ")), row("Started", (task) => when(task.started)), row("Run time", (task) => duration(runTime(task))), row("Iteration", (task) => task.last_iteration), row("Description", (task) => task.comment)] },
+    { group: "Source code", rows: ["repository", "branch", "version_num", "tag", "entry_point", "working_dir", "binary"].map((name) => row(name.replaceAll("_", " "), (task) => task.script?.[name])) },
+    { group: "Packages", rows: packageRows(tasks) },
+    { group: "Uncommitted changes", rows: [row("Changes", (task) => task.script?.diff)] },
+    { group: "Container", rows: ["image", "arguments", "setup_shell_script"].map((name) => row(name.replaceAll("_", " "), (task) => task.container?.[name])) },
+    { group: "Artifacts", rows: names.map((name) => row(name, (task) => (task.execution?.artifacts ?? []).find((/** @type {any} */ one) => one.key === name)?.hash?.slice(0, 12))) },
+  ];
+  return { node: sideBySide(tasks, groups, onlyDiffering), start: undefined, leave: undefined };
+}
+
+/** @param {any[]} tasks */
+function packageRows(tasks) {
+  const split = tasks.map((task) => new Map(packages(task.script?.requirements?.pip).split("\n").map((line) => line.trim()).filter((line) => line && !line.startsWith("#")).map((line) => {
+    const at = line.search(/[\s=<>!~@;[]/);
+    return at < 0 ? [line, "any"] : [line.slice(0, at), line.slice(at).trim()];
+  })));
+  return [...new Set(split.flatMap((one) => [...one.keys()]))].sort().map((name) => ({ name, values: split.map((one) => String(one.get(name) ?? "")) }));
+}
+
+/** @param {any[]} tasks @param {boolean} onlyDiffering */
+export function parametersView(tasks, onlyDiffering) {
+  const sections = [...new Set(tasks.flatMap((task) => Object.keys(task.hyperparams ?? {})))];
+  const groups = sections.map((section) => {
+    const names = [...new Set(tasks.flatMap((task) => Object.keys(task.hyperparams?.[section] ?? {})))].sort();
+    return { group: section, rows: names.map((name) => ({ name, values: tasks.map((task) => String(task.hyperparams?.[section]?.[name]?.value ?? "")) })) };
+  });
+  return { node: sideBySide(tasks, groups, onlyDiffering), start: undefined, leave: undefined };
+}
