@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from clearml_sdk.automation.schedules.service import SHOWN, BaseScheduler, function_name, shown, task_id
+from clearml_sdk.automation.schedules.service import SHOWN, BaseScheduler, task_id
 from clearml_sdk.automation.triggers import events
 from clearml_sdk.automation.triggers.entry import (
     BaseTrigger,
@@ -14,6 +14,7 @@ from clearml_sdk.automation.triggers.entry import (
     ModelTrigger,
     TaskTrigger,
 )
+from clearml_sdk.automation.triggers.tables import KINDS, tables
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.notices import say
 from clearml_sdk.projects import find_project
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 
     from clearml_sdk.task import Task
 
-KINDS: tuple[tuple[type[BaseTrigger], str, str], ...] = (
-    (ModelTrigger, "Model", "model_triggers"),
-    (DatasetTrigger, "Dataset", "dataset_triggers"),
-    (TaskTrigger, "Task", "task_triggers"),
-)
-"""Kind of trigger, its name for people, its name in the state."""
 WATCHED = 500
 """The statuses of so many tasks are watched, so that triggers on them need no polling."""
 
@@ -57,7 +52,7 @@ class TriggerScheduler(BaseScheduler):
             sync_frequency_minutes, force_create_task_name, force_create_task_project, pooling_frequency_minutes
         )
         self._triggers: list[BaseTrigger] = []
-        self._departures: dict[str, dict[str, int]] = {}
+        self._memories: dict[str, events.Memory] = {}
 
     def add_model_trigger(
         self,
@@ -261,7 +256,7 @@ class TriggerScheduler(BaseScheduler):
                 if trigger.last_update is None:
                     begin = begin or events.now_on_server(self._task._record.session, self._task.id)
                     trigger.last_update = begin
-        self._departures = {name: dict(counts) for name, counts in (state.get("departures") or {}).items()}
+        self._memories = {name: events.Memory(stored) for name, stored in (state.get("memories") or {}).items()}
         self._executed = [ExecutedTrigger(**values) for values in state.get("executed_triggers") or []]
         self._write_entries()
         self._save()
@@ -302,12 +297,12 @@ class TriggerScheduler(BaseScheduler):
         for trigger in list(self._triggers):
             if trigger.last_update is None:
                 trigger.last_update = events.now_on_server(session, self._task.id)
-            departures = self._departures.setdefault(f"{trigger.KEY}/{trigger.name}", {})
-            before = sum(departures.values())
-            found = events.new_events(session, trigger, departures)
+            memory = self._memories.setdefault(f"{trigger.KEY}/{trigger.name}", events.Memory())
+            before = trigger._triggered_instances
+            found = events.new_events(session, trigger, memory)
             for event in found:
                 self._fire(event)
-            if found or sum(departures.values()) != before:
+            if trigger._triggered_instances != before:
                 self._save()
 
     def _fire(self, event: events.Event) -> None:
@@ -370,28 +365,14 @@ class TriggerScheduler(BaseScheduler):
 
     def _save(self) -> None:
         state: dict[str, Any] = {key: [t.to_dict(full=True) for t in self._of(kind)] for kind, _, key in KINDS}
-        state["departures"] = {name: counts for name, counts in self._departures.items() if counts}
+        state["memories"] = {name: memory.stored() for name, memory in self._memories.items()}
         state["executed_triggers"] = [executed.to_dict(full=True) for executed in self._executed[-SHOWN:]]
         self._kept.save(state)
 
     def _show(self) -> None:
-        tables: list[tuple[str, list[list[str]]]] = []
-        for kind, name, _ in KINDS:
-            columns = [field for field in kind.FIELDS if not field.startswith("_")]
-            rows = [columns]
-            for trigger in self._of(kind):
-                special = {"base_task_id": self._link(trigger.base_task_id), "base_function": function_name(trigger)}
-                special["last_update"] = ""
-                rows.append([special.get(field, shown(getattr(trigger, field))) for field in columns])
-            if len(rows) > 1:
-                tables.append((f"{name} Triggers", rows))
-        runs = [["trigger", "name", "task id", "started", "finished"]]
-        for run in self._executed[-SHOWN:]:
-            place = self._link(run.task_id) if run.task_id else "function"
-            kind_of = str(getattr(run, "trigger", ""))
-            runs.append([kind_of, str(run.name), place, shown(run.started), shown(run.finished)])
-        if (text := repr((tables, runs))) != self._shown:
-            for title, rows in [*tables, ("Triggers Executed", runs)]:
+        shown_now = tables(self.get_triggers(), self._executed[-SHOWN:], self._link)
+        if (text := repr(shown_now)) != self._shown:
+            for title, rows in shown_now:
                 self._report(title, rows)
             self._shown = text
 

@@ -96,6 +96,11 @@ class BaseTrigger(BaseScheduleJob):
         """When the object last became what triggers: a later time is another event. None: once, as long as it is it."""
         return None
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether it is known when objects became what triggers."""
+        return False
+
     def is_wanted(self, obj: dict[str, Any]) -> bool:
         """Whether an object that the query found is what triggers, as far as the query cannot say it."""
         return not (self.tags and self.required_tags) or bool(set(self.tags) & set(obj.get("tags") or []))
@@ -258,6 +263,11 @@ class TaskTrigger(BaseTrigger):
             limits = [None, self.threshold] if is_below else [self.threshold, None]
             query[f"last_metrics.{title}.{series}.{'min_value' if is_below else 'max_value'}"] = limits
         return query
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether it is known when tasks became what triggers."""
+        return bool(self.on_status)
 
     def became_at(self, obj: dict[str, Any]) -> datetime | None:
         """A status begins again whenever it is set, a metric with each run."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(seconds=2)
 """What changed so shortly before the last change seen is looked at again: servers have clocks of their own."""
 PAGE = 500
+REMEMBERED = 10_000
+"""So many objects that are what triggers when it is first looked are remembered."""
 
 
 class Event:
@@ -59,10 +61,24 @@ def now_on_server(session: Session, task: str) -> datetime:
     return moment
 
 
-def new_events(session: Session, trigger: BaseTrigger, departures: dict[str, int]) -> list[Event]:
+class Memory:
+    """What a trigger has seen, beside what it stores itself."""
+
+    def __init__(self, stored: dict[str, Any] | None = None) -> None:
+        self.since = utc((stored or {}).get("since"))
+        """Statuses that were set before are no events."""
+        self.departures: dict[str, int] = dict((stored or {}).get("departures") or {})
+        """Object -> how often it stopped being what triggers."""
+
+    def stored(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {"since": self.since, "departures": self.departures}
+
+
+def new_events(session: Session, trigger: BaseTrigger, memory: Memory) -> list[Event]:
     """The events since the last call, oldest first; what the trigger remembers is brought up to date.
 
-    departures: object -> how often it stopped being what triggers; brought up to date.
+    At the first call there are none: what is what triggers by then did not become it now.
     """
     seen = trigger.last_update
     assert isinstance(seen, datetime)
@@ -71,20 +87,24 @@ def new_events(session: Session, trigger: BaseTrigger, departures: dict[str, int
     if trigger.project and not projects:
         return []  # there is no such project yet
     query["project"] = projects or None
-    begin = query.pop("last_update")
-    if trigger._triggered_instances is not None:
-        begin = f">{(seen - OVERLAP).replace(tzinfo=None).isoformat()}"
-    remembered = dict(trigger._triggered_instances or {})
+    del query["last_update"]
+    memory.since = memory.since or seen
+    if trigger._triggered_instances is None:
+        known = [] if trigger.is_dated else _list(session, trigger, query, newest=REMEMBERED)
+        before = [obj for obj in known if trigger.is_wanted(obj) and trigger.get_ref_time(obj) <= seen]
+        trigger._triggered_instances = {str(obj["id"]): trigger.became_at(obj) or seen for obj in before}
+    begin = f">{(seen - OVERLAP).replace(tzinfo=None).isoformat()}"
+    remembered = dict(trigger._triggered_instances)
     found = [obj for obj in _list(session, trigger, {**query, "last_change": begin}) if trigger.is_wanted(obj)]
     for gone in _no_longer(session, trigger, begin, remembered, {str(obj["id"]) for obj in found}):
-        departures[gone] = departures.get(gone, 0) + 1
+        memory.departures[gone] = memory.departures.get(gone, 0) + 1
         del remembered[gone]
     events = []
     for obj in found:
         id_, became = str(obj["id"]), trigger.became_at(obj)
-        known = utc(remembered.get(id_))
-        if known is None or (became is not None and became > known):
-            occasion = f"{id_}#{departures.get(id_, 0)}{f'@{became.isoformat()}' if became else ''}"
+        known_at = utc(remembered.get(id_)) or (memory.since if trigger.is_dated else None)
+        if known_at is None or (became is not None and became > known_at):
+            occasion = f"{id_}#{memory.departures.get(id_, 0)}{f'@{became.isoformat()}' if became else ''}"
             events.append(Event(trigger, obj, occasion))
         seen = max(seen, trigger.get_ref_time(obj))
     trigger._triggered_instances, trigger.last_update = remembered, seen
@@ -110,7 +130,10 @@ def _no_longer(
     return changed
 
 
-def _list(session: Session, trigger: BaseTrigger, conditions: dict[str, Any]) -> list[dict[str, Any]]:
+def _list(
+    session: Session, trigger: BaseTrigger, conditions: dict[str, Any], *, newest: int | None = None
+) -> list[dict[str, Any]]:
+    """The objects, in the order of their last change; newest: so many of the last changed ones."""
     endpoint, name = trigger.ENDPOINT
     found: list[dict[str, Any]] = []
     page = 0
@@ -118,7 +141,7 @@ def _list(session: Session, trigger: BaseTrigger, conditions: dict[str, Any]) ->
         body = {
             **{key: value for key, value in conditions.items() if value is not None},
             "only_fields": list(trigger.OBJECT_FIELDS),
-            "order_by": ["last_change"],
+            "order_by": ["-last_change" if newest else "last_change"],
             "search_hidden": True,
             "page": page,
             "page_size": PAGE,
@@ -127,7 +150,7 @@ def _list(session: Session, trigger: BaseTrigger, conditions: dict[str, Any]) ->
             del body["search_hidden"]
         objects = session.call(endpoint, body).get(name) or []
         found += objects
-        if len(objects) < PAGE:
+        if len(objects) < PAGE or len(found) >= (newest or len(found) + 1):
             return found
         page += 1
 

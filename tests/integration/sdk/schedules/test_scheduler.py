@@ -1,0 +1,154 @@
+"""`TaskScheduler`: what it launches and keeps; and that its death launches nothing twice and loses nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.integration.sdk.core.conftest import Workplace
+
+from .conftest import Place, until
+
+pytestmark = pytest.mark.timeout(180)
+
+SCRIPT = """
+import os, sys, threading
+from clearml.automation import TaskScheduler
+
+project, base, queue = sys.argv[1:4]
+scheduler = TaskScheduler(
+    sync_frequency_minutes=0.005, force_create_task_name="the scheduler", force_create_task_project=project
+)
+"""
+ONE_ENTRY = """
+print(scheduler.add_task(
+    base, queue=queue, name="often", minute=1, execute_immediately=True, target_project=project + "/out",
+    task_parameters={"Args/x": "7"}, task_overrides={"script.branch": "new"},
+))
+"""
+START = "scheduler.start()\n"
+
+
+def started(place: Place, workplace: Workplace, code: str, base: str) -> Any:
+    return workplace.start(SCRIPT + code + START, place.name, base, place.queue)
+
+
+def test_a_schedule_launches_is_shown_and_follows_its_configuration(place: Place, workplace: Workplace) -> None:
+    base = place.base(hyperparams={"Args": {"x": {"section": "Args", "name": "x", "value": "1"}}})
+    function = "def call(): print('CALLED', flush=True)\n"
+    function += "scheduler.add_task(schedule_function=call, day=1, name='f', execute_immediately=True)\n"
+    with started(place, workplace, ONE_ENTRY + function, base) as process:
+        try:
+            (task,) = until(lambda: place.launched("often", status=["queued"]), "the first launch")
+            assert task["hyperparams"]["Args"]["x"]["value"] == "7"
+            assert (task["script"]["branch"], task["parent"]) == ("new", base)
+            (entry, called) = place.entries("schedule")
+            assert (entry["name"], entry["minute"], entry["base_task_id"]) == ("often", 1, base)
+            assert called["name"] == "f"
+
+            soon = (datetime.now(UTC) - timedelta(minutes=59, seconds=59)).isoformat()
+            new = {**entry, "name": "new", "minute": 60, "starting_time": soon}
+            place.edit("schedule", [{**entry, "minute": 0}, new, called])
+            until(lambda: place.launched("new", status=["queued"]), "the entry that was added")
+            until(lambda: set(place.plots()) == {"Schedule Tasks", "Executed Tasks"}, "the tables")
+            assert "new" in until(lambda: place.plots()["Schedule Tasks"], "the table")
+            assert len(place.launched("often")) == 1
+        finally:
+            process.kill()
+        out, err = process.communicate()
+    assert "CALLED" in out
+    assert "is not possible: often: when is it to run?" in err  # the entry with minute 0 stays as it was
+
+
+DIES = {
+    "before the task is enqueued": "queueing.enqueue = die\n",
+    "before the task is marked": "from clearml_sdk.automation.jobs import cloned\n"
+    "cloned.TaskRecord = type('Record', (cloned.TaskRecord,), {'edit': die})\n",
+    "before the launch is noted": "saves = [kept.Kept.save, die]\n"
+    "kept.Kept.save = lambda self, state: saves.pop(0)(self, state)\n",
+}
+
+
+@pytest.mark.parametrize("moment", sorted(DIES))
+def test_a_scheduler_that_dies_launches_each_time_once(place: Place, workplace: Workplace, moment: str) -> None:
+    base = place.base()
+    dying = "import signal\nfrom clearml_sdk import queueing\n"
+    dying += "from clearml_sdk.automation.schedules import kept, launching\n"
+    dying += "def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
+    with started(place, workplace, dying + DIES[moment] + ONE_ENTRY, base) as process:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == -9, err
+    with started(place, workplace, ONE_ENTRY, base) as process:
+        try:
+            (task,) = until(lambda: place.launched(status=["queued"]), "the launch")
+            until(lambda: "often" in place.plots().get("Executed Tasks", ""), "the table that shows what was noted")
+            assert [found["id"] for found in place.launched("often")] == [task["id"]]
+        finally:
+            process.kill()
+            process.communicate()
+    found = place.call("tasks.get_all", project=[place.project(place.name)], name="^the scheduler$")["tasks"]
+    assert len(found) == 1  # the same task goes on
+
+
+def test_a_run_ends_at_its_limit_and_a_single_instance_waits(place: Place, workplace: Workplace) -> None:
+    code = """
+scheduler.add_task(base, queue=queue, name="short", hour=1, execute_immediately=True, limit_execution_time=0.0002,
+                   target_project=project + "/out")
+scheduler.add_task(base, queue=queue, name="single", hour=1, execute_immediately=True, single_instance=True,
+                   target_project=project + "/out")
+"""
+    with started(place, workplace, code, place.base()) as process:
+        try:
+            until(lambda: place.launched("single", status=["queued"]), "the launch")
+            until(lambda: place.launched("short", status=["created", "stopped"]), "the end at the limit")
+            short, single = place.entries("schedule")
+            past = (datetime.now(UTC) - timedelta(minutes=1, seconds=1)).isoformat()
+            # Each of the two is due again at once: as a new entry would be.
+            again = [
+                {**entry, "name": f"{entry['name']} 2", "starting_time": past, "minute": 1, "hour": None}
+                for entry in (short,)
+            ]
+            place.edit("schedule", [short, single, *again])
+            until(lambda: place.launched("short 2"), "the next run")
+            assert len(place.launched("single")) == 1
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_what_is_not_possible_is_said_and_not_scheduled(place: Place, workplace: Workplace) -> None:
+    ran = workplace.run(
+        SCRIPT
+        + """
+ok = scheduler.add_task(base, queue=queue, name="a", minute=5)
+wrong = [
+    scheduler.add_task(base, queue=queue, name="a", minute=5),
+    scheduler.add_task(base, name="b", minute=5),
+    scheduler.add_task(queue=queue, name="c", minute=5),
+    scheduler.add_task(base, queue=queue, name="d"),
+    scheduler.add_task(base, queue=queue, name="e", year=2001),
+]
+scheduler.add_task(base, queue=queue, day=1)
+scheduler.add_task(base, queue=queue, day=2)
+names = [job.name for job in scheduler.get_scheduled_tasks()]
+removed = [scheduler.remove_task("a"), scheduler.remove_task("nothing"), scheduler.remove_task(base)]
+say(ok=ok, wrong=wrong, names=names, removed=removed, left=len(scheduler.get_scheduled_tasks()))
+""",
+        place.name,
+        base := place.base(),
+        place.queue,
+    )
+    assert ran.code == 0, ran.err
+    assert ran.said["ok"] is True and ran.said["wrong"] == [False] * 5
+    assert ran.said["names"] == ["a", base, f"{base} #2"]
+    assert (ran.said["removed"], ran.said["left"]) == ([True, False, True], 0)
+    for words in (
+        "there is an entry 'a' already",
+        "in which queue",
+        "what is to run",
+        "when is it",
+        "its time is over",
+    ):
+        assert words in ran.err
