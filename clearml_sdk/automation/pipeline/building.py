@@ -113,8 +113,9 @@ class FunctionStep:
             ),
             "hyperparams": self.sections(),
             "container": container(*docker),
-            "tags": [tags] if isinstance(tags, str) else list(tags or []),
         }
+        if tags:
+            found["tags"] = [tags] if isinstance(tags, str) else list(tags)
         if isinstance(output_uri, str):
             found["output_dest"] = output_uri
         return json.dumps(found, indent=1)

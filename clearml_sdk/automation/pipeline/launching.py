@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+SHORTEST = 3
+"""Servers accept no shorter name of a task."""
+
+
+def task_name(step: str) -> str:
+    """What the task of a step is called: as the step, where that can be a task's name. Pure."""
+    return step if len(step) >= SHORTEST else f"step {step}"
+
+
 class Launcher:
     """Makes the jobs of one run of a pipeline.
 
@@ -86,7 +95,7 @@ class Launcher:
             target_project=self._project,
             output_uri=node.output_uri if node.output_uri is not None else self._output_uri,
             enable_local_imports=self._local_imports,
-            task_name=node.name,
+            task_name=task_name(node.name),
             runtime=runtime,
             document=document,
             session=self._session,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,8 +39,9 @@ class Workshop:
         return Tasks(self.server, self.steps)
 
     def run(self, script: str, *arguments: str, python: str = sys.executable, **variables: str) -> str:
-        """Run a script of `scripts/`, or a file, as a user does; its output. Raises where it fails."""
-        path = SCRIPTS / script if not os.path.isabs(script) else Path(script)
+        """Run a script of `scripts/` as a user does; its output. Raises where it fails."""
+        path = self.out / os.path.basename(script)
+        shutil.copy(SCRIPTS / script, path)  # out of this repository: a script of its own
         environment = self.server.environment(**{**self.variables, "HOME": str(self.out), **variables})
         done = subprocess.run(
             [python, str(path), *arguments],

@@ -18,16 +18,18 @@ def train(value, data):
     return value + sum(data["rows"])
 
 
-@PipelineDecorator.component(return_values=None)
+@PipelineDecorator.component(return_values="done")
 def report(value):
     with open(os.path.join(os.environ["PIPELINE_OUT"], "result"), "a") as file:
         file.write(f"{value}\n")
+    return True
 
 
 @PipelineDecorator.pipeline(
     name="decorated",
     project="automation",
     version="1.0",
+    pool_frequency=0.01,
     pipeline_execution_queue=os.environ["PIPELINE_SERVICES"],
     return_value="score",
 )

@@ -22,7 +22,7 @@ def report(value):
 
 
 if __name__ == "__main__":
-    pipe = PipelineController(name="functions", project="automation", version="1.2.3")
+    pipe = PipelineController(name="functions", project="automation", version="1.2.3", pool_frequency=0.01)
     pipe.add_parameter("start", 5, description="where it begins")
     pipe.set_default_execution_queue(os.environ["PIPELINE_STEPS"])
     pipe.add_function_step(
