@@ -25,7 +25,11 @@ def decode(name: str, kind: str, content_type: str, path: str) -> Any:
     """
     if kind == "numpy":
         return _numpy(name, content_type, path)
-    if kind in ("pandas", "data-audit-table"):
+    if kind == "data-audit-table":
+        import pandas as pd
+
+        return pd.read_csv(path)
+    if kind == "pandas":
         return _pandas(content_type, path)
     if kind == "image":
         from PIL import Image

@@ -6,6 +6,7 @@ The table of types is that of the official clients, so that each reads what the 
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import os
 import pickle
@@ -34,6 +35,9 @@ class Encoded:
     name: the file's name at its destination.
     """
 
+    data_hash = ""
+    """Of the object itself, where it is watched for changes."""
+
     def __init__(
         self,
         kind: str,
@@ -59,6 +63,13 @@ class Encoded:
     def source(self) -> Source | None:
         """What is to be uploaded; None when there is only a URL."""
         return FileSource(self.path) if self.path is not None else self._source
+
+
+class AuditTable:
+    """A table that is kept in step with the script's: stored as rows, without its index."""
+
+    def __init__(self, table: Any) -> None:
+        self.table = table
 
 
 def encode(
@@ -87,6 +98,8 @@ def encode(
     stem = os.path.join(folder, file_stem(name))
     if serialize is not None:
         return _from_function(stem + (extension or ""), value, serialize)
+    if isinstance(value, AuditTable):
+        return _audit_table(value.table, stem)
     kind = _library_kind(value)
     if kind == "numpy":
         return _numpy(name, value, stem, extension, in_place=in_place)
@@ -199,6 +212,14 @@ def _pandas(value: Any, stem: str, extension: str | None) -> Encoded:
     return Encoded("pandas", path, "text/csv", preview)
 
 
+def _audit_table(table: Any, stem: str) -> Encoded:
+    path = f"{stem}.csv.gz"
+    table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
+    encoded = Encoded("data-audit-table", path, "text/csv", previews.of_object(table))
+    encoded.data_hash = hashlib.sha256(table.to_csv(index=False).encode()).hexdigest()
+    return encoded
+
+
 def _image(value: Any, stem: str, extension: str | None) -> Encoded:
     path = stem + (extension or ".png")
     value.save(path)
@@ -228,7 +249,7 @@ def _mapping(value: Mapping[Any, Any], stem: str, extension: str | None, *, sort
 def _text_or_path(value: str | Path, stem: str, extension: str | None) -> Encoded:
     text = os.fspath(value)
     if isinstance(value, str) and urls.is_url(text) and urls.scheme_of(text) != "file":
-        return Encoded("custom", None, content_type_of(text), text, is_temporary=False, url=text)
+        return Encoded("custom", None, content_type_of(text), "", is_temporary=False, url=text)
     if _is_path(value):
         path = os.path.expanduser(text)
         if os.path.isdir(path):

@@ -15,6 +15,9 @@ PERIOD_S = 10.0
 """How often tables are looked at for changes."""
 
 
+PREVIEW_ROWS = 20
+
+
 class RegisteredTable:
     """A pandas DataFrame that the script goes on changing.
 
@@ -32,11 +35,14 @@ class RegisteredTable:
         hashes = hash_pandas_object(self.table, index=True)
         return hash((tuple(map(str, self.table.columns)), hashes.to_numpy().tobytes()))
 
-    def preview(self) -> str:
-        """The counts and the first rows."""
+    def preview(self, name: str) -> str:
+        """The first rows and the counts."""
         columns = list(self.unique_by) if self.unique_by is not None else list(self.table.columns)
+        rows = len(self.table)
         unique = len(self.table.drop_duplicates(subset=columns)) if columns else 0
-        return f"{len(self.table)} rows, {unique} of them different\n{self.table.head(20).to_csv(index=False)}"
+        share = 100.0 * unique / rows if rows else 100.0
+        counts = f"shape={self.table.shape}, {unique} unique rows, {share:.1f}% uniqueness"
+        return f"{self.table.head(PREVIEW_ROWS)}\n\n[{name}]: {counts}\n"
 
 
 class RegisteredTables:
@@ -110,5 +116,5 @@ class RegisteredTables:
         with harmless(f"storing the registered artifact {name!r}"):
             digest = entry.digest()
             if digest != entry.stored_digest:
-                self._store(name, entry.table.copy(), entry.metadata, entry.preview(), wait)
+                self._store(name, entry.table.copy(), entry.metadata, entry.preview(name), wait)
                 entry.stored_digest = digest

@@ -174,6 +174,8 @@ def _entry(name: str, encoded: Encoded, metadata: Mapping[Any, Any] | None) -> d
         "timestamp": int(time.time()),
         "type_data": {"preview": encoded.preview, "content_type": encoded.content_type},
     }
+    if encoded.data_hash:
+        entry["type_data"]["data_hash"] = encoded.data_hash
     if metadata:
         entry["display_data"] = [[str(key), str(value)] for key, value in metadata.items()]
     return entry

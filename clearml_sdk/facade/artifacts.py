@@ -128,10 +128,11 @@ class TaskArtifacts(TaskBase):
         return tables.tables() if tables is not None else {}
 
     def _get_tables(self) -> RegisteredTables:
+        from clearml_sdk.artifacts.encoding import AuditTable
         from clearml_sdk.artifacts.registered import RegisteredTables
 
         def store(name: str, table: Any, metadata: Any, preview: str, wait: bool) -> bool:
-            return self._get_uploads().upload(name, table, metadata=metadata, preview=preview, wait=wait)
+            return self._get_uploads().upload(name, AuditTable(table), metadata=metadata, preview=preview, wait=wait)
 
         found: RegisteredTables | None = self.__dict__.get("_tables")
         if found is None:

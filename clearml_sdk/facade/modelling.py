@@ -58,8 +58,8 @@ class TaskModelling(TaskBase):
         return {number: name for name, number in self.get_labels_enumeration().items()}
 
     def get_num_of_classes(self) -> int:
-        """How many classes the labels name: the highest number."""
-        return max((number for number in self.get_labels_enumeration().values()), default=0)
+        """How many classes the labels name: one more than the highest number, as numbers begin with that of nothing."""
+        return max((number + 1 for number in self.get_labels_enumeration().values()), default=0)
 
     def set_model_label_enumeration(self, enumeration: Mapping[str, int] | None = None) -> None:
         """Set the label names and their numbers."""

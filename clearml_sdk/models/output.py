@@ -12,6 +12,7 @@ from clearml_sdk.models.design import design_text
 from clearml_sdk.models.frameworks import guess_framework
 from clearml_sdk.models.record import PACKAGE, ModelRecord, placeholder
 from clearml_sdk.record import TaskRecord
+from clearml_sdk.storage import urls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class OutputModel(BaseModel):
         if task is None:
             raise UsageError("an OutputModel needs a task: call Task.init() first, or pass task=")
         super().__init__(task)
+        self._base = base_model_id
         self._destination: str | None = None
         self._fields: dict[str, Any] = {
             "name": name,
@@ -52,7 +54,6 @@ class OutputModel(BaseModel):
             "comment": comment,
             "framework": str(framework) if framework else None,
             "labels": dict(label_enumeration) if label_enumeration else None,
-            "parent": base_model_id,
             "design": {"design": design_text(config_text, config_dict)},
         }
 
@@ -64,6 +65,8 @@ class OutputModel(BaseModel):
 
     def _record(self) -> ModelRecord:
         """The model on the server, registered at the first use."""
+        if self._model is None and self._base is not None:
+            self._model = self._take_over(self._base)
         if self._model is None:
             task: TaskRecord = self._task._record
             created_by = f"Created by task id: {task.id}"
@@ -80,6 +83,22 @@ class OutputModel(BaseModel):
             fields["labels"] = dict(labels)
             self._model = ModelRecord.create(task.session, **fields)
         return self._model
+
+    def _take_over(self, base: str) -> ModelRecord:
+        """The model that this is to be from now on: what was given here replaces what it had."""
+        task: TaskRecord = self._task._record
+        model = ModelRecord(task.session, base)
+        document = model.document
+        lines = [str(document.get("comment") or ""), str(self._fields["comment"] or "")]
+        comment = "\n".join([line for line in lines if line] + [f"Overwritten by task id: {task.id}"])
+        given = {key: value for key, value in self._fields.items() if value}
+        if not self._fields["design"]["design"]:
+            given.pop("design", None)
+        model.edit(**{**given, "comment": comment, "task": task.id})
+        stem = os.path.splitext(urls.file_name(str(document.get("uri") or "")))[0]
+        self._entry = self._entry or stem or str(document["name"])
+        weights.register(task, model.id, self._entry, kind="output")
+        return model
 
     @property
     def config_text(self) -> str:

@@ -6,8 +6,8 @@ import os
 import time
 
 from clearml_sdk import process_role
+from clearml_sdk import run as runs
 from clearml_sdk.errors import ClearmlError, NotFound
-from clearml_sdk.models import weights
 from clearml_sdk.models.base import BaseModel
 from clearml_sdk.models.design import design_text
 from clearml_sdk.models.frameworks import guess_framework
@@ -16,7 +16,7 @@ from clearml_sdk.notices import warn_once
 from clearml_sdk.projects import find_project, project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
-from clearml_sdk.storage import transfer
+from clearml_sdk.storage import transfer, urls
 from clearml_sdk.storage.errors import StorageError
 
 TYPE_CHECKING = False
@@ -162,7 +162,7 @@ class InputModel(Model):
             "name": name or os.path.basename(weights_url.rstrip("/")) or f"Imported model {time.strftime('%Y-%m-%d')}",
             "labels": dict(label_enumeration or {}),
             "design": {"design": design_text(config_text, config_dict)},
-            "comment": comment or f"Imported by {process_role.remote_task_id() or 'a script'} from {weights_url}",
+            "comment": _imported(comment),
             "tags": list(tags or []),
             "framework": framework or guess_framework(weights_url),
             "ready": create_as_published,
@@ -197,19 +197,26 @@ class InputModel(Model):
         return cls._existing(record)
 
     def connect(self, task: Any, name: str | None = None, ignore_remote_overrides: bool = False) -> None:
-        """Make this an input model of `task`.
+        """Make this an input model of `task`, which takes over its description and labels.
+
+        Args:
+            name: of the task's entry; None: the name of the weights' file.
 
         In a run by an agent, the model that the task lists under this name replaces it, unless told to ignore that.
         """
         record: TaskRecord = task._record
-        entry = name or self.name or "Input Model"
+        stem = os.path.splitext(urls.file_name(self.url or ""))[0]
+        entry = name or stem or "Input Model"
         if process_role.running_remotely() and not ignore_remote_overrides:
             listed = (record.read_fields("models").get("models") or {}).get("input") or []
             chosen = next((item["model"] for item in listed if item.get("name") == entry), None)
             if chosen:
                 self._model = ModelRecord(record.session, str(chosen))
                 return
-        weights.register(record, self.id, entry, kind="input")
+        task.set_input_model(model_id=self.id, name=entry)
+        used = f"Using model id: {self.id}"
+        if used not in (task.comment or "").splitlines():
+            task.set_comment(f"{task.comment}\n{used}" if task.comment else used)
         self._task = task
 
 
@@ -222,6 +229,13 @@ def _by_url(session: Session, url: str, *, include_archived: bool) -> ModelRecor
     except NotFound:
         return None
     return ModelRecord(session, str(found[0]["id"]), found[0]) if found else None
+
+
+def _imported(comment: str | None) -> str:
+    """What is said of a model that this process registers."""
+    run = runs.current()
+    by = f"Imported by task id: {run.record.id}" if run is not None else "Imported by a script"
+    return f"{by}\n{comment}" if comment else by
 
 
 def _escaped(name: str) -> str:

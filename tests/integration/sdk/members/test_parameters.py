@@ -86,8 +86,10 @@ def test_labels_are_inherited_by_models(running: Task, read: Read) -> None:
 @pytest.mark.rows("S2-037", "S2-047", "S2-082")
 def test_what_labels_tell(task: Task) -> None:
     assert task.labels_stats == {} and task.get_num_of_classes() == 0
-    task.set_model_label_enumeration({"cat": 1, "dog": 2})
+    task.set_model_label_enumeration({"cat": 0, "dog": 1})
     assert task.get_num_of_classes() == 2
+    task.set_model_label_enumeration({"cat": 1, "dog": 2})
+    assert task.get_num_of_classes() == 3, "numbers begin with that of the background"
     assert task.get_label_num_description() == {1: "cat", 2: "dog"}
 
 
