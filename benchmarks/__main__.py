@@ -11,6 +11,7 @@ BENCHMARKS = {
     "api": "calls a second of one server process on one core",
     "dispatch": "enqueue -> receipt by one of many idle agents",
     "console": "what a task that writes 10 MB of console a second costs its agent",
+    "docker": "enqueue -> first line of user code in a container, warm, beside plain `docker run`",
     "footprint": "an idle server: memory, and its first answer after the start",
     "curves": "reading 10,000 reported points over HTTP",
     "queries": "tasks.get_all_ex among 100,000 tasks",

@@ -140,8 +140,9 @@ def creation(
         elif name == "entrypoint":
             body["Entrypoint"] = shlex.split(value)
         elif name == "env":
-            key, _, text = value.partition("=")
-            found[key] = text
+            key, equals, text = value.partition("=")
+            if equals:  # the name alone stands for the agent's own value, and it has none
+                found[key] = text
         elif name == "label":
             key, _, text = value.partition("=")
             named[key] = text
@@ -189,6 +190,13 @@ def creation(
     if networking:
         body["NetworkingConfig"] = {"EndpointsConfig": {str(host.get("NetworkMode") or "default"): networking}}
     return {**body, "Env": [f"{key}={text}" for key, text in found.items()], "Labels": named, "HostConfig": host}
+
+
+def targets(options: Sequence[Option]) -> set[str]:
+    """Where in the container the mounts of the arguments are."""
+    found = {_volume(option.value).split(":")[1] for option in options if option.name == "volume"}
+    found |= {str(_mount(option.value)["Target"]) for option in options if option.name == "mount"}
+    return {target.rstrip("/") or "/" for target in found}
 
 
 def size(text: str, name: str = "size") -> int:

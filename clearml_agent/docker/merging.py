@@ -1,4 +1,4 @@
-"""The arguments of a container: the agent's own and the task's, filtered and merged. Pure.
+"""The arguments of a container: the agent's own and the task's, filtered and merged. Pure, but for --env-file.
 
 Source: contract/agent_behaviour.md 8, and the keys agent.*docker_arg* of config_surface.json.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
 from clearml_agent.docker.options import Option, parse, split
+from clearml_agent.errors import UsageError
 
 ALLOWED_KEY, FOLDERS_KEY = "agent.docker_allow_host_access", "agent.docker_allowed_mounts"
 NAMESPACES = ("network", "ipc", "pid", "uts", "userns", "cgroupns")
@@ -81,7 +82,7 @@ def merge(extra: str | Sequence[str], own: str | Sequence[str], rules: Rules, en
     found = [*agents, *tasks] if rules.extra_first else [*tasks, *agents]
     found, out = _parted(found, lambda option: option.name not in rules.forbidden)
     said += [f"{shown(option)} is left out: agent.forbidden_docker_args names it" for option in out]
-    return Merged(once(found), said)
+    return Merged(with_env_files(once(found)), said)
 
 
 def expanded(option: Option, environ: Mapping[str, str]) -> Option:
@@ -93,6 +94,21 @@ def expanded(option: Option, environ: Mapping[str, str]) -> Option:
         return msgspec.structs.replace(option, value=f"{name}={environ[name]}") if name in environ else option
     value = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda match: environ.get(match[1] or match[2], match[0]), value)
     return msgspec.structs.replace(option, value=f"{name}={value}")
+
+
+def with_env_files(options: Sequence[Option]) -> list[Option]:
+    """`--env-file` as the variables in it. Raises UsageError for a file that cannot be read."""
+    found: list[Option] = []
+    for option in options:
+        if option.name != "env-file":
+            found.append(option)
+            continue
+        try:
+            lines = Path(option.value).read_text().splitlines()
+        except OSError as error:
+            raise UsageError(f"--env-file {option.value}: {error.strerror}") from None
+        found += [Option("env", line.strip(), "-e") for line in lines if line.strip() and not line.startswith("#")]
+    return found
 
 
 def passes(option: Option, patterns: Sequence[str]) -> bool:

@@ -50,11 +50,12 @@ def mounts(
 def read_only(packages: PackageSettings, environ: Mapping[str, str]) -> Iterable[Path]:
     """Where packages come from on this machine: folders of wheels, certificates, downloaded ones."""
     indexes = packages.indexes
-    for place in (*indexes.find_links, indexes.default, *indexes.extra):
-        if place.startswith("file://"):
+    for place in indexes.find_links:
+        if place.startswith(("/", "file://")):
             yield Path(unquote(urlsplit(place).path))
-        elif place.startswith("/"):
-            yield Path(place)
+    for place in (indexes.default, *indexes.extra):
+        if place.startswith("file://"):
+            yield Path(unquote(urlsplit(place).path)).parent  # an index's files lie beside its pages
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"):
         if path := environ.get(name):
             yield Path(path)

@@ -104,12 +104,15 @@ class Designer:
         options, becomes = self._users(options, user, engine)
         options = self._networked(options, engine, say)
         lines = script.setup(docker.scripts, choice.setup, _requirements_text(task))
-        given = dict(option.value.partition("=")[::2] for option in options if option.name == "env")
+        variables = [option.value for option in options if option.name == "env" and "=" in option.value]
+        given = dict(text.partition("=")[::2] for text in variables)
         private = {name: text for name, text in given.items() if not name.startswith(SHOWN_VARIABLES)}
         private |= {"CLEARML_WORKER_ID": record.shown_worker, "CLEARML_TASK_ID": record.task}
         private["CLEARML_DOCKER_IMAGE"] = choice.image
         found, lost = mounts.of_host(self._mounts(directory.path, has_setup=bool(lines)), docker.host_mount)
         mounts.check_run(found, directory.path, docker.host_mount)
+        taken = creation.targets(options)
+        found = [mount for mount in found if mount.target not in taken]  # what somebody asks for counts
         for source in lost:
             say(f"WARNING: {source} is not under the folder of CLEARML_AGENT_K8S_HOST_MOUNT: the container lacks it")
         gpus, gpu_variables = self._gpus(record.gpus)
