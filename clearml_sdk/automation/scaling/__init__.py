@@ -1,0 +1,1 @@
+"""Scaling: starting machines with agents while tasks wait, and ending those that have nothing to do."""
