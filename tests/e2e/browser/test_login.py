@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.conftest import RunningServer
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here, and it could not be installed")
-
-QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    "--host-resolver-rules=MAP clearml.example 127.0.0.1",
-]
 NewServer = Callable[..., AbstractContextManager[RunningServer]]
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        try:
-            yield browser.new_page()
-        finally:
-            browser.close()
 
 
 def fill(page: Page, name: str, secret: str) -> None:
@@ -49,13 +29,14 @@ def test_a_person_logs_in_with_a_password_and_out_again(own_server: RunningServe
     expect(page.locator("#who")).to_contain_text("Ägidius")
     page.reload()
     expect(page.locator("#who")).to_contain_text("Ägidius")
+    assert page.evaluate("document.cookie") == ""  # the cookie keeps the session; no script can read it
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("User or access key")).to_be_visible()
     expect(page.locator("#who")).to_be_empty()
 
 
 def test_a_page_whose_origin_the_server_does_not_know_says_so_and_how_to_change_it(
-    own_server: RunningServer, new_server: NewServer, page: Page
+    own_server: RunningServer, page: Page
 ) -> None:
     origin = own_server.web.replace("127.0.0.1", "clearml.example")
     page.goto(origin)
@@ -78,3 +59,14 @@ def test_people_pick_their_names_where_the_server_lets_them(new_server: NewServe
             expect(page.get_by_label("Your name")).to_be_visible()
         names = [user["name"] for user in server.call("users.get_all_ex")["users"]]
         assert names.count("New here") == 1 and names.count("Known") == 1
+
+
+def test_a_login_leads_back_to_the_address_that_was_wanted_and_never_elsewhere(
+    server: RunningServer, page: Page
+) -> None:
+    page.goto(f"{server.web}/workers-and-queues/queues")
+    fill(page, server.access_key, server.secret_key)
+    expect(page).to_have_url(f"{server.web}/workers-and-queues/queues")
+    page.goto(f"{server.web}/login?redirect=//clearml.example/evil")
+    fill(page, server.access_key, server.secret_key)
+    expect(page).to_have_url(f"{server.web}/dashboard")

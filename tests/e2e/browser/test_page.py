@@ -1,79 +1,83 @@
-"""The web page in a real browser: log in, read a task, and nothing that a task says becomes markup."""
+"""What a task says is shown as text wherever it is shown, at the addresses that programs print."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.conftest import RunningServer
+from tests.e2e.browser.conftest import CHROMIUM, QUIET
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here, and it could not be installed")
+__all__ = ["CHROMIUM", "QUIET"]
 
-QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        try:
-            yield browser.new_page()
-        finally:
-            browser.close()
+EVIL = "<img src=x onerror=alert(1)><b>shown</b>"
 
 
 def make_task(server: RunningServer) -> str:
-    project = server.call("projects.create", {"name": "browser"})["id"]
+    project = server.call("projects.create", {"name": f"browser {EVIL}", "description": f"# {EVIL}"})["id"]
+    item = {"section": "Args", "name": EVIL, "value": EVIL, "description": EVIL}
     task = server.call(
         "tasks.create",
         {
-            "name": "<b>shown</b> as text", "type": "training", "project": project,
-            "script": {"repository": "repo", "entry_point": "train.py", "diff": "+<script>alert(1)</script>"},
-            "hyperparams": {"Args": {"lr": {"section": "Args", "name": "lr", "value": "0.25"}}},
+            "name": EVIL, "type": "training", "project": project, "comment": EVIL, "tags": [EVIL],
+            "script": {"repository": EVIL, "entry_point": "train.py", "diff": f"+{EVIL}"},
+            "hyperparams": {"Args": {EVIL: item}},
+            "configuration": {EVIL: {"name": EVIL, "value": EVIL}},
         },
     )["id"]  # fmt: skip
     common = {"task": task, "timestamp": 1}
-    curve = {**common, "type": "training_stats_scalar", "metric": "loss", "variant": "train"}
-    events = [{**common, "type": "log", "msg": "<img src=x onerror=alert(1)> line\n"}]
-    events += [{**curve, "iter": n, "value": 1 / (n + 1)} for n in range(5)]
+    figure = {"data": [{"y": [1, 2]}], "layout": {"title": {"text": EVIL}}}
+    events = [{**common, "type": "log", "msg": f"{EVIL} line\n"}]
+    events += [
+        {**common, "type": "training_stats_scalar", "metric": EVIL, "variant": EVIL, "iter": n, "value": 1 / (n + 1)}
+        for n in range(5)
+    ]
+    events += [{**common, "type": "plot", "metric": EVIL, "variant": EVIL, "iter": 1, "plot_str": json.dumps(figure)}]
     body = "\n".join(map(json.dumps, events)).encode()
     server.call("events.add_batch", body, headers={"Content-Type": "application/json-lines"})
     return str(task)
 
 
-def test_log_in_and_read_a_task(own_server: RunningServer, page: Page) -> None:
-    server = own_server
-    task = make_task(server)
+def test_nothing_that_a_task_says_becomes_markup(server: RunningServer, inside: Page) -> None:
+    page, task = inside, make_task(server)
     page.on("dialog", lambda dialog: pytest.fail(f"text of a task ran as a script: {dialog.message}"))
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    root = f"{server.web}/projects/*/tasks/{task}"
+    page.goto(f"{root}/execution")
+    expect(page.get_by_role("heading", name=EVIL)).to_be_visible()
+    expect(page.get_by_role("region", name="uncommitted changes", exact=True)).to_contain_text(f"+{EVIL}")
+    page.goto(f"{root}/configuration")
+    expect(page.get_by_role("cell", name=EVIL)).to_have_count(2)
+    page.goto(f"{root}/info")
+    expect(page.get_by_role("region", name="Description")).to_contain_text(EVIL)
+    page.goto(f"{root}/console")
+    expect(page.get_by_role("log")).to_contain_text(f"{EVIL} line")
+    page.goto(f"{root}/scalars")
+    expect(page.locator(".plot-card svg.main-svg").first).to_be_visible()
+    page.goto(f"{root}/plots")
+    expect(page.locator(".plot-card svg.main-svg").first).to_be_visible()
+    page.goto(f"{server.web}/projects")
+    expect(page.get_by_text(f"browser {EVIL}")).to_be_visible()
+    page.goto(f"{server.web}/search?q=onerror")
+    expect(page.get_by_role("link", name=EVIL)).to_be_visible()
+    assert page.evaluate("document.querySelectorAll('main img').length") == 0
 
-    page.goto(f"{server.web}/projects/*/tasks/{task}/output/log")
-    page.get_by_label("Access key").fill(server.access_key)
-    page.get_by_label("Secret key").fill("wrong")
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    page.get_by_label("Access key").fill(server.access_key)
-    page.get_by_label("Secret key").fill(server.secret_key)
-    page.get_by_role("button", name="Log in").click()
 
-    expect(page.get_by_role("heading", name="<b>shown</b> as text")).to_be_visible()
-    expect(page.get_by_text("<img src=x onerror=alert(1)> line")).to_be_visible()
-    expect(page.get_by_role("cell", name="lr")).to_be_visible()
-    expect(page.locator("svg.curve polyline")).to_have_count(1)
-
-    page.reload()  # the cookie keeps the session; no script can read it
-    expect(page.get_by_role("heading", name="<b>shown</b> as text")).to_be_visible()
-    assert page.evaluate("document.cookie") == ""
-    page.goto(server.web)
-    page.get_by_role("link", name="<b>shown</b> as text").click()
-    expect(page.get_by_role("heading", name="<b>shown</b> as text")).to_be_visible()
-    assert problems == []
+def test_addresses_that_programs_print_show_the_task(server: RunningServer, inside: Page) -> None:
+    page = inside
+    project = server.call("projects.create", {"name": "printed addresses"})["id"]
+    task = server.call("tasks.create", {"name": "a printed task", "type": "training", "project": project})["id"]
+    for address in (
+        f"projects/{project}/experiments/{task}/output/log",
+        f"projects/*/tasks/{task}/output/log",
+        f"pipelines/{project}/experiments/{task}",
+        f"datasets/simple/{project}/experiments/{task}",
+    ):
+        page.goto(f"{server.web}/{address}")
+        expect(page.get_by_role("heading", name="a printed task")).to_be_visible()
+    page.goto(f"{server.web}/projects/{project}/experiments/{task}/output/log")
+    expect(page.get_by_role("log", name="Console")).to_be_visible()
+    expect(page).to_have_url(f"{server.web}/projects/{project}/tasks/{task}/output/log")
+    page.goto(f"{server.web}/settings/workspace-configuration")
+    expect(page.get_by_role("button", name="Create new credentials")).to_be_visible()

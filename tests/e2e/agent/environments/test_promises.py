@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.agent.core.conftest import LIMIT_S, Agent, Tasks, until
-from tests.e2e.browser.test_page import CHROMIUM
+from tests.e2e.browser.conftest import CHROMIUM
 
 pytestmark = pytest.mark.timeout(300)
 SDK = {"pip": "clearml\n", "sdk": "clearml-lean==0.1.0"}
@@ -204,19 +204,21 @@ def test_the_web_page_shows_a_run_while_it_goes_on_and_after(
     page.get_by_label("Secret key").fill(server.secret_key)
     page.get_by_role("button", name="Log in").click()
     patience = LIMIT_S * 1000
-    expect(page.get_by_text("in_progress")).to_be_visible(timeout=patience)
-    expect(page.locator("pre.console")).to_contain_text("first line", timeout=patience)
-    expect(page.get_by_role("cell", name="loss")).to_be_visible(timeout=patience)
-    expect(page.locator("pre.console")).not_to_contain_text("last line")
+    console = page.get_by_role("log", name="Console")
+    expect(page.locator("header .status.in_progress")).to_be_visible(timeout=patience)
+    expect(console).to_contain_text("first line", timeout=patience)
+    expect(console).not_to_contain_text("last line")
     (run,) = agent.runs
     (next((run / "code").rglob("main.py")).parent / "go").touch()
     # The page follows by itself: it is not loaded again.
-    expect(page.locator("pre.console")).to_contain_text("Process completed successfully", timeout=patience)
-    expect(page.locator("pre.console")).to_contain_text("last line", timeout=patience)
-    expect(page.locator(".status.completed")).to_be_visible(timeout=patience)
-    expect(page.get_by_role("cell", name="accuracy")).to_be_visible(timeout=patience)
-    page.reload()
-    expect(page.locator("pre.console")).to_contain_text("last line", timeout=patience)
+    expect(console).to_contain_text("Process completed successfully", timeout=patience)
+    expect(console).to_contain_text("last line", timeout=patience)
+    expect(page.locator("header .status.completed")).to_be_visible(timeout=patience)
+    page.get_by_role("link", name="Scalars").click()
+    expect(page.get_by_role("img", name="Plot of loss")).to_be_visible(timeout=patience)
+    expect(page.get_by_role("img", name="Plot of accuracy")).to_be_visible(timeout=patience)
+    page.get_by_role("link", name="Console").click()
+    expect(console).to_contain_text("last line", timeout=patience)
 
 
 @pytest.mark.rows("S3-029", "S3-030")
