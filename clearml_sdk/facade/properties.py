@@ -315,9 +315,12 @@ def _property(name: str, value: Any) -> dict[str, Any]:
         raise ValueError(f"the user property {name!r} has no value")
     kind = details.get("type")
     kind = getattr(kind, "__name__", kind)
-    return parameters.item(
-        parameters.PROPERTIES, str(name), details["value"], kind=kind, description=details.get("description")
-    )
+    description = details.get("description")
+    found = parameters.item(parameters.PROPERTIES, str(name), details["value"], kind=kind, description=description)
+    for detail, given in (("type", kind), ("description", description)):
+        if not given:
+            found.pop(detail, None)
+    return found
 
 
 def _entries(iterable: Any) -> list[Any]:

@@ -9,9 +9,9 @@ task.set_user_properties(
     accepted=True,
     score=0.93,
 )
-print(task.get_user_properties(value_only=True))
+print(sorted(task.get_user_properties(value_only=True).items()))
 task.close()
 
 ended = Task.get_task(task_id=task.id)
 ended.set_user_properties(reviewer="Ben")
-ended.delete_user_properties(("General", "accepted"))
+ended.delete_user_properties([("properties", "accepted")])

@@ -122,6 +122,9 @@ def recorded(server: RunningServer, ran: Ran) -> dict[str, Any]:
     for kind, found in (("task", tasks), ("model", models)):
         for one in found:
             names.by_id[one["id"]] = _unused(f"{kind} {one['name']}", names.by_id)
+    for one in server.call("projects.get_all", {"search_hidden": True})["projects"]:
+        names.by_id[one["id"]] = f"project {one['name']}"
+    names.by_id[ran.user.id] = "user"
     facts: dict[str, Any] = {"exit code": ran.code}
     for one in tasks:
         facts.update(_flat(f"{names.by_id[one['id']]}", _task(server, one["id"], names)))
@@ -139,10 +142,8 @@ def _task(server: RunningServer, task_id: str, names: Names) -> dict[str, Any]:
     document = server.call("tasks.get_all_ex", {"id": [task_id], "search_hidden": True})["tasks"][0]
     for volatile in ("last_metrics", "active_duration"):
         document.pop(volatile, None)
-    document["tags"] = sorted(document.get("tags") or [])
-    for section in ("project", "user", "company"):
-        document[section] = (document.get(section) or {}).get("name")
-    document["user"] = "<user>"
+    for order in ("tags", "system_tags"):
+        document[order] = sorted(document.get(order) or [])
     execution = document.get("execution") or {}
     artifacts = {one["key"]: one for one in execution.pop("artifacts", None) or []}
     container = document.get("container") or {}
@@ -184,10 +185,6 @@ def _packages(text: str) -> dict[str, str]:
 
 def _model(server: RunningServer, model_id: str, names: Names) -> dict[str, Any]:
     document = server.call("models.get_all_ex", {"id": [model_id]})["models"][0]
-    for section in ("project", "user", "company"):
-        document[section] = (document.get(section) or {}).get("name")
-    document["user"] = "<user>"
-    document["task"] = (document.get("task") or {}).get("id")
     document["content"] = content_of(server, document.get("uri") or "", names)
     document.pop("last_metrics", None)
     events = _events(server, model_id, names, model_events=True)

@@ -176,6 +176,7 @@ def test_user_properties(task: Task, read: Read) -> None:
         "age": "7",
     }
     assert task.get_user_properties()["shape"]["description"] == "of it"
+    assert "type" not in stored["size"], "a property has the type that it was given, if any"
     assert task.get_user_properties(value_only=True)["age"] == "7"
     assert task.delete_user_properties([{"section": "properties", "name": "age"}, ("properties", "size")])
     assert set(read(task)["hyperparams"]["properties"]) == {"colour", "shape"}
