@@ -11,6 +11,7 @@ from clearml_sdk.projects import project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.script.capture import capture_script
 from clearml_sdk.script.entry_point import EntryPoint
+from clearml_sdk.script.injection import calls_init, insert_init_call, patch_unseen, patch_working_copy
 from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements
 from clearml_sdk.session import Session
 from clearml_sdk.starting import auto_comment
@@ -20,8 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
-
-INIT_CALL = 'from clearml import Task\n\nif __name__ == "__main__":\n    Task.init()\n'
 
 
 class CodeWish:
@@ -125,14 +124,16 @@ def _is_local(repo: str) -> bool:
 
 
 def _remote_section(wish: CodeWish) -> dict[str, str]:
+    script = (wish.script or "").removeprefix("./")
+    directory = wish.working_directory or "."
     return {
         "binary": wish.binary or "python",  # the agent's: which one the code needs is not known here
         "repository": str(wish.repo),
         "branch": "" if wish.commit and not wish.branch else wish.branch or "",
         "version_num": wish.commit or "",
-        "entry_point": (wish.script or "").removeprefix("./"),
-        "working_dir": wish.working_directory or ".",
-        "diff": "",
+        "entry_point": os.path.relpath(script, directory).replace(os.sep, "/") if script else "",
+        "working_dir": directory,
+        "diff": patch_unseen(script) if wish.add_task_init_call and script.endswith(".py") else "",
     }
 
 
@@ -151,17 +152,27 @@ def _local_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | Non
         standalone=wish.force_single_script_file,
     )
     section = captured.section
-    if wish.add_task_init_call and path and not section["repository"] and not _calls_init(section["diff"]):
-        section["diff"] = insert_init_call(section["diff"])
     if wish.branch:
         section["branch"] = wish.branch
     if wish.commit:
         section["version_num"] = wish.commit
     if (wish.branch or wish.commit) and section["repository"]:
         section["diff"] = ""  # the uncommitted changes are against another commit
+    if wish.add_task_init_call and path:
+        _add_init_call(section, path, captured.root, is_current=not (wish.branch or wish.commit))
     if wish.packages is True or (wish.packages is None and not section["repository"]):
         return section, record_requirements(path, captured.root)
     return section, None
+
+
+def _add_init_call(section: dict[str, str], path: str, root: str, *, is_current: bool) -> None:
+    """is_current: what is checked out here is what is run."""
+    if not section["repository"]:
+        if path.endswith(".py") and not calls_init(section["diff"]):
+            section["diff"] = insert_init_call(section["diff"])
+        return
+    relative = os.path.relpath(os.path.realpath(path), os.path.realpath(root))
+    section["diff"] = patch_working_copy(section["diff"], root, relative) if is_current else patch_unseen(relative)
 
 
 def _find_script(script: str | None, root: str | None) -> str | None:
@@ -174,28 +185,3 @@ def _find_script(script: str | None, root: str | None) -> str | None:
     if os.path.isfile(given):
         return os.path.abspath(given)
     raise ValueError(f"there is no script {script!r}{f' in {root}' if root else ''}")
-
-
-def _calls_init(text: str) -> bool:
-    return "Task.init(" in text
-
-
-def insert_init_call(text: str) -> str:
-    """The script with a call of `Task.init` where its own code begins: after docstring and `__future__` imports."""
-    import ast
-
-    try:
-        body = ast.parse(text).body
-    except SyntaxError:
-        return INIT_CALL + text
-    line = 0
-    for node in body:
-        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if is_docstring or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
-            line = node.end_lineno or line
-        else:
-            break
-    lines = text.splitlines(keepends=True)
-    if line and not lines[line - 1].endswith("\n"):
-        lines[line - 1] += "\n"
-    return "".join([*lines[:line], INIT_CALL, *lines[line:]])

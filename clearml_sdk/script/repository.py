@@ -72,6 +72,11 @@ def read_diff(root: str) -> str:
             return git_bytes(root, "-c", "core.quotepath=off", "-c", setting, *_DIFF, "HEAD").decode(errors="replace")
 
 
+def changes_of(root: str, path: str) -> str:
+    """The part of `read_diff` about one file; "" when it is as it was committed, or not known to git."""
+    return git_bytes(root, "-c", "core.quotepath=off", *_DIFF, "HEAD", "--", path).decode(errors="replace")
+
+
 def untracked(root: str, paths: Iterable[str]) -> list[str]:
     """Those of `paths` (inside `root`) that git does not know, relative to `root`."""
     relative = [os.path.relpath(os.path.realpath(path), os.path.realpath(root)) for path in paths]
