@@ -98,6 +98,7 @@ main()
 """
 
 
+@pytest.mark.rows("S2-I15")
 def test_click_records_a_command_and_takes_edited_values(bench: Bench) -> None:
     task = bench.record(CLICK, "--lr", "0.5", "--tag", "a", "--tag", "b", "joe")
     assert task.parameters("Args") == {
@@ -126,6 +127,7 @@ def test_a_click_program_of_several_commands_runs_the_recorded_one(bench: Bench)
     assert other.said == {"verbose": False, "test": 1}
 
 
+@pytest.mark.rows("S2-I15")
 def test_fire_records_the_command_that_ran(bench: Bench) -> None:
     task = bench.record(FIRE, "train", "--lr=3")
     recorded = {"seed": "1", "train": "True", "test": "False", "train/lr": "3", "train/name": "x"}
@@ -134,6 +136,7 @@ def test_fire_records_the_command_that_ran(bench: Bench) -> None:
     assert said == {"seed": 9, "lr": 0.5, "name": "5"}, "a recorded text stays a text"
 
 
+@pytest.mark.rows("S2-I15")
 def test_jsonargparse_records_subcommands_by_dotted_names(bench: Bench) -> None:
     task = bench.record(JSONARGPARSE, "train", "--lr", "3", "--sizes", "[4, 5]")
     recorded = task.parameters("Args")
