@@ -49,7 +49,6 @@ class FunctionStep:
         self.name, self.function, self.returns = name, function, list(returns)
         self.values: dict[str, Any] = {}
         self.places: dict[str, str] = {}
-        self.given: set[str] = set()
         known = _defaults(function)
         unknown = set(arguments) - set(known) if not _takes_any(function) else set()
         if unknown:
@@ -63,8 +62,6 @@ class FunctionStep:
             self.values[argument] = None if place is not None else value
             if place is not None:
                 self.places[argument] = place
-            if argument in arguments:
-                self.given.add(argument)
 
     def _place(self, value: Any, nodes: Mapping[str, Node]) -> str | None:
         """Where the value is that another step returns; None for any other value."""
@@ -75,11 +72,12 @@ class FunctionStep:
         return f"${{{step}.id}}.{name}" if name in nodes[step].return_artifacts else None
 
     def overrides(self) -> dict[str, Any]:
-        """The parameters of the step: what was given for it, not the function's own defaults."""
-        given = {
-            f"{function_code.ARGUMENTS}/{n}": v for n, v in self.values.items() if n in self.given - set(self.places)
+        """The parameters of the step, the function's own defaults among them: people change them there."""
+        values = {name: value for name, value in self.values.items() if name not in self.places}
+        return {
+            **{f"{function_code.ARGUMENTS}/{name}": value for name, value in values.items()},
+            **{f"{function_code.ARTIFACTS}/{name}": place for name, place in self.places.items()},
         }
-        return {**given, **{f"{function_code.ARTIFACTS}/{name}": place for name, place in self.places.items()}}
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """The parameters of its task."""
