@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import fsspec
 import pytest
 
 from clearml_sdk.storage import credentials
+from tests.compat.official import PROJECT
 
 
 def free_port() -> int:
@@ -71,10 +74,49 @@ def gs_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(20)
 
 
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Of the account that every Azurite has; it is documented with it."""
+
+
+@pytest.fixture(scope="module")
+def azure_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What connects to a storage like Azure's, with the account `devstoreaccount1` and a container `container`."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("Azurite is installed by npm, which is not here")
+    folder = PROJECT / ".run" / "azurite"
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "node_modules" / ".bin" / "azurite-blob"
+    with (folder.parent / "azurite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            install = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "azurite@3"]
+            subprocess.run(install, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    port = free_port()
+    where = tmp_path_factory.mktemp("azure")
+    command = [str(program), "--blobHost=127.0.0.1", f"--blobPort={port}", "--skipApiVersionCheck", "--silent"]
+    process = subprocess.Popen(command, cwd=where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    endpoint = f"http://127.0.0.1:{port}/devstoreaccount1"
+    connection = f"AccountName=devstoreaccount1;AccountKey={AZURE_KEY};BlobEndpoint={endpoint};"
+    try:
+        wait_until_up(endpoint, process)
+        fsspec.filesystem("abfs", connection_string=connection, skip_instance_cache=True).mkdir("container")
+        yield connection
+    finally:
+        process.kill()
+        process.wait(20)
+
+
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Nothing of this machine's own accounts, and nothing kept by drivers between tests."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "STORAGE_EMULATOR_HOST"):
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_PROFILE",
+        "STORAGE_EMULATOR_HOST",
+        "AZURE_STORAGE_CONNECTION_STRING",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLEARML_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -181,3 +181,48 @@ say(id=task.id, uri=task.storage_uri, artifact=task.artifacts["a"].url, value=ta
     assert ran.code == 0, ran.err
     assert ran.said["uri"] == "gs://bucket/sub" and ran.said["value"] == {"q": 1}
     assert ran.said["artifact"].startswith(f"gs://bucket/sub/sdk/storage/google.{ran.said['id']}/artifacts/a/")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(400)
+@pytest.mark.rows("S2-136")
+def test_a_task_stores_its_outputs_in_a_container_of_azure(
+    azure_connection: str, server: RunningServer, tmp_path: Path
+) -> None:
+    ran = Workplace(tmp_path, server).run(
+        """
+from clearml import Task
+task = Task.init("sdk/storage", "azure", auto_resource_monitoring=False)
+task.setup_azure_upload("devstoreaccount1", account_key="a2V5", container_name="container")
+task.upload_artifact("a", {"q": 1}, wait_on_upload=True)
+say(id=task.id, uri=task.storage_uri, artifact=task.artifacts["a"].url, value=task.artifacts["a"].get())
+""",
+        AZURE_STORAGE_CONNECTION_STRING=azure_connection,
+    )
+    assert ran.code == 0, ran.err
+    base = "azure://devstoreaccount1.blob.core.windows.net/container"
+    assert ran.said["uri"] == base and ran.said["value"] == {"q": 1}
+    assert ran.said["artifact"].startswith(f"{base}/sdk/storage/azure.{ran.said['id']}/artifacts/a/")
+    assert server.call("tasks.get_by_id", {"task": ran.said["id"]})["task"]["output"]["destination"] == base
+
+
+@pytest.mark.rows("S2-136")
+def test_credentials_for_azure_are_those_of_the_container(server: RunningServer, tmp_path: Path) -> None:
+    ran = Workplace(tmp_path, server).run(
+        """
+from clearml import Task
+from clearml_sdk.storage.credentials import place_of
+task = Task.init("sdk/storage", "azure keys", auto_resource_monitoring=False)
+task.setup_azure_upload("first", account_key="one")
+task.setup_azure_upload("first", account_key="two", container_name="own")
+base = "azure://first.blob.core.windows.net"
+places = {name: place_of(f"{base}/{name}/file", {}) for name in ("own", "other")}
+say(uri=task.storage_uri, **{name: [place.protocol, place.options, place.path] for name, place in places.items()})
+"""
+    )
+    assert ran.code == 0, ran.err
+    assert ran.said == {
+        "uri": "azure://first.blob.core.windows.net/own",
+        "own": ["abfs", {"account_name": "first", "account_key": "two"}, "own/file"],
+        "other": ["abfs", {"account_name": "first", "account_key": "one"}, "other/file"],
+    }
