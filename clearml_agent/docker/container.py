@@ -126,8 +126,8 @@ class ContainedRun:
             return
         if state.exit_code == NO_PYTHON:
             raise RunFailed(
-                f"the image {self.design.image.name} has no Python 3.6 or newer on its PATH: choose an image with "
-                "Python, or install one in the container's setup script"
+                f"the image {self.design.image.name} has no Python 3.6 or newer on its PATH, and none could be "
+                "installed: choose an image with Python, or install one in the container's setup script"
             )
         raise RunFailed(
             f"the task's container {self.name} ended with exit code {state.exit_code} {when}"
@@ -250,6 +250,8 @@ class ContainedRun:
                 await self._engine.signal(self.name, name)
                 return
             except EngineError as error:
+                if self._directory.phase()[0] is not Phase.RUNNING:
+                    return  # podman says so in other words when there is nothing left to stop
                 log.warning("container %s could not be stopped, trying again: %s", self.name, error)
                 await asyncio.sleep(AGAIN_S)
 

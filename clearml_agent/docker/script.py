@@ -22,6 +22,13 @@ if ! ldconfig -p 2>/dev/null | grep -q 'libGL.so.1'; then
     dnf install -q -y mesa-libGL glib2 libSM libXext libXrender
   fi
 fi"""
+INSTALL_PYTHON = """\
+echo 'WARNING: the image has no Python: it is installed for this task. An image with Python starts at once'
+if command -v apt-get >/dev/null; then
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3 git
+elif command -v dnf >/dev/null; then dnf install -q -y python3 git
+elif command -v apk >/dev/null; then apk add --quiet python3 git
+fi >/dev/null"""
 OPENCV_PACKAGES = re.compile(r"^\s*opencv[-_](contrib[-_])?python\b(?![-_]headless)", re.IGNORECASE | re.MULTILINE)
 COMMAND = ("/bin/sh", "-c", 'exec "$(command -v bash || echo /bin/sh)" "$0"')
 NO_PYTHON = 90
@@ -60,10 +67,15 @@ def start_script(directory: str, lines: Sequence[str], *, environ: Mapping[str, 
     if user:
         parts.append(f"export HOME={shlex.quote(home)}")
     parts += [
+        "run() {",
         'for name in python3 python; do path=$(command -v "$name") || continue',
         "  \"$path\" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue",
         f'  exec "$path" {runner}',
         "done",
+        "}",
+        "run",
+        INSTALL_PYTHON,
+        "run",
         f"exit {NO_PYTHON}",
     ]
     return "\n".join(parts) + "\n"

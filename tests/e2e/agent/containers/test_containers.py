@@ -268,7 +268,7 @@ def test_execute_runs_one_task_in_a_container(docker_agent: Agent, tasks: Tasks,
 
 
 def test_what_cannot_be_run_says_what_to_do(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
-    nothing = variant(engine, "nothing", command="rm -f /usr/bin/python3*")
+    nothing = variant(engine, "nothing", command="rm -f /usr/bin/python3* /usr/bin/apt-get")
     docker_agent.start("--docker", queue=tasks.queue)
     for container, expected in (
         ({"image": "no.such.registry.invalid/image:1"}, "there is no image 'no.such.registry.invalid/image:1'"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from clearml_agent import config
+from clearml_agent.docker.settings import DockerSettings
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.vcs import GitSettings
 
@@ -18,7 +19,7 @@ PAGE = (PROJECT / "docs" / "agent_configuration.md").read_text()
 SURFACE = json.loads(Path(__file__).with_name("surface.json").read_text())
 CONTRACT = PROJECT.parent / "shared/contract/config_surface.json"
 ROWS = dict(re.findall(r"^\| `([\w.]+)` \|(?:.*\|)? (.+?) \|$", PAGE, re.MULTILINE))
-IDLE = ("no effect: ", "containers")
+IDLE = "no effect: "
 SOURCE = "\n".join(
     path.read_text()
     for package in ("clearml_agent", "clearml_sdk")
@@ -31,7 +32,7 @@ def test_key_or_variable_is_documented_and_does_what_is_said(name: str) -> None:
     what = ROWS[name]
     assert len(what) > 5
     if what.startswith(IDLE):
-        assert what == "containers" or len(what) > 20, "a reason is given"
+        assert len(what) > 20, "a reason is given"
         return
     last = name.rpartition(".")[2].removeprefix("CLEARML_")
     if what.startswith("given to"):  # with the rest of the environment: nothing takes them away
@@ -78,17 +79,39 @@ CHANGED = {
     "package_manager.uv_version": "<9",
     "package_manager.poetry_version": "<2",
     "package_manager.use_conda_base_env": "/opt/conda",
+    "default_docker.match_rules": [{"image": "other", "match": {"project": "x"}}],
+    "default_docker.arguments": "--ipc=host",
+    "docker_args_filters": ["^-e$"],
+    "docker_args_allowed_port_range": [9000, 9100],
+    "docker_container_name_format": "mine-{task_id}",
+    "docker_container_name_format_fields": {"team": "x"},
+    "docker_init_bash_script": ["echo init"],
+    "docker_preprocess_bash_script": ["echo before"],
+    "extra_docker_arguments": ["--ipc=host"],
+    "extra_docker_shell_script": ["echo extra"],
+    "forbidden_docker_args": ["privileged"],
+    "protected_docker_extra_args": ["privileged"],
+    "hide_docker_command_env_vars.extra_keys": ["MINE"],
 }
 """Values other than the default; where a key is not here: the opposite of a flag, or some text."""
-FLAGS_ON = {"vcs_cache.enabled", "translate_ssh", "pip_download_cache.enabled"} | {
-    "package_manager.uv_sync_locked_if_lock_file"
+FLAGS_ON = {
+    "vcs_cache.enabled",
+    "translate_ssh",
+    "pip_download_cache.enabled",
+    "package_manager.uv_sync_locked_if_lock_file",
+    "default_docker.update_back_task",
+    "docker_args_extra_precedes_task",
+    "docker_install_opencv_libs",
+    "docker_use_activated_venv",
+    "hide_docker_command_env_vars.enabled",
 }
 TEXTS = (
     "python_binary default_python venvs_dir venvs_cache.path vcs_cache.path worker_name force_git_ssh_user "
     "pip_download_cache.path package_manager.extra_pip_install_flags package_manager.post_packages "
     "package_manager.post_optional_packages package_manager.priority_packages "
     "package_manager.priority_optional_packages package_manager.poetry_install_extra_args "
-    "package_manager.uv_sync_extra_args"
+    "package_manager.uv_sync_extra_args default_docker.image docker_apt_cache docker_pip_cache "
+    "docker_internal_mounts.apt_cache docker_internal_mounts.pip_cache docker_internal_mounts.sdk_cache"
 )
 ELSEWHERE = (
     "abort_callback",
@@ -141,4 +164,4 @@ def facts(path: Path, environ: dict[str, str]) -> list[Any]:
     entries = [(c.user, c.password, c.host, c.is_prefix, c.header) for c in git.credentials]
     own = (made.environments, made.repositories, made.names, made.ping_s, made.grace_s)
     packages = PackageSettings.from_config(loaded.get, environ)
-    return [git, entries, own, packages]
+    return [git, entries, own, packages, DockerSettings.from_config(loaded, (), environ)]
