@@ -170,7 +170,9 @@ class ExitHooks:
         if os.getpid() == self._pid and self._is_installed:
             # In a thread: the handler may have interrupted the main thread while it held a lock that finishing needs.
             ending = decide_ending(None, signum, None)
-            thread = threading.Thread(target=self._finish, args=(ending, SIGNAL_LIMIT_S), daemon=True)
+            thread = threading.Thread(
+                target=self._finish, args=(ending, SIGNAL_LIMIT_S), name="clearml-end", daemon=True
+            )
             thread.start()
             thread.join(SIGNAL_LIMIT_S)
         signal.signal(signum, signal.SIG_DFL)

@@ -13,8 +13,9 @@ from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments, command_lines, frameworks
 from clearml_sdk.bindings.switches import Switches
 from clearml_sdk.config import environment, load_settings
-from clearml_sdk.errors import UsageError
+from clearml_sdk.errors import ServerUnreachable, UsageError
 from clearml_sdk.notices import announce, harmless
+from clearml_sdk.offline import fallback
 from clearml_sdk.reading import destination
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.run import CaptureWishes, Run
@@ -100,6 +101,10 @@ def _as_local(
     from clearml_sdk.script.entry_point import find_entry_point
 
     entry = find_entry_point()
+    try:
+        fallback.find_server(session)
+    except ServerUnreachable as error:
+        session = fallback.begin(session, error)
     wish = Wish(
         project=options.project_name or _default_project(entry),
         name=options.task_name or _default_name(entry),
@@ -111,6 +116,7 @@ def _as_local(
     )
     start = start_task(session, config, wish)
     task = _open_run(task_class, session, config, start, "local", options)
+    fallback.mark(task)
     run = task._record_run
     run.start_capture(wishes, detect_repository=_detects_repository(options))
     _connect_arguments(task, options, takes=False)
@@ -187,6 +193,8 @@ def _close_with_run(run: Run, task: Task) -> None:
 def _adopt(task: Task, run: Run) -> None:
     run.task = task
     task._record_run = run
+    import clearml_sdk.logger  # noqa: F401  # here, and not by a thread while another forks
+
     runs.set_current(run)
     if not run.session.is_offline:
         from clearml_sdk.outage import Outage

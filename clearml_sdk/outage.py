@@ -86,7 +86,7 @@ class Outage:
                 if isinstance(error, ApiError) and error.code not in AWAY:
                     raise
                 why, self._failed_at = error, time.monotonic()
-                warn_once("away", f"the server is away, changes of the task wait in the journal: {error}")
+                warn_once(f"delivery-{type(error).__name__}", f"changes of the task wait in the journal: {error}")
             else:
                 self._failed_at = None
                 self._learn(endpoint, body, answer)

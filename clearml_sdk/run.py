@@ -12,6 +12,7 @@ from clearml_sdk.errors import ApiError, ServerUnreachable
 from clearml_sdk.fork_lock import ForkLock
 from clearml_sdk.machine import PROGRESS, runtime_facts
 from clearml_sdk.notices import harmless, say
+from clearml_sdk.offline import fallback
 from clearml_sdk.outbox import Outbox
 from clearml_sdk.script.capture import capture_script
 from clearml_sdk.script.entry_point import EntryPoint, find_entry_point
@@ -161,6 +162,7 @@ class Run:
 
             assert isinstance(self.session, OfflineSession)
             self.session.finish(self.record.id)
+            fallback.end()
         self.session.outage = None
         if self.hooks is not None:
             self.hooks.remove()

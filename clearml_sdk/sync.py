@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 
 from clearml_sdk import unsent
+from clearml_sdk.config import load_settings
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.journal import deliver
 from clearml_sdk.journal.folder import default_root
+from clearml_sdk.offline import fallback
 from clearml_sdk.session import Session
 
 
@@ -28,11 +30,14 @@ def main(argv: list[str] | None = None) -> int:
     print(f"delivered {done.events} reports of {done.journals} journals in {root}")
     try:
         told = unsent.deliver(session)
+        runs = fallback.deliver(session, session.config or load_settings())
     except ClearmlError as error:
         print(f"clearml sync: {error}")
         return 1
     if told:
         print(f"set the final status of {told} tasks")
+    if runs:
+        print(f"imported {runs} runs that were recorded while the server was away")
     if done.in_use:
         print(f"{done.in_use} journals belong to processes that still run")
     for path in done.left:

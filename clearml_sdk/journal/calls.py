@@ -85,7 +85,7 @@ class CallCourier:
         try:
             self._call(order)
         except (Unauthorized, ServerUnreachable, BadAnswer) as error:
-            warn_once(f"calls-{type(error).__name__}", f"changes of the task wait in the journal: {error}")
+            warn_once(f"delivery-{type(error).__name__}", f"changes of the task wait in the journal: {error}")
             return Outcome.LATER
         except ApiError as error:
             if error.code == 429 or error.code >= 500:

@@ -48,7 +48,7 @@ def import_session(session: Session, path: str, *, previous: str | None, offset:
     path = os.path.abspath(os.path.expanduser(os.fspath(path)))
     announce(f"ClearML: Importing offline session from {path}")
     if os.path.isdir(path):
-        return _import_folder(session, path, previous, offset)
+        return import_folder(session, path, previous, offset)
     if not zipfile.is_zipfile(path):
         raise UsageError(f"no offline session at {path}: neither a folder nor an archive of one")
     with tempfile.TemporaryDirectory(prefix="clearml-offline-") as temporary, zipfile.ZipFile(path) as archive:
@@ -56,10 +56,11 @@ def import_session(session: Session, path: str, *, previous: str | None, offset:
             raise UsageError(f"no offline session at {path}: there is no {TASK} in it")
         folder = os.path.join(temporary, _id_of(json.loads(archive.read(TASK))))
         archive.extractall(folder)  # drops absolute names and ".." itself
-        return _import_folder(session, folder, previous, offset)
+        return import_folder(session, folder, previous, offset)
 
 
-def _import_folder(session: Session, path: str, previous: str | None, offset: int) -> str:
+def import_folder(session: Session, path: str, previous: str | None = None, offset: int = 0) -> str:
+    """Import the folder at `path`, see `import_session`. Raises UsageError also while a process records into it."""
     if not is_session(path):
         raise UsageError(f"no offline session at {path}: there is no {TASK} in it")
     folder = SessionFolder(path)

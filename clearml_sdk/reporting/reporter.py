@@ -16,6 +16,7 @@ from clearml_sdk.journal.folder import left_behind
 from clearml_sdk.journal.lane import DEFAULT_MAX_BYTES, Lane
 from clearml_sdk.journal.uploads import upload_record
 from clearml_sdk.notices import harmless, warn_once
+from clearml_sdk.offline import fallback
 from clearml_sdk.reporting.live_journal import LiveJournal
 
 TYPE_CHECKING = False
@@ -267,15 +268,20 @@ class Reporter:
         if journal is None or self.session.is_offline or journal.path is None:
             return
         root = journal.root
+        config = self.session.config
         has_journals = left_behind(root) != [journal.path]
+        has_runs = config is not None and bool(fallback.waiting(config, self.session.settings.api_server))
 
         def bring() -> None:
             if has_journals:
                 deliver(root, self.session, only_own_server=True, should_stop=lambda: self._journal is not journal)
             with harmless("telling how earlier runs ended"):  # after their changes: a published task takes none
                 unsent.deliver(self.session)
+            with harmless("delivering runs that were recorded without their server"):
+                if config is not None:
+                    fallback.deliver(self.session, config)
 
-        if has_journals or unsent.some():
+        if has_journals or has_runs or unsent.some():
             threading.Thread(target=bring, name="clearml-left-behind", daemon=True).start()
 
     def _after_fork_in_child(self) -> None:
