@@ -50,6 +50,8 @@ def test_killed_controller_goes_on_where_it_was(workshop: Workshop, kills: int, 
     found = workshop.ended(controller)
     assert found["status"] == "completed", f"seed {seed}: {workshop.tasks.console(controller)}"
     assert sorted(workshop.result()) == list("abcd"), f"seed {seed}"
-    returned = {child["name"]: child["hyperparams"]["return"]["out"]["value"] for child in workshop.children(controller)}
+    returned = {
+        child["name"]: child["hyperparams"]["return"]["out"]["value"] for child in workshop.children(controller)
+    }
     returned = {name.removeprefix("step "): value for name, value in returned.items()}
     assert returned == {"a": "a", "b": "ab", "c": "ac", "d": "abacd"}

@@ -57,7 +57,12 @@ def test_decorated_on_agents(workshop: Workshop) -> None:
 def base_task(workshop: Workshop) -> str:
     scope: dict[str, Any] = {"__name__": "read"}
     exec((SCRIPTS / "tasks.py").read_text(), scope)
-    script = {"entry_point": "main.py", "binary": "python3", "diff": scope["CODE"], "requirements": {"pip": "clearml\n"}}
+    script = {
+        "entry_point": "main.py",
+        "binary": "python3",
+        "diff": scope["CODE"],
+        "requirements": {"pip": "clearml\n"},
+    }
     project = workshop.server.call("projects.get_all", {"name": "^automation/bases$"})["projects"]
     project = project or [workshop.server.call("projects.create", {"name": "automation/bases"})]
     body = {"name": "base", "type": "training", "script": script, "project": project[0]["id"]}

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from clearml import PipelineController, Task
+from clearml import PipelineController
 
 CODE = """
 import os
@@ -32,9 +32,7 @@ if __name__ == "__main__":
         monitor_metrics=[(("loss", "train"), ("losses", "one"))],
         monitor_artifacts=[("total", "total of one")],
     )
-    pipe.add_step(
-        "two", base_task_id=base, parameter_override={"General/start": "${one.parameters.General/total}"}
-    )
+    pipe.add_step("two", base_task_id=base, parameter_override={"General/start": "${one.parameters.General/total}"})
     pipe.add_step(
         "three",
         base_task_id=base,

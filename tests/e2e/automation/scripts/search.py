@@ -1,0 +1,59 @@
+"""Searches of 20 trials, two of which fail: `grid`, `random` or `optuna`; trials run here or in a queue."""
+
+import os
+import sys
+
+from clearml import Task
+from clearml.automation import (
+    DiscreteParameterRange,
+    GridSearch,
+    HyperParameterOptimizer,
+    RandomSearch,
+    UniformIntegerParameterRange,
+)
+
+
+def search_class(name):
+    if name == "optuna":
+        from clearml.automation.optuna import OptimizerOptuna
+
+        return OptimizerOptuna
+    return {"grid": GridSearch, "random": RandomSearch}[name]
+
+
+if __name__ == "__main__":
+    kind, base, here = sys.argv[1], sys.argv[2], sys.argv[3] == "here"
+    trials, workers = int(sys.argv[4]), int(sys.argv[5])
+    task = Task.init(
+        project_name="automation",
+        task_name=f"search {kind}",
+        task_type=Task.TaskTypes.optimizer,
+        reuse_last_task_id=False,
+        auto_resource_monitoring=False,
+    )
+    optimizer = HyperParameterOptimizer(
+        base_task_id=base,
+        hyper_parameters=[
+            UniformIntegerParameterRange("General/x", 0, 9),
+            DiscreteParameterRange("General/kind", values=["plain", "double"]),
+        ],
+        objective_metric_title="loss",
+        objective_metric_series="train",
+        objective_metric_sign="min",
+        optimizer_class=search_class(kind),
+        max_number_of_concurrent_tasks=workers,
+        execution_queue=os.environ.get("PIPELINE_STEPS") or "default",
+        total_max_jobs=trials,
+        max_iteration_per_job=None,
+        pool_period_min=0.02,
+        save_top_k_tasks_only=5,
+    )
+
+    def told(job_id, value, iteration, values, best):
+        print("told", job_id, value, iteration, values, best, flush=True)
+
+    (optimizer.start_locally if here else optimizer.start)(job_complete_callback=told)
+    optimizer.wait()
+    optimizer.stop()
+    for one in optimizer.get_top_experiments_details(top_k=3):
+        print("top", one["hyper_parameters"], one["metrics"]["loss/train"]["value"])
