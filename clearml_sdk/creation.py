@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 
 from clearml_sdk.errors import UsageError
 from clearml_sdk.facade.properties import container
@@ -124,16 +125,18 @@ def _is_local(repo: str) -> bool:
 
 
 def _remote_section(wish: CodeWish) -> dict[str, str]:
-    script = (wish.script or "").removeprefix("./")
-    directory = wish.working_directory or "."
+    directory = posixpath.normpath(wish.working_directory or ".")
+    script = posixpath.normpath(wish.script) if wish.script else ""
+    entry = posixpath.relpath(script, directory) if directory != "." and script.startswith(f"{directory}/") else script
+    in_repository = posixpath.normpath(posixpath.join(directory, entry))
     return {
         "binary": wish.binary or "python",  # the agent's: which one the code needs is not known here
         "repository": str(wish.repo),
         "branch": "" if wish.commit and not wish.branch else wish.branch or "",
         "version_num": wish.commit or "",
-        "entry_point": os.path.relpath(script, directory).replace(os.sep, "/") if script else "",
+        "entry_point": entry,  # in the repository, or in the directory where it is not below that: as official takes it
         "working_dir": directory,
-        "diff": patch_unseen(script) if wish.add_task_init_call and script.endswith(".py") else "",
+        "diff": patch_unseen(in_repository) if wish.add_task_init_call and entry.endswith(".py") else "",
     }
 
 

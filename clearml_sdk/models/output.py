@@ -94,7 +94,7 @@ class OutputModel(BaseModel):
         given = {key: value for key, value in self._fields.items() if value}
         if not self._fields["design"]["design"]:
             given.pop("design", None)
-        model.edit(**{**given, "comment": comment, "task": task.id})
+        model.edit(**{**given, "comment": comment, "task": task.id, "project": task.get("project")})
         stem = os.path.splitext(urls.file_name(str(document.get("uri") or "")))[0]
         self._entry = self._entry or stem or str(document["name"])
         weights.register(task, model.id, self._entry, kind="output")

@@ -6,7 +6,7 @@ from PIL import Image
 
 task = Task.init(project_name="examples", task_name="images", reuse_last_task_id=False)
 logger = task.get_logger()
-ramp = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
+ramp = np.tile(np.arange(64, dtype=np.uint8) * 3, (48, 1))
 colours = np.stack([ramp, ramp[:, ::-1], np.full_like(ramp, 128)], axis=-1)
 logger.report_image("array", "grey", iteration=0, image=ramp)
 logger.report_image("array", "colours", iteration=0, image=colours)
@@ -16,5 +16,5 @@ Image.fromarray(colours).save("picture.png")
 logger.report_image("file", "png", iteration=0, local_path="picture.png")
 logger.report_image("link", "elsewhere", iteration=0, url="https://pictures.example.com/one.png")
 for step in range(4):
-    logger.report_image("history", "of two", iteration=step, image=ramp + step, max_image_history=2)
+    logger.report_image("history", "of two", iteration=step, image=ramp + 20 * step, max_image_history=2)
 task.close()

@@ -52,7 +52,7 @@ def compare(example: str, theirs: dict[str, Any], ours: dict[str, Any], rows: Se
                 kept = [[line for line in lines if not re.search(row.line, line)] for lines in (official, own)]
                 used.update({row} if kept != [official, own] else ())
                 official, own = kept
-        if _same(official, own):
+        if _same(path, official, own):
             continue
         excused = [row for row in covering if not row.line]
         used.update(excused)
@@ -62,7 +62,14 @@ def compare(example: str, theirs: dict[str, Any], ours: dict[str, Any], rows: Se
     return found + [f"listed, but the same now: {row.field} ({row.reason})" for row in idle]
 
 
-def _same(first: Any, second: Any) -> bool:
+PICTURE_STEPS = 3
+"""By how much the mean colours of two encodings of one picture may differ, of 255."""
+
+
+def _same(path: str, first: Any, second: Any) -> bool:
+    if path.endswith("content/fields") and isinstance(first, list) and isinstance(second, list):
+        pairs = [pair for a, b in zip(first, second, strict=True) for pair in zip(a, b, strict=True)]
+        return all(abs(a - b) <= PICTURE_STEPS for a, b in pairs)
     if isinstance(first, float) or isinstance(second, float):
         both = isinstance(first, int | float) and isinstance(second, int | float)
         return both and abs(first - second) <= 1e-6 * abs(first)

@@ -30,8 +30,11 @@ QUICK = (
 ELSEWHERE = ("datasets", "frameworks", "pipelines", "train")
 """Folders whose examples other tests run: frameworks with both SDKs too (`test_same_as_official.py`)."""
 
-TRIES = 3
-"""The official SDK hangs at the end of some runs."""
+TRIES = 4
+"""The official SDK hangs at the end of some runs, and in some two of its threads write to one connection at once."""
+
+TORN = "The body is not JSON"
+"""What the server says of a request whose body is another request."""
 
 EXAMPLES = sorted(
     str(path.relative_to(dual.EXAMPLES))
@@ -51,6 +54,8 @@ def facts_of(server: RunningServer, example: str, python: Path | str, home: Path
             process.wait(20)
             continue
         out = (home / str(number) / "out").read_text(errors="replace")
+        if TORN in out:
+            continue
         print(f"--- {home.name}\n{out[-4000:]}")
         return dual.recorded(server, dual.Ran(user, home / str(number), code))
     raise AssertionError(f"{example} did not end in {TRIES} tries")
