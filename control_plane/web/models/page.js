@@ -59,6 +59,7 @@ export async function modelPage(element, id, tab) {
   open(tab);
   const unwatch = watch(["model"], (changed) => { if (changed("model", id)) refresh(); });
   const refresh = paced(async () => { await attempt(async () => { model = await load(); update(); }); }, 300);
+  element.addEventListener("changed", () => attempt(async () => { model = await load(); update(); }));
   return { update: (/** @type {Record<string, string>} */ wanted) => open(wanted.tab ?? "general"), leave: unwatch };
 }
 

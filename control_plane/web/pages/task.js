@@ -143,6 +143,7 @@ export async function taskPage(element, parameters) {
 
   drawHead();
   await open(parameters);
+  element.addEventListener("changed", () => attempt(refresh));
   const live = paced(() => refresh().catch((error) => { if (error.message.startsWith("There is no")) element.replaceChildren(h("p", { class: "warning" }, "This task was deleted.")); }), 300);
   const unwatch = watch(["task"], (changed) => { if (changed("task", task.id)) live(); });
   return { update: (wanted) => { open(wanted); }, leave: () => { unwatch(); tab?.leave?.(); } };

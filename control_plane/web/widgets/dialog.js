@@ -39,9 +39,10 @@ export function show(title, body, wide = false) {
   const close = h("button", { type: "button", class: "icon-button dialog-close", "aria-label": "Close", click: () => box.close() }, "×");
   const box = h("dialog", { class: wide ? "dialog wide" : "dialog", "aria-label": title }, h("header", { class: "dialog-head" }, h("h2", {}, title), close), body);
   box.addEventListener("close", () => box.remove());
-  box.addEventListener("click", (/** @type {MouseEvent} */ event) => {
-    if (event.target === box) box.close(); // beside the box
-  });
+  // A click beside the box closes it; one that began inside, on a list that is gone meanwhile, does not.
+  let isBeside = false;
+  box.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => { isBeside = event.target === box; });
+  box.addEventListener("click", (/** @type {MouseEvent} */ event) => { if (isBeside && event.target === box) box.close(); });
   document.body.append(box);
   box.showModal();
   box.querySelector("[autofocus], input, textarea, select")?.focus();

@@ -7,6 +7,8 @@ import { button, problem } from "./controls.js";
 import { icon } from "./icons.js";
 import { attempt, toast } from "./toast.js";
 
+const ANSWER_MS = 5000;
+
 /**
  * @typedef {{node: Node, save: () => Promise<void>}} Form `save` may throw: its message is shown and the form stays
  * @typedef {{label: string, icon?: string, when?: (value: any) => boolean, run: (value: any) => Promise<any>}} Extra
@@ -36,8 +38,15 @@ export function section({ title, read, view, form, extras = [], why = () => null
       return tools.replaceChildren(lock);
     }
     const shownExtras = extras.filter((extra) => !extra.when || extra.when(value));
-    tools.replaceChildren(...shownExtras.map((extra) => button(extra.label, () => attempt(() => extra.run(value)), { icon: extra.icon, kind: "small" })));
+    tools.replaceChildren(...shownExtras.map((extra) => button(extra.label, () => attempt(async () => { await extra.run(value); changed(); }), { icon: extra.icon, kind: "small" })));
     if (form) tools.prepend(button("Edit", edit, { icon: "edit", kind: "small" }));
+  }
+
+  /** Ask the page for the document as it is now: it comes with `update`. What was typed stays in sight until then. */
+  function changed() {
+    shown = "";
+    node.dispatchEvent(new CustomEvent("changed", { bubbles: true }));
+    setTimeout(() => { if (!editing && shown === "") draw(); }, ANSWER_MS);
   }
 
   function edit() {
@@ -51,7 +60,7 @@ export function section({ title, read, view, form, extras = [], why = () => null
       try {
         await save();
         editing = false;
-        draw();
+        changed();
       } catch (error) {
         alert.replaceChildren(problem(error));
         act.disabled = false;

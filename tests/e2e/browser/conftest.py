@@ -22,8 +22,9 @@ from playwright.sync_api import (
 from tests.conftest import RunningServer
 from tests.e2e.agent.core.conftest import agent, agent_cache, new_agent, tasks
 from tests.e2e.browser.examples import Examples, fill
+from tests.integration.agent.environments.conftest import index, index_server
 
-__all__ = ["agent", "agent_cache", "new_agent", "tasks"]
+__all__ = ["agent", "agent_cache", "index", "index_server", "new_agent", "tasks"]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = [

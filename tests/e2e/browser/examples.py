@@ -1,5 +1,7 @@
 """A server with an example of everything that the page shows, made over the API as clients make it."""
 
+# ruff: noqa: E501 - tables of values read better in one line
+
 from __future__ import annotations
 
 import json

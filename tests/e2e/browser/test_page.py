@@ -16,7 +16,9 @@ EVIL = "<img src=x onerror=alert(1)><b>shown</b>"
 
 
 def make_task(server: RunningServer) -> str:
-    project = server.call("projects.create", {"name": f"browser {EVIL}", "description": f"# {EVIL}"})["id"]
+    project = server.call("projects.create", {"name": f"browser {EVIL.replace('/', '')}", "description": f"# {EVIL}"})[
+        "id"
+    ]
     item = {"section": "Args", "name": EVIL, "value": EVIL, "description": EVIL}
     task = server.call(
         "tasks.create",
@@ -58,7 +60,7 @@ def test_nothing_that_a_task_says_becomes_markup(server: RunningServer, inside: 
     page.goto(f"{root}/plots")
     expect(page.locator(".plot-card svg.main-svg").first).to_be_visible()
     page.goto(f"{server.web}/projects")
-    expect(page.get_by_text(f"browser {EVIL}")).to_be_visible()
+    expect(page.get_by_text(f"browser {EVIL.replace('/', '')}", exact=True)).to_be_visible()
     page.goto(f"{server.web}/search?q=onerror")
     expect(page.get_by_role("link", name=EVIL)).to_be_visible()
     assert page.evaluate("document.querySelectorAll('main img').length") == 0
