@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "clearml-agent": ("clearml_agent.cli", "agent", "run tasks from queues"),
     "clearml-data": ("clearml_sdk.data_cli", "", "datasets: make versions of files, list, copy and verify them"),
     "clearml-init": ("clearml_sdk.setup_wizard", "", "write clearml.conf: the address and the credentials of a server"),
+    "clearml-param-search": ("clearml_sdk.param_search", "", "search for the best values of a task's parameters"),
     "clearml-server": ("control_plane.cli", "server", "the server: API, files and web page in one process"),
     "clearml-task": ("clearml_sdk.task_cli", "", "make a task of a script or a repository, without changing its code"),
     "clearml-sync": ("clearml_sdk.sync", "", "deliver the reports that processes left behind"),

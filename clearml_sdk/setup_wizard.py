@@ -23,15 +23,20 @@ if TYPE_CHECKING:
 VERIFY_LIMIT_S = 10.0
 
 
-def main(argv: list[str]) -> int:
-    """Run the command; returns its exit status: 0 written, 1 not written, 2 wrong usage."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
         prog="clearml-init",
         description="Write the configuration file: where the server is, and the credentials for it. "
         "With a server of yours running on this machine, nothing is asked.",
     )
-    parser.add_argument("--file", "-F", default=None, help="file to write (default: ~/clearml.conf)")
-    options = parser.parse_args(argv)
+    made.add_argument("--file", "-F", default=None, help="file to write (default: ~/clearml.conf)")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit status: 0 written, 1 not written, 2 wrong usage."""
+    options = parser().parse_args(argv)
     path = os.path.expanduser(options.file) if options.file else default_path()
     if is_taken(path):
         print(f"{path} exists already and is left as it is. Edit it, or remove it and run clearml-init again.")
