@@ -251,7 +251,9 @@ def list_files(given: argparse.Namespace) -> None:
         print(f"List dataset content: {found.id}")
         only = found.id if given.modified else None
         paths = sorted({p for one in given.filter or [None] for p in found.list_files(one, dataset_id=only)})
-        facts = {path: (one.size, one.hash) for path, one in found.file_entries_dict.items()}
+        facts: dict[str, tuple[int, str | None]] = {
+            path: (one.size, one.hash) for path, one in found.file_entries_dict.items()
+        }
         facts.update({path: (one.size, one.hash) for path, one in found.link_entries_dict.items()})
         rows = [(path, *facts[path]) for path in paths]
         print(table(["file name", "size", "hash"], rows, right=frozenset({"size"})))
