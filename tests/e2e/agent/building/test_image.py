@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.agent.containers.conftest import new_docker_agent
 from tests.e2e.agent.core.conftest import Agent, Tasks
 from tests.engine import Engine, docker_program
+
+__all__ = ["new_docker_agent"]
 
 pytestmark = pytest.mark.timeout(600)
 BUILD_S = 300.0
@@ -124,6 +127,31 @@ def test_an_image_without_an_entry_point_is_a_base_with_the_packages(
         == ""
     )
     assert engine.docker("ps", "--all", "--quiet", "--filter", "name=clearml-build-") == ""
+
+
+@pytest.mark.rows("S3-079")
+def test_a_built_image_is_a_base_for_tasks_by_their_container_or_by_the_configuration(
+    builder: Agent, tasks: Tasks, server: Any, engine: Engine, image_name: str, new_docker_agent: Callable[..., Agent]
+) -> None:
+    code = "import attr, importlib.metadata as m\nprint('SEES', m.version('attrs'), attr.__file__)\n"
+    recorded = tasks.create(code, requirements={"pip": "attrs==25.3.0\n"})
+    build(builder, "--id", recorded, "--docker", engine.image, "--target", image_name)
+    configured = new_docker_agent({"default_docker": {"image": image_name}})
+    configured.start("--docker", queue=tasks.queue)
+    by_configuration = tasks.submit(code, requirements={"pip": "attrs==25.3.0\n"})
+    by_container = tasks.create(code, requirements={"pip": "attrs==25.3.0\n"})
+    for task in (by_configuration, by_container):
+        if task == by_container:
+            configured.stop()
+            new_docker_agent().start("--docker", queue=tasks.queue)
+            server.call("tasks.edit", {"task": task, "container": {"image": image_name}})
+            tasks.enqueue(task)
+        assert tasks.finished(task, 120)["status"] == "completed", tasks.console(task)
+        (line,) = [line for line in tasks.console(task).splitlines() if line.startswith("SEES ")]
+        version, file = line.split()[1:]
+        assert version == "25.3.0"
+        assert file.startswith(("/usr/", "/opt/"))  # the image's own: nothing was installed again
+        assert tasks.get(task)["container"]["image"] == image_name
 
 
 def test_a_build_that_cannot_be_says_why(builder: Agent, tasks: Tasks, engine: Engine) -> None:
