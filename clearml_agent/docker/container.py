@@ -91,6 +91,7 @@ class ContainedRun:
         if not (path / "go").exists():
             os.mkfifo(path / "go", 0o600)
         (path / "home").mkdir(mode=0o700, exist_ok=True)
+        (path / "log").touch(mode=0o600)  # by whom it is to be read: the container may begin as root
         self._directory.record.container = design.name
         self._directory.save()
         self._open_to_others()

@@ -183,10 +183,11 @@ class Designer:
     def _mounts(self, run: Path, *, has_setup: bool) -> list[creation.Mount]:
         config, docker = self.config, self.docker
         packages = PackageSettings.from_config(config.config.get, config.environ)
-        for folder in (config.environments, self.uv_cache, Path(docker.sdk_cache), Path(docker.pip_cache)):
+        needed = [config.environments, config.repositories, self.uv_cache, Path(docker.sdk_cache)]
+        needed += [Path(docker.pip_cache), *([Path(docker.apt_cache)] if has_setup else [])]
+        needed += [Path(packages.download_cache).expanduser()] if packages.download_cache else []
+        for folder in needed:
             folder.mkdir(parents=True, exist_ok=True)
-        if has_setup:
-            Path(docker.apt_cache).mkdir(parents=True, exist_ok=True)
         return mounts.mounts(
             run=run,
             environments=config.environments,

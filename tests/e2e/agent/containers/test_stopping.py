@@ -15,6 +15,10 @@ from .test_containers import WAITS, containers, gone
 
 pytestmark = pytest.mark.timeout(600)  # the first one may have to wait for the base image
 
+LAST_WORDS = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: (print('last words', flush=True), sys.exit(130)))
+"""
 COUNTS = "import time\nfor n in range({}):\n    print('line', n, flush=True)\n    time.sleep(0.02)\n"
 
 
@@ -25,10 +29,7 @@ def pid(engine: Engine, task: str) -> int:
 
 def test_abort_gives_the_task_its_grace(docker_agent: Agent, tasks: Tasks, engine: Engine, server: Any) -> None:
     docker_agent.start("--docker", queue=tasks.queue)
-    task = tasks.submit(
-        "import signal, sys, time\n"
-        "signal.signal(signal.SIGTERM, lambda *_: (print('last words', flush=True), sys.exit(0)))\n" + WAITS
-    )
+    task = tasks.submit(LAST_WORDS + WAITS)
     tasks.says(task, "begun now")
     server.call("tasks.stop", {"task": task})
     done = tasks.finished(task)
@@ -102,6 +103,15 @@ def test_abort_while_the_container_is_prepared(docker_agent: Agent, tasks: Tasks
     server.call("tasks.stop", {"task": task})
     assert tasks.finished(task)["status"] == "stopped"
     assert gone(engine, task, docker_agent)
+
+
+def test_docker_stop_gives_the_task_its_grace(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
+    docker_agent.start("--docker", queue=tasks.queue)
+    task = tasks.submit(LAST_WORDS + WAITS)
+    tasks.says(task, "begun now")
+    engine.docker("stop", "--time", "20", *containers(engine, task))
+    assert tasks.finished(task)["status"] == "stopped"
+    assert "last words" in tasks.console(task)
 
 
 @pytest.mark.rows("S3-084")
