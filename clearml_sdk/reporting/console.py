@@ -94,9 +94,10 @@ class _Tap:
         if rest.strip():
             self._reporter.log(self._level, rest)
 
-    def renew_lock(self) -> None:
-        """In a forked child: another thread of the parent may have held it."""
+    def begin_anew(self) -> None:
+        """In a forked child: another thread of the parent may have held the lock, and a begun line is the parent's."""
         self._lock = threading.RLock()
+        self._lines.rest()
 
     def _feed(self, text: str) -> None:
         if not self._is_on:
@@ -114,13 +115,13 @@ class _Tap:
 _taps: weakref.WeakSet[_Tap] = weakref.WeakSet()
 
 
-def _renew_locks() -> None:
+def _begin_anew() -> None:
     for tap in list(_taps):
-        tap.renew_lock()
+        tap.begin_anew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def print_uncaptured(text: str) -> None:
