@@ -9,6 +9,8 @@ FROM ${BASE_IMAGE} AS build
 # scripts/build-image gives these: what is installed, and from where.
 ARG PACKAGE=.[all]
 ARG PIP_ARGS=
+# So that scripts/build-image can remove what is left of this stage.
+LABEL clearml.stage=build
 COPY . /src
 WORKDIR /src
 RUN python3 -m venv /opt/clearml \

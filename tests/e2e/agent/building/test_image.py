@@ -6,13 +6,12 @@ import json
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.agent.containers.conftest import new_docker_agent
-from tests.e2e.agent.core.conftest import Agent, Tasks
+from tests.e2e.agent.core.conftest import Agent, Tasks, until
 from tests.engine import Engine, docker_program
 
 __all__ = ["new_docker_agent"]
@@ -33,6 +32,14 @@ REQUIREMENTS = {"pip": "attrs==25.3.0\nclearml\n", "sdk": "clearml-lean"}
 def builder(server: Any, new_agent: Callable[..., Agent], engine: Engine) -> Agent:
     """An agent that builds with the engine of the tests."""
     return new_agent(server, DOCKER_HOST=engine.url)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def layers_of_these_tests(engine: Engine) -> Iterator[None]:
+    """The layers that are kept for the next build are of this code, which the next session may not have."""
+    yield
+    if names := engine.docker("images", "--quiet", "clearml-build").split():
+        engine.docker("image", "rm", "--force", *set(names), check=False)
 
 
 @pytest.fixture
@@ -154,6 +161,27 @@ def test_a_built_image_is_a_base_for_tasks_by_their_container_or_by_the_configur
         assert tasks.get(task)["container"]["image"] == image_name
 
 
+def test_a_killed_build_is_cleared_away_by_the_next_one(
+    builder: Agent, tasks: Tasks, server: Any, engine: Engine, image_name: str
+) -> None:
+    slow, quick = tasks.create("print(1)\n"), tasks.create("print(1)\n")
+    container = {"image": engine.image, "setup_shell_script": "echo slow; sleep 600"}
+    server.call("tasks.edit", {"task": slow, "container": container})
+    command = builder.command("build", "--id", slow, "--docker", "--target", "never")
+    process = subprocess.Popen(
+        command, env=builder.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    mine = ("ps", "--all", "--quiet", "--filter", f"name=clearml-build-{process.pid}-")
+    try:
+        until(lambda: engine.docker(*mine), 60, "for the container")
+    finally:
+        process.kill()
+        process.wait(20)
+    assert engine.docker(*mine)
+    build(builder, "--id", quick, "--docker", engine.image, "--target", image_name)
+    assert not engine.docker(*mine)
+
+
 def test_a_build_that_cannot_be_says_why(builder: Agent, tasks: Tasks, engine: Engine) -> None:
     task = tasks.create("import attr\n", requirements={"pip": "no-such-package-of-anybody==9.9\n"})
     done = builder.run("build", "--id", task, "--docker", engine.image, "--target", "never", limit_s=BUILD_S)
@@ -161,7 +189,7 @@ def test_a_build_that_cannot_be_says_why(builder: Agent, tasks: Tasks, engine: E
     assert "no-such-package-of-anybody" in done.stderr
     assert "Traceback" not in done.stderr
     assert engine.docker("ps", "--all", "--quiet", "--filter", "name=clearml-build-") == ""
-    assert not list(Path(builder.home / "builds").iterdir())
+    assert not list((builder.home / "builds").iterdir())
     missing = builder.run("build", "--id", task, "--docker", "no-such-image-of-anybody:1", "--target", "never")
     assert missing.returncode == 1
     assert "no-such-image-of-anybody:1" in missing.stderr
