@@ -65,3 +65,11 @@ class NotFound(ApiError, ValueError):
 
 class Unauthorized(ApiError):
     """The server does not accept the credentials or the token."""
+
+
+def __getattr__(name):  # type: ignore[no-untyped-def]  # what reads artifacts is imported when it is needed
+    if name != "ArtifactUriDeleteError":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module("clearml_sdk.artifacts.errors"), name)

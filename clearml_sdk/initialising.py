@@ -228,7 +228,7 @@ def _connect_monitor(run: Run, reporter: Any, options: InitOptions) -> None:
     from clearml_sdk.reporting.resources import ResourceMonitor
 
     kind = options.monitoring if isinstance(options.monitoring, type) else ResourceMonitor
-    monitor = run.monitor = kind(reporter)
+    monitor = run.monitor = kind(run.task if getattr(kind, "takes_task", False) else reporter)
     monitor.start()
     run.parts.append(("watching the machine", lambda limit_s: monitor.stop()))
 

@@ -7,6 +7,8 @@ client.queues.get_by_id(queue_id).rename(...)      an entity's own actions need 
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from clearml_sdk.backend_api.services._classes import plain
 from clearml_sdk.backend_api.services._contract import check
 from clearml_sdk.backend_api.session.client.actions import ACTIONS
@@ -188,6 +190,34 @@ class APIClient:
 
     def __init__(self, session: Any = None, api_version: str | None = None, **kwargs: Any) -> None:
         self.session: Session = session or Session.default()
+
+    @cached_property
+    def auth(self) -> Service:
+        return Service(self.session, "auth")
+
+    @cached_property
+    def events(self) -> Service:
+        return Service(self.session, "events")
+
+    @cached_property
+    def models(self) -> Service:
+        return Service(self.session, "models")
+
+    @cached_property
+    def projects(self) -> Service:
+        return Service(self.session, "projects")
+
+    @cached_property
+    def queues(self) -> Service:
+        return Service(self.session, "queues")
+
+    @cached_property
+    def tasks(self) -> Service:
+        return Service(self.session, "tasks")
+
+    @cached_property
+    def workers(self) -> Service:
+        return Service(self.session, "workers")
 
     def __getattr__(self, name: str) -> Service:
         if name not in ACTIONS:
