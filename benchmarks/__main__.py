@@ -9,6 +9,7 @@ BENCHMARKS = {
     "init": "import + Task.init, wall time",
     "sdk": "what the SDK costs a training script",
     "api": "calls a second of one server process on one core",
+    "datasets": "a dataset of many small files",
     "dispatch": "enqueue -> receipt by one of many idle agents",
     "console": "what a task that writes 10 MB of console a second costs its agent",
     "docker": "enqueue -> first line of user code in a container, warm, beside plain `docker run`",
