@@ -49,6 +49,7 @@ class LocalDriver(CloudDriver):
                 env={**variables, **{str(k): str(v) for k, v in (resource.get("env") or {}).items()}},
                 start_new_session=True,
             )
+        _children[process.pid] = process
         machine = f"{process.pid}-{_start_time(process.pid)}"
         for path in (script, console):
             path.rename(path.with_stem(f"{worker_prefix.replace(':', '~')}~{machine}"))
@@ -72,7 +73,7 @@ class LocalDriver(CloudDriver):
         pid = _alive(instance_id)
         if pid is None:
             return
-        os.kill(pid, signal.SIGINT)
+        os.killpg(pid, signal.SIGINT)  # what runs tasks has a session of its own: the agent ends it
         deadline = time.monotonic() + GRACE_S
         while _alive(instance_id) is not None:
             _reap(pid)
@@ -134,8 +135,11 @@ def _alive(machine: str) -> int | None:
     return int(pid) if _start_time(int(pid)) == began else None
 
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Those that this process started, until they have ended."""
+
+
 def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return  # another process's child: an earlier autoscaler's
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from clearml_sdk.task import Task
 
+WATCH_S = 3.0
 WATCHED = 500
 """The statuses of so many tasks are watched, so that triggers on them need no polling."""
 
@@ -329,25 +330,30 @@ class TriggerScheduler(BaseScheduler):
             self._executed.append(executed)
 
     def _pause(self, seconds: float, due: datetime | None) -> None:
-        """Wait so long; a change of status of a task that a trigger is about ends it."""
-        known = self._watched()
-        if not known:
-            super()._pause(seconds, due)
-            return
+        """Wait so long; a change of status of a task that a trigger is about ends it.
+
+        Which tasks these are is looked up every few seconds: one that was made and ended in between is found by the
+        next look for events.
+        """
         deadline = time.monotonic() + seconds
         while not self._woken.is_set() and (remaining_s := deadline - time.monotonic()) > 0:
+            known = self._watched()
             try:
-                if changed(self._task._record.session, known, min(remaining_s, 25.0)):
+                if known and changed(self._task._record.session, known, min(remaining_s, WATCH_S)):
                     return
             except (ClearmlError, OSError):
-                super()._pause(min(remaining_s, 5.0), due)
+                known = {}
+            if not known:
+                self._woken.wait(min(remaining_s, WATCH_S))
         self._woken.clear()
 
     def _watched(self) -> dict[str, str]:
         """Tasks whose next status a trigger may be about, and the status they have."""
         found: dict[str, str] = {}
         session = self._task._record.session
-        for trigger in self._triggers:
+        with self._lock:
+            triggers = list(self._triggers)
+        for trigger in triggers:
             if not (isinstance(trigger, TaskTrigger) and trigger.on_status):
                 continue
             try:
