@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from clearml_sdk.commands.table import COMMANDS as FRIENDLY
+
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "clearml-agent": ("clearml_agent.cli", "agent", "run tasks from queues"),
     "clearml-data": ("clearml_sdk.data_cli", "", "datasets: make versions of files, list, copy and verify them"),
@@ -33,6 +35,10 @@ def main(argv: list[str] | None = None) -> int:
         if not arguments or arguments[0] in ("-h", "--help"):
             print(usage())
             return 0 if arguments else 2
+        if arguments[0] in FRIENDLY:
+            from clearml_sdk.commands.main import main as friendly
+
+            return friendly(arguments)
         name, *arguments = arguments
         if not name.startswith("clearml-"):
             name = f"clearml-{name}"
@@ -60,8 +66,11 @@ def run(name: str, arguments: list[str]) -> int:
 
 def usage() -> str:
     """The list of commands."""
-    lines = [f"  {name.removeprefix('clearml-'):<8} {what}" for name, (_, _, what) in sorted(COMMANDS.items())]
-    return "\n".join(["usage: clearml COMMAND [ARGUMENT ...]", "", *lines, "", "clearml COMMAND --help says more."])
+    tasks = [f"  {name:<13} {what}" for name, (_, what) in FRIENDLY.items()]
+    programs = [f"  {name.removeprefix('clearml-'):<13} {what}" for name, (_, _, what) in sorted(COMMANDS.items())]
+    return "\n".join(
+        ["usage: clearml COMMAND [ARGUMENT ...]", "", *tasks, "", *programs, "", "clearml COMMAND --help says more."]
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,124 @@
+"""How the commands print: tables for people, plain columns where the output is no terminal, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+COLOURS = {
+    "completed": "green",
+    "published": "green",
+    "failed": "red",
+    "stopped": "yellow",
+    "in_progress": "cyan",
+    "queued": "blue",
+}
+"""Status -> colour."""
+
+
+def is_terminal() -> bool:
+    """Whether a person reads the output, in colours."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows under their columns; statuses get their colours."""
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not is_terminal() or (table := rich_table(columns, texts)) is None:
+        print(plain(columns, texts))
+        return
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """The rows as a table of `rich`; None where that is not installed."""
+    try:
+        from rich.table import Table
+        from rich.text import Text
+    except ModuleNotFoundError:
+        return None
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold" if name in ("NAME", "VALUE") else "ellipsis", no_wrap=name == "ID")
+    for row in rows:
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
+    return table
+
+
+def plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded with spaces, as programs and pipes like them."""
+    lines = [list(columns), *([_one_line(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)  # noqa: B905  # equal by construction
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(cell.split())
+
+
+def shown_id(id_: Any) -> str:
+    """An id as tables show it: enough of it to name the task."""
+    return str(id_)[:8]
+
+
+def full_name(task: Mapping[str, Any]) -> str:
+    """`project/name` of a task that was read with `project.name`."""
+    project = (task.get("project") or {}).get("name") if isinstance(task.get("project"), dict) else None
+    return f"{project}/{task.get('name')}" if project else str(task.get("name") or "")
+
+
+def when(text: Any) -> datetime | None:
+    """A time of the API."""
+    if not text:
+        return None
+    found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def ago(text: Any) -> str:
+    """How long ago that was: `3m`, `2d`."""
+    moment = when(text)
+    return "" if moment is None else lasted(max(0.0, time.time() - moment.timestamp()))
+
+
+def lasted(seconds: float | None) -> str:
+    """A duration in its one or two largest units."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def runtime_s(task: Mapping[str, Any]) -> float | None:
+    """How long a task ran, or runs already."""
+    begun = when(task.get("started"))
+    if begun is None:
+        return None
+    ended = when(task.get("completed")) if task.get("status") != "in_progress" else None
+    return (ended.timestamp() if ended else time.time()) - begun.timestamp()
+
+
+def number(value: Any) -> str:
+    """A scalar as tables show it."""
+    return f"{value:.6g}" if isinstance(value, int | float) else str(value or "")
