@@ -7,8 +7,8 @@ import math
 import ConfigSpace
 from hpbandster.optimizers.config_generators.bohb import BOHB
 
-from clearml_sdk.automation.hpbandster.brackets import Bracket
 from clearml_sdk.automation.optimization import trials
+from clearml_sdk.automation.optimization.brackets import Bracket
 from clearml_sdk.automation.optimization.objective import Objective
 from clearml_sdk.automation.optimization.strategy import SearchStrategy
 from clearml_sdk.automation.parameters import (
