@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "clearml-data": ("clearml_sdk.data_cli", "", "datasets: make versions of files, list, copy and verify them"),
     "clearml-init": ("clearml_sdk.setup_wizard", "", "write clearml.conf: the address and the credentials of a server"),
     "clearml-param-search": ("clearml_sdk.param_search", "", "search for the best values of a task's parameters"),
+    "clearml-retry": ("clearml_sdk.automation.pipeline.retrying", "", "run a pipeline again from where it failed"),
     "clearml-server": ("control_plane.cli", "server", "the server: API, files and web page in one process"),
     "clearml-task": ("clearml_sdk.task_cli", "", "make a task of a script or a repository, without changing its code"),
     "clearml-sync": ("clearml_sdk.sync", "", "deliver the reports that processes left behind"),
