@@ -1,7 +1,21 @@
 """The API of the server for scripts: its client, sessions, and the objects that requests are made of."""
 
 from clearml_sdk.backend_api.session.callresult import CallResult
+from clearml_sdk.backend_api.session.datamodel import DataModel, NonStrictDataModel, Response, StringEnum
 from clearml_sdk.backend_api.session.errors import ResultNotReadyError, TimeoutExpiredError
+from clearml_sdk.backend_api.session.request import BatchRequest, CompoundRequest, Request
 from clearml_sdk.backend_api.session.session import Session
 
-__all__ = ["CallResult", "ResultNotReadyError", "Session", "TimeoutExpiredError"]
+__all__ = [
+    "BatchRequest",
+    "CallResult",
+    "CompoundRequest",
+    "DataModel",
+    "NonStrictDataModel",
+    "Request",
+    "Response",
+    "ResultNotReadyError",
+    "Session",
+    "StringEnum",
+    "TimeoutExpiredError",
+]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from clearml_sdk.backend_api.session import BatchRequest, CompoundRequest, DataModel, NonStrictDataModel, StringEnum
+from clearml_sdk.backend_api.session import Request as ApiCall
 from clearml_sdk.task_parameters import TaskParameters, param, percent_param, range_validator
 
 from .conftest import QUIET, Workplace
@@ -140,3 +142,68 @@ def test_a_monitor_of_the_scripts_own_reports_and_settings_are_read(workplace: W
     assert ":monitor:machine" in said["titles"] and said["alive"] and not said["remote"]
     assert said["period"] == said["same"] > 0 and said["missing"] == 5 and said["parsed"] == 1
     assert said["cache"] == str(workplace.folder / ".cache")
+
+
+class Point(NonStrictDataModel):
+    _schema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "required": ["x"],
+        "properties": {
+            "x": {"type": "integer"},
+            "kind": {"enum": ["a", "b"]},
+            "more": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+
+
+class Colour(StringEnum):
+    red = "r"
+
+
+def test_data_models_are_plain_data_and_checked_by_their_schema() -> None:
+    point = Point(x=1, kind="a", colour=Colour.red, inner=Point(x=2), unset=None)
+    assert point.to_dict() == {"x": 1, "kind": "a", "colour": "r", "inner": {"x": 2}}
+    assert point.to_dict(only=["x", "kind"], except_=["kind"]) == {"x": 1}
+    point.validate()
+    for fields, said in (({}, "lacks x"), ({"x": True}, "integer"), ({"x": 1, "kind": "c"}, "one of")):
+        with pytest.raises(ValueError, match=said):
+            Point(**fields).validate()
+    with pytest.raises(ValueError, match=r"more\[1\]"):
+        Point(x=1, more=["a", 2]).validate()
+    assert Point.from_dict({"x": 1, "other": 2}).to_dict() == {"x": 1}
+    with pytest.raises(ValueError, match="other"):
+        Point.from_dict({"x": 1, "other": 2}, strict=True)
+    assert Colour.has_value("r") and not Colour.has_value("red") and DataModel.normalize_key("a.b") == "a__b"
+    DataModel.assert_isinstance([1, 2], "numbers", int, is_array=True)
+    for value, is_array in (("1", False), ([1, "2"], True), (1, True), (None, False)):
+        with pytest.raises(TypeError, match="numbers"):
+            DataModel.assert_isinstance(value, "numbers", int, is_array)
+
+
+class AddEvent(ApiCall):
+    _service, _action = "events", "add"
+
+
+def test_requests_of_the_scripts_own_are_sent(workplace: Workplace) -> None:
+    with pytest.raises(ValueError, match="Unsupported"):
+        AddEvent(x=1)
+    assert AddEvent().endpoint == "events.add" and AddEvent().method == "get"
+    whole = CompoundRequest()
+    whole._item, whole.extra = Point(x=1), 2  # type: ignore[assignment, attr-defined]  # as a script would
+    assert whole.to_dict() == {"x": 1, "extra": 2}
+    with pytest.raises(TypeError, match="not a request"):
+        BatchRequest([object()], validate_requests=True).to_dict()
+    ran = workplace.run(
+        f"""
+from clearml import Task
+from clearml.backend_api.session import BatchRequest, Session
+class AddBatch(BatchRequest):
+    _service, _action = "events", "add_batch"
+task = Task.init("sdk/paths", "requests", {QUIET}, reuse_last_task_id=False)
+event = {{"type": "training_stats_scalar", "task": task.id, "metric": "m", "variant": "v", "iter": 1, "value": 0.5}}
+result = Session().send(AddBatch([event, json.dumps({{**event, "iter": 2}})]))
+say(ok=result.ok(), added=result.response.added, curve=task.get_reported_scalars()["m"]["v"])
+"""
+    )
+    assert ran.code == 0, ran.err
+    assert ran.said["ok"] and ran.said["added"] == 2 and ran.said["curve"]["x"] == [1, 2]
