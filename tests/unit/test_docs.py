@@ -29,3 +29,11 @@ def test_every_command_of_the_agent_is_documented() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_every_command_of_datasets_is_documented() -> None:
+    from clearml_sdk.data_cli.options import parser
+
+    page = (PROJECT / "docs" / "command_lines.md").read_text()
+    names = next(action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    assert not [name for name in names if f"`{name}`" not in page and f"clearml-data {name}" not in page]
