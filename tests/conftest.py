@@ -29,6 +29,8 @@ from tests.engine import Engine, NoEngine, running_engine
 from tests.redis_servers import POOL
 
 START_LIMIT_S = 20.0
+ENGINE_TEST_S = 600
+"""For tests on the Docker Engine: the first one may have to wait until its base image is made."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background has them ignore Ctrl-C, and with them everything they start.
@@ -44,6 +46,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _skip(items, "embedded", "is about the embedded store")
     if os.environ.get("CLEARML_TEST_SERVERS", "1") != "1":
         _skip(items, "one_server", "is about one server process")
+    for item in items:
+        if "engine" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(ENGINE_TEST_S))
     if config.getoption("--full"):
         return
     _skip(items, "full", "at full size: scripts/test --full")

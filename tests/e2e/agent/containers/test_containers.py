@@ -16,7 +16,6 @@ import pytest
 from tests.e2e.agent.core.conftest import Agent, Tasks, until
 from tests.engine import Engine
 
-pytestmark = pytest.mark.timeout(600)  # the first one may have to wait for the base image
 NewAgent = Callable[..., Agent]
 
 LOOK = """

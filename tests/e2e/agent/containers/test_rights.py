@@ -18,8 +18,6 @@ from tests.engine import Engine
 
 from .test_containers import LOOK, gone, sees
 
-pytestmark = pytest.mark.timeout(600)  # the first one may have to wait for the base image
-
 SOMEBODY = 54321
 TRAINS = """
 from clearml import Task

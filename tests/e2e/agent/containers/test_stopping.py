@@ -13,8 +13,6 @@ from tests.engine import Engine
 
 from .test_containers import WAITS, containers, gone
 
-pytestmark = pytest.mark.timeout(600)  # the first one may have to wait for the base image
-
 LAST_WORDS = """
 import signal, sys
 signal.signal(signal.SIGTERM, lambda *_: (print('last words', flush=True), sys.exit(130)))
@@ -38,7 +36,7 @@ def test_abort_gives_the_task_its_grace(docker_agent: Agent, tasks: Tasks, engin
     assert gone(engine, task, docker_agent)
 
 
-def test_task_that_ignores_its_sigterm_is_killed(
+def test_second_interrupt_kills_what_ignores_the_first(
     docker_agent: Agent, tasks: Tasks, engine: Engine, server: Any
 ) -> None:
     docker_agent.start("--docker", queue=tasks.queue)
