@@ -89,6 +89,7 @@ class DatasetStorage(DatasetBase):
                 )
             self._tell(f"Pending uploads, starting dataset upload to {self.get_default_storage()}")
             self.upload(verbose=verbose)
+        stored.check_open()
         recipe.append(stored.record, "finalize")
         finalize(stored, self.get_logger())
         return True

@@ -91,8 +91,13 @@ class StoredDataset:
         return str(self.record.read_fields("status").get("status") or "")
 
     def check_open(self) -> None:
-        """Raises UsageError when the version is finished, so that it cannot be changed."""
+        """Have the version take changes: one that was stopped, as nobody heard of it for long, is begun again.
+
+        Raises UsageError when it is finished, so that it cannot be changed.
+        """
         status = self.status()
+        if status in ("stopped", "failed"):
+            self.record.call("tasks.started", {"force": True})
         if status not in OPEN_STATUSES:
             raise UsageError(
                 f"dataset {self.id} is {status} and cannot be changed: create a version that stands on it "
