@@ -50,11 +50,15 @@ def image_name(engine: Engine) -> Iterator[str]:
     engine.docker("image", "rm", "--force", name, check=False)
 
 
+def credentials(server: Any) -> dict[str, str]:
+    """What any client is given."""
+    given = {key: value for key, value in server.environment().items() if key.startswith("CLEARML_")}
+    return {key: value for key, value in given.items() if not key.endswith(("CONFIG_FILE", "RUNTIME_DIR"))}
+
+
 def run_image(engine: Engine, server: Any, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`docker run` of a built image, with the credentials that are given to any client."""
-    given = {key: value for key, value in server.environment().items() if key.startswith("CLEARML_")}
-    given = {key: value for key, value in given.items() if not key.endswith(("CONFIG_FILE", "RUNTIME_DIR"))}
-    variables = [word for key, value in given.items() for word in ("--env", f"{key}={value}")]
+    variables = [word for key, value in credentials(server).items() for word in ("--env", f"{key}={value}")]
     command = [docker_program(), "-H", engine.url, "run", "--rm", "--network", "host", *variables, name, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
@@ -161,6 +165,29 @@ def test_a_built_image_is_a_base_for_tasks_by_their_container_or_by_the_configur
         assert tasks.get(task)["container"]["image"] == image_name
 
 
+@pytest.mark.full
+def test_stopping_a_container_or_its_task_ends_both(
+    builder: Agent, tasks: Tasks, server: Any, engine: Engine, image_name: str
+) -> None:
+    task = tasks.create("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    build(builder, "--id", task, "--docker", engine.image, "--target", image_name, "--entry-point", "reuse_task")
+    variables = [word for name, value in credentials(server).items() for word in ("--env", f"{name}={value}")]
+    for stops_container in (True, False):
+        server.call("tasks.reset", {"task": task, "force": True})
+        id = engine.docker("run", "--detach", "--network", "host", *variables, image_name)
+        try:
+            tasks.says(task, "\nup\n")
+            if stops_container:
+                engine.docker("stop", id)
+            else:
+                server.call("tasks.stop", {"task": task})
+            assert tasks.finished(task)["status"] == "stopped"
+            assert engine.docker("wait", id) != "137"  # it has ended by itself, and had the time to report
+        finally:
+            engine.docker("rm", "--force", id, check=False)
+
+
+@pytest.mark.full
 def test_a_killed_build_is_cleared_away_by_the_next_one(
     builder: Agent, tasks: Tasks, server: Any, engine: Engine, image_name: str
 ) -> None:
