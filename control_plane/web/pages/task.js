@@ -26,13 +26,23 @@ const TABS = [["execution", "Execution"], ["configuration", "Configuration"], ["
 const RESULTS = { log: "console", metrics: "scalars", plots: "plots", debugImages: "debug-samples", "metrics/scalar": "scalars" };
 const FIELDS = ["id", "name", "type", "status", "status_reason", "status_message", "status_changed", "user.name", "project.name", "parent.name", "created", "started", "completed", "published", "active_duration",
   "last_update", "last_iteration", "last_worker", "tags", "system_tags", "comment", "script", "hyperparams", "configuration", "execution.artifacts", "execution.queue.name", "output", "container", "runtime",
-  "models.input", "models.input.model.name", "models.input.model.uri", "models.input.model.framework", "models.input.model.project", "models.output", "models.output.model.name", "models.output.model.uri", "models.output.model.framework", "models.output.model.project"];
+  "models"];
 
 /** @param {string} id */
 async function load(id) {
   const { tasks } = await call("tasks.get_all_ex", { id: [id], search_hidden: true, only_fields: FIELDS });
   if (!tasks.length) throw new Error("There is no such task (any more).");
+  await describeModels(tasks[0].models);
   return tasks[0];
+}
+
+/** A task holds its models' ids: read what is shown of them. @param {{input?: any[], output?: any[]}} [models] */
+async function describeModels({ input = [], output = [] } = {}) {
+  const entries = [...input, ...output].filter((entry) => entry.model?.id);
+  if (!entries.length) return;
+  const { models } = await call("models.get_all_ex", { id: entries.map((entry) => entry.model.id), only_fields: ["id", "name", "uri", "framework", "project.id"] });
+  const known = new Map(models.map((/** @type {any} */ one) => [one.id, one]));
+  for (const entry of entries) entry.model = known.get(entry.model.id) ?? entry.model;
 }
 
 /** The tab of an address. @param {Record<string, string>} parameters */
@@ -65,7 +75,7 @@ export async function taskPage(element, parameters) {
     const place = h("div", { class: "task-body" });
     body.replaceChildren(place);
     tab = await made(name, place, wanted);
-    tab.update(task);
+    tab?.update(task);
   }
 
   /** @param {string} name @param {HTMLElement} place @param {Record<string, string>} wanted */

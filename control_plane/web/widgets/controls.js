@@ -68,7 +68,7 @@ export function field(label, control, hint = "") {
 
 /** Names and values. @param {[string, any][]} rows */
 export function facts(rows) {
-  return h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value === "" || value === null || value === undefined ? h("span", { class: "quiet" }, "–") : value)]));
+  return h("dl", { class: "facts" }, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value === "" || value === null || value === undefined ? h("span", { class: "quiet" }, "–") : value)]));
 }
 
 /** @param {string} text */

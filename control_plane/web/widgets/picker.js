@@ -27,7 +27,7 @@ export function picker({ label, find, chosen = null, mayCreate = false, placehol
   });
   const list = h("ul", { id: listId, role: "listbox", "aria-label": label, class: "choices", hidden: true });
 
-  const look = debounced(() => refresh(), 80);
+  const look = debounced(() => { if (!choice) refresh(); }, 80); // one may have chosen meanwhile
 
   async function refresh() {
     const mine = ++turn;

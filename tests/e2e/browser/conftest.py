@@ -132,7 +132,7 @@ def inside(watched: Callable[[], tuple[Page, Watched]], server: RunningServer) -
     return opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def examples(server: RunningServer) -> Examples:
-    """An example of everything, made once for a file of tests."""
+    """An example of everything, made once."""
     return fill(server)

@@ -95,7 +95,8 @@ def test_environment_variables_that_are_named_are_tracked_in_both_ways(
     page = inside
     code = (
         "from clearml import Task\n"
-        "task = Task.init(project_name='p', task_name='env', auto_resource_monitoring=False, reuse_last_task_id=False)\n"
+        "task = Task.init(project_name='of env', task_name='env', auto_resource_monitoring=False,"
+        " reuse_last_task_id=False)\n"
         "print(task.id)\n"
     )
     (tmp_path / "script.py").write_text(code)
@@ -249,7 +250,7 @@ def test_a_destination_in_code_counts_before_one_in_the_configuration_file(
     for argument, wanted in (("", "of-the-file"), (f", output_uri='{tmp_path}/of-the-code'", "of-the-code")):
         code = (
             "from clearml import Task\n"
-            "task = Task.init(project_name='p', task_name='out', auto_resource_monitoring=False,"
+            "task = Task.init(project_name='of out', task_name='out', auto_resource_monitoring=False,"
             f" reuse_last_task_id=False{argument})\nprint(task.id)\n"
         )
         (tmp_path / "script.py").write_text(code)

@@ -1,0 +1,153 @@
+"""The task table: sorted, filtered, searched, of any length, live, with its state in the address; many tasks at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import RunningServer
+from tests.e2e.browser.steps import choose_in_menu, draft, project_of, row, task_of
+
+MANY = 2_000
+
+
+@pytest.fixture(scope="module")
+def project(server: RunningServer) -> str:
+    """Four tasks that differ."""
+    made = project_of(server, "a table of four")
+    for name, rate, tags in (
+        ("alpha", "0.1", ["x"]),
+        ("beta", "0.02", ["x", "y"]),
+        ("gamma 1+1", "0.3", []),
+        ("delta", "0.05", ["y"]),
+    ):
+        item = {"section": "Args", "name": "rate", "value": rate}
+        draft(server, name, project=made, tags=tags, hyperparams={"Args": {"rate": item}})
+    return made
+
+
+def test_rows_are_sorted_searched_and_filtered_and_the_address_keeps_it(
+    server: RunningServer, inside: Page, project: str
+) -> None:
+    page = inside
+    page.goto(f"{server.web}/projects/{project}/tasks")
+    expect(page.locator(".tally")).to_have_text("4 tasks")
+    page.get_by_role("button", name="Name", exact=False).first.click()
+    expect(page.locator(".grid-row .task-name").first).to_have_text("alpha")
+    page.get_by_label("Search tasks").fill("1+1")
+    expect(page.locator(".tally")).to_have_text("1 task")
+    page.get_by_role("button", name=".*", exact=True).click()
+    page.get_by_label("Search tasks").fill("^(alp|bet)a$")
+    expect(page.locator(".tally")).to_have_text("2 tasks")
+    page.reload()
+    expect(page.locator(".tally")).to_have_text("2 tasks")
+    expect(page.locator(".grid-row .task-name")).to_have_text(["alpha", "beta"])
+    page.get_by_role("button", name="Clear all").click()
+    page.get_by_role("button", name="Filter by Tags").click()
+    page.get_by_role("dialog", name="Filter by Tags").get_by_label("y", exact=True).check()
+    expect(page.locator(".tally")).to_have_text("2 tasks")
+    expect(page.locator(".chip")).to_contain_text("tags: y")
+    assert "tags=y" in page.url
+
+
+def test_a_hyperparameter_becomes_a_column_that_sorts_by_number(
+    server: RunningServer, inside: Page, project: str
+) -> None:
+    page = inside
+    page.goto(f"{server.web}/projects/{project}/tasks")
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("Find a column").fill("Args/rate")
+    page.get_by_role("button", name="Args/rate", exact=True).click()
+    page.keyboard.press("Escape")
+    page.get_by_role("columnheader").get_by_role("button", name="rate", exact=True).click()
+    expect(page.locator(".grid-row .cell-h")).to_have_text(["0.02", "0.05", "0.1", "0.3"])
+    assert "cols=" in page.url and "sort=hyperparams.Args.rate.value" in page.url
+
+
+def test_the_table_is_saved_as_csv(server: RunningServer, inside: Page, project: str) -> None:
+    page = inside
+    page.goto(f"{server.web}/projects/{project}/tasks?sort=name&cols=name,status")
+    expect(page.locator(".tally")).to_have_text("4 tasks")
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="CSV").click()
+    text = saving.value.path().read_text()
+    assert text.splitlines() == ["Name,Status", "alpha,created", "beta,created", "delta,created", "gamma 1+1,created"]
+
+
+def test_many_rows_scroll_and_new_ones_come_by_themselves(server: RunningServer, inside: Page) -> None:
+    page = inside
+    project = project_of(server, "a table of many")
+    for number in range(MANY):
+        server.call("tasks.create", {"name": f"task {number:05}", "type": "training", "project": project})
+    page.goto(f"{server.web}/projects/{project}/tasks?sort=name")
+    expect(page.locator(".tally")).to_have_text(f"{MANY:,} tasks")
+    assert page.locator(".grid-row").count() < 100
+    page.locator(".grid").evaluate(f"grid => grid.scrollTop = {MANY // 2} * 36")
+    expect(page.locator(".task-name", has_text=f"task {MANY // 2 + 3:05}")).to_be_visible()
+    page.locator(".grid").focus()
+    page.keyboard.press("End")
+    expect(page.locator(".task-name", has_text=f"task {MANY - 1:05}")).to_be_visible()
+    server.call("tasks.create", {"name": "task 99999", "type": "training", "project": project})
+    expect(page.locator(".tally")).to_have_text(f"{MANY + 1:,} tasks")
+    server.call(
+        "tasks.delete_many",
+        {
+            "ids": [
+                row["id"]
+                for row in server.call("tasks.get_all", {"project": [project], "page": 0, "page_size": 500})["tasks"]
+            ],
+            "force": True,
+        },
+    )
+    expect(page.locator(".tally")).to_have_text(f"{MANY - 499:,} tasks")
+
+
+def test_many_tasks_are_handled_at_once_and_those_that_do_not_qualify_are_told(
+    server: RunningServer, inside: Page
+) -> None:
+    page = inside
+    project = project_of(server, "a table of bulk")
+    first, second = draft(server, "bulk one", project=project), draft(server, "bulk two", project=project)
+    server.call("tasks.started", {"task": second})
+    page.goto(f"{server.web}/projects/{project}/tasks")
+    expect(page.locator(".tally")).to_have_text("2 tasks")
+    page.get_by_label("Select all").check()
+    bar = page.get_by_role("toolbar", name="Selected tasks")
+    expect(bar).to_contain_text("2 tasks selected")
+    expect(bar.get_by_role("button", name="Enqueue (1)")).to_be_enabled()
+    expect(bar.get_by_role("button", name="Publish (0)")).to_be_disabled()
+    bar.get_by_role("button", name="Add tag").click()
+    page.get_by_role("dialog").get_by_role("combobox").fill("one, two")
+    page.get_by_role("dialog").get_by_role("button", name="Add").click()
+    expect(row(page, "bulk one").locator(".tag")).to_have_text(["one", "two"])
+    assert task_of(server, second)["tags"] == ["one", "two"]
+    bar.get_by_role("button", name="Abort (1)").click()
+    expect(row(page, "bulk two").locator(".status")).to_have_text("Aborted")
+    bar.get_by_role("button", name="Archive", exact=True).click()
+    expect(page.locator(".tally")).to_have_text("0 tasks")
+    assert "archived" in task_of(server, first)["system_tags"]
+    page.locator(".toolbar").get_by_role("button", name="Archive").click()
+    expect(page.locator(".tally")).to_have_text("2 tasks")
+
+
+def test_a_task_is_deleted_with_its_files(server: RunningServer, inside: Page, examples: Any) -> None:
+    from tests.e2e.browser.examples import upload
+
+    page = inside
+    project = project_of(server, "a table to delete from")
+    task = draft(server, "to be deleted", project=project)
+    address = upload(server, f"/deleted/{task}/artifacts/a/a.txt", b"text")
+    artifact = {"key": "a", "type": "custom", "mode": "output", "uri": address}
+    server.call("tasks.add_or_update_artifacts", {"task": task, "artifacts": [artifact]})
+    stored = server.data_dir / "files" / "deleted" / task / "artifacts" / "a" / "a.txt"
+    assert stored.read_bytes() == b"text"
+    page.goto(f"{server.web}/projects/{project}/tasks")
+    choose_in_menu(page, row(page, "to be deleted"), "Delete")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text(re.compile("Deleted .* and 1 file"))).to_be_visible()
+    expect(page.locator(".tally")).to_have_text("0 tasks")
+    assert not stored.exists()
+    assert server.call("tasks.get_all", {"id": [task]})["tasks"] == []
