@@ -74,14 +74,15 @@ def enqueue(arguments: Sequence[str]) -> int:
     def put(task: str) -> None:
         queueing.enqueue(session, task, queue=queue, force=given.force)
 
-    return _each(session, given.task, put, f"in queue {given.queue}", given.json)
+    hint = "" if given.force else " (--force resets it first)"
+    return _each(session, given.task, put, f"in queue {given.queue}", given.json, hint)
 
 
 def abort(arguments: Sequence[str]) -> int:
     """Stop tasks; those that wait leave their queue."""
     command = parser("abort")
     command.add_argument("task", nargs="+", metavar="TASK", help=TASK_HELP)
-    command.add_argument("-m", "--message", default="", help="why")
+    command.add_argument("-m", "--message", default="aborted by a user", help="why")
     given = command.parse_args(arguments)
     session = Session.default()
 
@@ -90,9 +91,7 @@ def abort(arguments: Sequence[str]) -> int:
         if status["tasks"][0]["status"] == "queued":
             queueing.dequeue(session, task)
             return
-        session.call(
-            "tasks.stop", {"task": task, "status_reason": "aborted by a user", "status_message": given.message}
-        )
+        session.call("tasks.stop", {"task": task, "status_reason": given.message})
 
     return _each(session, given.task, stop, "stopped", given.json)
 
@@ -104,7 +103,9 @@ def _queue(session: Session, name: str) -> str:
         raise CommandError(str(error)) from None
 
 
-def _each(session: Session, wanted: Sequence[str], act: Callable[[str], None], done: str, as_json: bool) -> int:
+def _each(
+    session: Session, wanted: Sequence[str], act: Callable[[str], None], done: str, as_json: bool, hint: str = ""
+) -> int:
     """Do it with each task; one that refuses does not keep the others from it."""
     tasks = lookup.find_all(session, wanted)  # all of them are known before the first is touched
     told: list[dict[str, Any]] = []
@@ -115,7 +116,7 @@ def _each(session: Session, wanted: Sequence[str], act: Callable[[str], None], d
         except ApiError as error:
             told.append({"id": task["id"], "done": False, "error": error.message})
             if not as_json:
-                print(f"{task['id']} {output.full_name(task)}: {error.message}", file=sys.stderr)
+                print(f"{task['id']} {output.full_name(task)}: {error.message}{hint}", file=sys.stderr)
             continue
         if not as_json:
             print(f"{task['id']} {output.full_name(task)}: {done}")

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 AGAIN_S = 1.0
+SILENCE_S = 90.0
+"""Something comes every 15 seconds: after so long nobody is there any more."""
 STOPPED = 143
 """Exit status for a task that was stopped: as of a process that SIGTERM ended."""
 
+_ENDED = ("status", "status_reason", "status_message", "status_changed", "started", "completed")
 _EXIT_CODE = re.compile(r"exit code (-?\d+)")
 
 
@@ -70,17 +73,9 @@ def _stored(session: Session, task: str, last: int | None) -> Iterator[dict[str,
         found = session.call("events.get_task_log", body).get("events") or []
         yield from found[-last:] if last > 0 else []
         return
-    after: int | None = None
-    while True:
-        body = {"task": task, "batch_size": PAGE, "navigate_earlier": False, "order": "asc"}
-        if after is not None:
-            body["from_timestamp"] = after
-        found = session.call("events.get_task_log", body).get("events") or []
-        yield from found
-        if len(found) < PAGE:
-            return
-        newest = int(found[-1]["timestamp"])
-        after = newest if newest != after else newest + 1
+    for line in _lines(session, "events.download_task_log", {"task": task, "line_type": "json"}):
+        if line.strip():
+            yield json.loads(line)
 
 
 def _streamed(session: Session, task: str, lines: int) -> Iterator[dict[str, Any]]:
@@ -107,39 +102,47 @@ def _messages(
     session: Session, task: str, lines: int, after: str | None
 ) -> Iterator[tuple[str, dict[str, Any], str | None]]:
     """(event, data, id) of one connection to `events.follow`."""
+    body = {"task": task, "lines": lines, **({"after": after} if after else {})}
+    yield from parse(_lines(session, "events.follow", body))
+
+
+def _lines(session: Session, endpoint: str, body: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of an answer that streams, as they come. Raises ApiError for an answer that is a refusal."""
+    from http.client import HTTPException
+
     from clearml_sdk.transport import HttpTransport
 
     if session.core.must_log_in:
         session.log_in()
-    request = session.core.request(
-        "events.follow", {"task": task, "lines": lines, **({"after": after} if after else {})}
-    )
+    request = session.core.request(endpoint, body)
     scheme, _, rest = request.url.partition("://")
     host, _, path = rest.partition("/")
     transport = session.transport
     assert isinstance(transport, HttpTransport)
     connection = transport.connect(f"{scheme}://{host}", session.settings.connect_timeout_s)
     try:
-        connection.sock.settimeout(90.0)  # something comes every 15 s
+        connection.sock.settimeout(SILENCE_S)
         connection.request(request.method, f"/{path}", body=request.body, headers=request.headers)
         answer = connection.getresponse()
-        if answer.status != 200 or "event-stream" not in (answer.headers.get("Content-Type") or ""):
-            session.core.read(answer.status, dict(answer.headers.items()), answer.read(), endpoint="events.follow")
-            return
-        yield from parse(line.decode("utf-8", "replace").rstrip("\r\n") for line in answer)
+        if answer.status != 200:
+            session.core.read(answer.status, dict(answer.headers.items()), answer.read(), endpoint=endpoint)
+        for line in answer:
+            yield line.decode("utf-8", "replace").rstrip("\r\n")
+    except HTTPException as error:
+        raise ConnectionError(f"the answer broke off: {type(error).__name__}") from error
     finally:
         connection.close()
 
 
 def parse(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any], str | None]]:
     """Server-sent events out of their lines: (event, data, id)."""
-    kind, id_ = "message", None
+    kind, id_ = "message", None  # the id stays until another one comes
     data: list[str] = []
     for line in lines:
         if not line:
             if data:
                 yield kind, json.loads("\n".join(data)), id_
-            kind, data, id_ = "message", [], None
+            kind, data = "message", []
             continue
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
@@ -171,7 +174,7 @@ def _polled(session: Session, task: str, lines: int | None) -> Iterator[dict[str
 
 def _exit_code(session: Session, task: str, *, is_quiet: bool) -> int:
     """The exit status that stands for how the task ended."""
-    found = TaskRecord(session, task).read_fields("status", "status_reason", "status_message", "started", "completed")
+    found = TaskRecord(session, task).read_fields(*_ENDED)
     status = str(found.get("status"))
     code = exit_status(status, str(found.get("status_reason") or ""), str(found.get("status_message") or ""))
     if not is_quiet:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-FIELDS = ("id", "name", "type", "status", "project.name", "last_update", "started", "completed", "system_tags")
+FIELDS = ("id", "name", "type", "status", "project.name", "last_update", "started", "completed", "status_changed")
 SHOWN = 10
 """So many of several tasks that could be meant are named."""
 

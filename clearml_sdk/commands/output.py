@@ -115,8 +115,10 @@ def runtime_s(task: Mapping[str, Any]) -> float | None:
     begun = when(task.get("started"))
     if begun is None:
         return None
-    ended = when(task.get("completed")) if task.get("status") != "in_progress" else None
-    return (ended.timestamp() if ended else time.time()) - begun.timestamp()
+    if task.get("status") == "in_progress":
+        return time.time() - begun.timestamp()
+    ended = when(task.get("completed") or task.get("status_changed")) or begun
+    return ended.timestamp() - begun.timestamp()
 
 
 def number(value: Any) -> str:

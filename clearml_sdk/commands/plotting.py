@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     Curves = dict[str, dict[str, tuple[list[float], list[float]]]]  # title -> name -> (x, y)
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "red", "blue", "white")
+MARKS = "ox+*#@%"
 HEIGHT = 15
+ROOM = 30
+"""Columns beside the curves: numbers, and the name of the axis."""
 
 
 def main(name: str, arguments: Sequence[str]) -> int:
@@ -49,9 +52,10 @@ def main(name: str, arguments: Sequence[str]) -> int:
             {title: {n: {"x": x, "y": y} for n, (x, y) in lines.items()} for title, lines in curves.items()}
         )
         return 0
+    colours, axis = output.is_terminal(), "iteration" if given.x == "iter" else "time, ms"
     width = given.width or shutil.get_terminal_size((100, 24)).columns
     for title, lines in sorted(curves.items()):
-        print(drawn(title, lines, width=width, height=given.height, log=given.log, colours=output.is_terminal()))
+        print(drawn(title, lines, width=width, height=given.height, log=given.log, colours=colours, x_label=axis))
     return 0
 
 
@@ -73,26 +77,36 @@ def drawn(
     height: int,
     log: bool = False,
     colours: bool = False,
+    x_label: str = "iteration",
 ) -> str:
-    """One plot as text; points that are no numbers are left out."""
+    """One plot as text; points that are no numbers are left out. Without colours, marks tell the curves apart."""
     try:
         import plotille  # type: ignore[import-untyped]  # publishes no types
     except ModuleNotFoundError:
         raise CommandError("plots need plotille: pip install 'clearml-lean[cli]'") from None
     figure = plotille.Figure()
-    figure.width, figure.height = max(20, width - 22), max(4, height)
+    figure.width, figure.height = max(20, width - ROOM), max(4, height)
     figure.color_mode, figure.with_colors = "names", colours
-    figure.x_label, figure.y_label = "", "log10" if log else ""
+    figure.x_label, figure.y_label = x_label, "log10" if log else "value"
     figure.register_label_formatter(float, lambda value, chars, delta, left: _label(value, chars, left))
     figure.register_label_formatter(int, lambda value, chars, delta, left: _label(value, chars, left))
-    is_empty = True
-    for (name, (xs, ys)), colour in zip(sorted(lines.items()), _repeated(len(lines)), strict=True):
+    figure.origin = False
+    all_x: list[float] = []
+    all_y: list[float] = []
+    for number, (name, (xs, ys)) in enumerate(sorted(lines.items())):
+        colour = COLOURS[number % len(COLOURS)]
         points = [(x, y) for x, y in zip(xs, ys, strict=False) if _is_drawn(y, log)]
         if points:
             x, y = [float(p[0]) for p in points], [math.log10(p[1]) if log else float(p[1]) for p in points]
-            figure.plot(x, y, label=name, lc=colour if colours else None)
-            is_empty = False
-    body = "  (no points)" if is_empty else figure.show(legend=len(lines) > 1 or next(iter(lines)) != title)
+            mark = MARKS[number % len(MARKS)] if len(lines) > 1 and not colours else None
+            figure.plot(x, y, label=name, lc=colour if colours else None, marker=mark)
+            all_x, all_y = [*all_x, *x], [*all_y, *y]
+    if not all_x:
+        return f"{title}\n  (no points)\n"
+    for limits, values in ((figure.set_x_limits, all_x), (figure.set_y_limits, all_y)):
+        room = (max(values) - min(values)) * 0.02 or 0.5
+        limits(min_=min(values) - room, max_=max(values) + room)
+    body = figure.show(legend=len(lines) > 1 or next(iter(lines)) != title)
     return f"{title}\n{body}\n"
 
 
@@ -103,7 +117,3 @@ def _is_drawn(value: Any, log: bool) -> bool:
 def _label(value: float, chars: int, left: bool) -> str:
     text = f"{value:.4g}"
     return text.ljust(chars) if left else text.rjust(chars)
-
-
-def _repeated(count: int) -> list[str]:
-    return [COLOURS[number % len(COLOURS)] for number in range(count)]
