@@ -284,6 +284,18 @@ def test_what_cannot_be_run_says_what_to_do(docker_agent: Agent, tasks: Tasks, e
         assert gone(engine, task, docker_agent)
 
 
+def test_image_that_is_here_serves_when_it_cannot_be_pulled_again(
+    new_docker_agent: NewAgent, tasks: Tasks, engine: Engine
+) -> None:
+    engine.docker("tag", engine.image, "localhost:1/mine:1")
+    agent = new_docker_agent({"docker_force_pull": True})
+    agent.start("--docker", "localhost:1/mine:1", queue=tasks.queue)
+    task = tasks.submit(LOOK)
+    sees(tasks, task)
+    console = tasks.console(task)
+    assert "Pulling image localhost:1/mine:1" in console and "the one that is here is used" in console
+
+
 def test_daemon_without_an_engine_says_so_at_once(docker_agent: Agent, tmp_path: Path) -> None:
     docker_agent.variables["DOCKER_HOST"] = f"unix://{tmp_path}/no-engine.sock"
     done = docker_agent.run("daemon", "--queue", "default", "--create-queue", "--foreground", "--docker")

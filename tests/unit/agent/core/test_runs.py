@@ -139,6 +139,15 @@ def test_command_lines_of_the_reference_are_understood(tmp_path: Path) -> None:
     ]
 
 
+def test_words_after_docker_are_the_image_and_its_arguments() -> None:
+    words = ["daemon", "--docker", "image:1", "-v /a:/b --ipc=host", "--foreground"]
+    assert normalise(words) == [
+        *("daemon", "--docker", "--container-word", "image:1", "--container-word", "-v /a:/b --ipc=host"),
+        "--foreground",
+    ]
+    assert normalise(["daemon", "--docker", "--gpus", "0"]) == ["daemon", "--docker", "--gpus", "0"]
+
+
 def test_which_sdk_a_task_gets() -> None:
     assert wants_our_sdk({"pip": "clearml", "sdk": "clearml-lean==0.1.0"}, "")
     assert not wants_our_sdk({"pip": "clearml"}, "")
