@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 
-from clearml_sdk import unsent
+from clearml_sdk import process_role, unsent
 from clearml_sdk.journal import framing
 from clearml_sdk.journal.delivery import deliver
 from clearml_sdk.journal.folder import left_behind
@@ -267,21 +267,24 @@ class Reporter:
         journal = self._journal
         if journal is None or self.session.is_offline or journal.path is None:
             return
-        root = journal.root
-        config = self.session.config
+        root, config = journal.root, self.session.config
         has_journals = left_behind(root) != [journal.path]
-        has_runs = config is not None and bool(fallback.waiting(config, self.session.settings.api_server))
+        # Of other runs only a person's own process tells: a run by an agent speaks for its own task alone.
+        is_own = not process_role.running_remotely() and process_role.master() is None
+        has_runs = is_own and config is not None and bool(fallback.waiting(config, self.session.settings.api_server))
+        has_ends = is_own and unsent.some()
 
         def bring() -> None:
             if has_journals:
                 deliver(root, self.session, only_own_server=True, should_stop=lambda: self._journal is not journal)
             with harmless("telling how earlier runs ended"):  # after their changes: a published task takes none
-                unsent.deliver(self.session)
+                if has_ends:
+                    unsent.deliver(self.session)
             with harmless("delivering runs that were recorded without their server"):
-                if config is not None:
+                if has_runs and config is not None:
                     fallback.deliver(self.session, config)
 
-        if has_journals or has_runs or unsent.some():
+        if has_journals or has_runs or has_ends:
             threading.Thread(target=bring, name="clearml-left-behind", daemon=True).start()
 
     def _after_fork_in_child(self) -> None:
