@@ -14,7 +14,7 @@ from . import dual
 from .official import WITHOUT_FORK, run_sdk, sdk_environment
 
 EXAMPLES = sorted((dual.EXAMPLES / "datasets").glob("*.py"))
-QUICK = ("versions", "external_files")
+QUICK = ("external_files",)
 
 
 def said(server: RunningServer, example: Path, python: Path | str, home: Path, **env: str) -> list[str]:

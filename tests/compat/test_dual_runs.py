@@ -33,7 +33,7 @@ ELSEWHERE = ("datasets", "frameworks", "pipelines", "train")
 TRIES = 4
 """The official SDK hangs at the end of some runs, and in some two of its threads write to one connection at once."""
 
-TORN = "The body is not JSON"
+TORN = "JSON is malformed"
 """What the server says of a request whose body is another request."""
 
 EXAMPLES = sorted(
