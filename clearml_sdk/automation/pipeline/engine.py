@@ -357,7 +357,7 @@ class Engine:
             fields, child = self._inherited.pop(node.name, ({}, None))
             if child is not None:
                 self._attempts[node.name] = child.attempt
-            if child is not None and _ENDED.get(child.status, "") not in self._anew:
+            if child is not None and not child.is_let_go and _ENDED.get(child.status, "") not in self._anew:
                 self._adopt(node, child, fields)
             elif child is not None:
                 self._attempts[node.name] = child.attempt + 1

@@ -53,7 +53,7 @@ def retry(session: Session, pipeline: str, *, begin: str = FAILED, queue: str | 
         for name in again:
             node = nodes[name]
             node.status, node.executed, node.job_id, node.job_started, node.job_ended = PENDING, None, None, None, None
-        state.save(record, state.dumped(nodes))
+        record.change("configuration", {state.CONFIGURATION: state.entry(state.dumped(nodes))})
     if document.get("status") in ("completed", "published", "closed"):
         record.call("tasks.stopped", {"force": True, "status_reason": "runs again"})
     queueing.enqueue(session, pipeline, queue=target, force=False)
@@ -78,7 +78,7 @@ def _let_go(record: TaskRecord, document: Mapping[str, object], steps: Sequence[
     run = str(runtime.get(state.RUN) or "") if isinstance(runtime, dict) else ""
     for name, child in state.children(record, run).items() if run else ():
         if name in steps:
-            TaskRecord(record.session, child.id).change("runtime", {}, removed=[state.RUN])
+            TaskRecord(record.session, child.id).change("runtime", {state.AGAIN: "1"})
 
 
 def main(argv: list[str]) -> int:

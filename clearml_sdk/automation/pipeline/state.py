@@ -24,6 +24,8 @@ RUN, ENDED = "_pipeline_run", "_pipeline_ended"
 """Keys of the controller's runtime: which run this is (a reset begins another), and whether it came to its end."""
 STEP, ATTEMPT = "_pipeline_step", "_pipeline_attempt"
 """Keys of a step's runtime, beside `RUN`."""
+AGAIN = "_pipeline_again"
+"""Key of a step's runtime: somebody wants the step to run again, this task no longer counts."""
 
 _OF_A_RUN = (
     "executed",
@@ -96,14 +98,14 @@ def apply_run(nodes: Mapping[str, Node], stored: Mapping[str, Mapping[str, Any]]
 
 
 def save(record: TaskRecord, text: str) -> None:
-    """Store the state."""
-    entry = {
-        "name": CONFIGURATION,
-        "value": text,
-        "type": "dictionary",
-        "description": f"pipeline state: {digest(text)}",
-    }
-    record.call("tasks.edit_configuration", {"configuration": [entry], "force": True})
+    """Store the state, while the controller is a draft or runs."""
+    record.call("tasks.edit_configuration", {"configuration": [entry(text)], "force": True})
+
+
+def entry(text: str) -> dict[str, str]:
+    """The state as a configuration object. Pure."""
+    about = f"pipeline state: {digest(text)}"
+    return {"name": CONFIGURATION, "value": text, "type": "dictionary", "description": about}
 
 
 class Child:
@@ -113,7 +115,7 @@ class Child:
         runtime = task.get("runtime") or {}
         self.id, self.status = str(task["id"]), str(task.get("status") or "")
         self.run, self.step = str(runtime.get(RUN) or ""), str(runtime.get(STEP) or "")
-        self.attempt = int(runtime.get(ATTEMPT) or 0)
+        self.attempt, self.is_let_go = int(runtime.get(ATTEMPT) or 0), bool(runtime.get(AGAIN))
         self.runtime = runtime
 
 

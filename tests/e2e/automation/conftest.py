@@ -55,6 +55,13 @@ class Workshop:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
+    def command(self, *arguments: str) -> str:
+        """Run a `clearml` command; its output."""
+        command = [sys.executable, "-m", "clearml_sdk.cli", *arguments]
+        return subprocess.run(
+            command, env=self.server.environment(), capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+
     def controllers(self, name: str) -> list[dict[str, Any]]:
         """The runs of a pipeline, newest first."""
         where = {"name": f"^{name}(| #\\d+)$", "system_tags": ["pipeline"], "search_hidden": True}

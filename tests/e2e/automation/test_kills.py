@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -55,3 +56,20 @@ def test_killed_controller_goes_on_where_it_was(workshop: Workshop, kills: int, 
     }
     returned = {name.removeprefix("step "): value for name, value in returned.items()}
     assert returned == {"a": "a", "b": "ab", "c": "ac", "d": "abacd"}
+
+
+def test_retried_pipeline_runs_what_failed_alone(workshop: Workshop) -> None:
+    (workshop.out / "fails").touch()
+    workshop.run("chain.py")
+    controller = workshop.controllers("chain")[0]["id"]
+    assert workshop.ended(controller)["status"] == "failed"
+    assert sorted(workshop.result()) == ["a", "b", "c"]
+    (workshop.out / "fails").unlink()
+    said = workshop.command("retry", controller, "--from", "failed", "--json")
+    assert sorted(json.loads(said)["steps"]) == ["c", "d"]
+    found = workshop.ended(controller)
+    assert found["status"] == "completed", workshop.tasks.console(controller)
+    assert sorted(workshop.result()) == ["a", "b", "c", "c", "d"]
+    workshop.command("retry", controller, "--from", "b")
+    assert workshop.ended(controller)["status"] == "completed"
+    assert sorted(workshop.result()) == ["a", "b", "b", "c", "c", "d", "d"]

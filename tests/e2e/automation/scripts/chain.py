@@ -12,6 +12,8 @@ def work(name, before=None, other=None):
 
     with open(os.path.join(os.environ["PIPELINE_OUT"], "result"), "a") as file:
         file.write(f"{name}\n")
+    if name == "c" and os.path.exists(os.path.join(os.environ["PIPELINE_OUT"], "fails")):
+        raise SystemExit(1)
     time.sleep(0.5)
     return f"{before or ''}{other or ''}{name}"
 
