@@ -8,7 +8,7 @@ task is still being prepared: it waits for the word to go, and becomes the user 
 Files in the run directory:
     launch.json  read: argv, cwd, env, grace_s, leftover_grace_s; inherit: `env` adds to this program's own environment,
                  and PATH and PYTHONPATH stand before what is there
-    go           a FIFO; what it waits for in a container is that somebody opens and closes it
+    go           a FIFO; in a container it waits for what the agent writes there
     lock         flock held for as long as this program lives; says its pid. An agent that starts this program takes the
                  lock first and hands it over as LOCK_FD: there is no moment in which another agent finds it free
     started      made (O_EXCL) before the first instruction of the task; where it exists nothing starts the run again
@@ -209,9 +209,10 @@ def become(user: str) -> None:
 
 
 def await_word(path: str) -> None:
-    """Wait until the FIFO at `path` was opened for writing and closed again."""
+    """Wait until something is written into the FIFO at `path`; raises Taken when its writer, the agent, died first."""
     with open(path, "rb") as file:
-        file.read()
+        if not file.read():
+            raise Taken("the agent that prepared this run is dead")
 
 
 def environment(launch: "Dict[str, Any]") -> "Dict[str, str]":

@@ -18,7 +18,7 @@ from clearml_agent.environments.request import Clock, Environment, EnvironmentRe
 from clearml_agent.environments.requirements import SDK_NAMES, Plan, logical_lines, read_plan, requirement_name
 from clearml_agent.environments.seeds import obtain_seeds
 from clearml_agent.environments.sources import chosen_lines
-from clearml_agent.errors import EnvironmentFailed
+from clearml_agent.errors import EnvironmentFailed, RunFailed
 from clearml_agent.files import remove_tree
 from clearml_agent.locks import LockTimeout, file_lock
 from clearml_agent.packages import LEFT_OUT, freeze
@@ -91,10 +91,12 @@ async def byte_compile(environment: Environment) -> None:
                     if entry.is_large:
                         await asyncio.to_thread(entry.look_over)
                     continue
-                await run_process([str(environment.python), "-I", "-S", "-c", COMPILE, str(tree)], timeout_s=COMPILE_S)
+                argv = [str(environment.python), "-I", "-S", "-c", COMPILE, str(tree)]
+                if (await run_process(argv, timeout_s=COMPILE_S)).code != 0:
+                    continue  # its container ended with the task
                 await asyncio.to_thread(_close_to_writing, tree)
                 await asyncio.to_thread(entry.mark_compiled)
-        except (LockTimeout, HelperTimeout, OSError):
+        except (LockTimeout, HelperTimeout, OSError, RunFailed):
             continue  # the modules are compiled when they are imported, then
 
 
