@@ -40,6 +40,7 @@ def find_versions(
     Args:
         name: the whole name; partial_name: a part of it.
         project: with its sub-projects where `recursive`.
+        tags: any of them; or with operators, as `Task.query_tasks` takes them.
         shallow: look at the 500 that changed last only.
     """
     body: dict[str, Any] = {
@@ -54,7 +55,7 @@ def find_versions(
     if ids:
         body["id"] = list(ids)
     if tags:
-        body["tags"] = ["__$all", *tags] if not any(tag.startswith("__$") for tag in tags) else list(tags)
+        body["tags"] = list(tags)
     if name or partial_name:
         body["name"] = f"^{re.escape(name)}$" if name else re.escape(str(partial_name))
     if project:

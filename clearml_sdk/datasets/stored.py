@@ -233,7 +233,7 @@ def forget_file(session: Session, url: str) -> None:
     try:
         transfer.delete(session, url)
     except StorageError as error:
-        warn_once(f"delete {os.path.dirname(url)}", f"a file of an older state stays: {error}")
+        warn_once(f"delete {os.path.dirname(url)}", f"a file that is not needed any more stays: {error}")
 
 
 def human_size(count: int) -> str:

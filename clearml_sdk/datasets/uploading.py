@@ -11,7 +11,7 @@ from clearml_sdk.datasets.chunks import Chunk, pack, plan, read_compression
 from clearml_sdk.datasets.entries import FileEntry, LinkEntry
 from clearml_sdk.datasets.hashing import default_workers, in_threads
 from clearml_sdk.datasets.progress import counting
-from clearml_sdk.datasets.stored import DATA, StoredDataset, chunk_name, human_size
+from clearml_sdk.datasets.stored import DATA, StoredDataset, chunk_name, forget_file, human_size
 from clearml_sdk.errors import UsageError
 from clearml_sdk.storage import transfer
 from clearml_sdk.storage.errors import StorageError
@@ -76,12 +76,15 @@ class _Upload:
 
     def __init__(self, stored: StoredDataset, pending: list[FileEntry], wish: UploadWish) -> None:
         self._stored, self._wish = stored, wish
-        self._chunks = plan(pending, _limit_bytes(stored, wish.chunk_mb))
+        self._chunks = _pending_chunks(stored, _limit_bytes(stored, wish.chunk_mb))
         self._total = len(pending)
         self._lock = threading.Lock()
         self._saved_at = time.monotonic()
         self._stored_before = _stored_chunks(stored)
-        self._names = _name(self._chunks, self._stored_before, set(stored.data_artifacts()))
+        used = {
+            entry.artifact_name or "" for entry in stored.state.files.values() if entry.parent_dataset_id == stored.id
+        }
+        self._names = _name(self._chunks, self._stored_before, used)
 
     def run(self) -> Uploaded:
         stored, wish = self._stored, self._wish
@@ -116,11 +119,18 @@ class _Upload:
                 f"to {self._stored.folder.destination()}"
             )
             with DigestBeside(source) as digest:
-                _with_retries(lambda: transfer.upload_source(self._stored.session, source, url), self._wish.retries)
+                _with_retries(lambda: self._send(source, url), self._wish.retries)
         with self._lock:
+            stale = self._stored.data_artifacts().get(name)
             self._stored.register(_entry(name, url, source.length, digest.value, preview))
+        if stale is not None and stale.get("uri") != url:  # what it held was changed before the version was finished
+            forget_file(self._stored.session, str(stale.get("uri") or ""))
         self._mark(chunk, name)
         return source.length
+
+    def _send(self, source: FileSource, url: str) -> None:
+        quiet = None if self._wish.show_progress else lambda count: None
+        transfer.upload_source(self._stored.session, source, url, progress=quiet)
 
     def _mark(self, chunk: Chunk, name: str) -> None:
         with self._lock:
@@ -130,6 +140,17 @@ class _Upload:
                 self._stored.state.chunks[self._stored.id] = len(self._stored.data_artifacts())
                 self._stored.save()
                 self._saved_at = time.monotonic()
+
+
+def _pending_chunks(stored: StoredDataset, limit_bytes: int | None) -> list[Chunk]:
+    """What is to be packed together: planned over all that the version brings, as the interrupted upload planned it."""
+    own = [entry for entry in stored.state.files.values() if entry.parent_dataset_id == stored.id]
+    found = []
+    for chunk in plan(own, limit_bytes):
+        pending = [entry for entry in chunk.entries if not entry.artifact_name]
+        if pending:
+            found.append(chunk if len(pending) == len(chunk.entries) else Chunk(pending))
+    return found
 
 
 def _stored_chunks(stored: StoredDataset) -> dict[str, str]:
@@ -143,8 +164,9 @@ def _stored_chunks(stored: StoredDataset) -> dict[str, str]:
 
 
 def _name(chunks: list[Chunk], stored_before: dict[str, str], taken: set[str]) -> dict[str, str]:
-    """Identity -> name: of what is stored its own, of the others the next that are free, in order."""
+    """Identity -> name: of what is stored its own, of the others the next that no file is in, in order."""
     names = {}
+    taken |= {stored_before[chunk.identity] for chunk in chunks if chunk.identity in stored_before}
     number = 0
     for chunk in chunks:
         if chunk.identity in stored_before:

@@ -226,3 +226,29 @@ def test_a_dataset_is_stored_where_its_owner_says(make: Make, folder: Path, tmp_
     assert made.get_default_storage() == str(place)
     assert [path.suffix for path in place.rglob("*.zip")] == [".zip"]
     assert content(made.get_local_copy()) == {"one.txt": "one", "two.txt": "two", "inner/three.txt": "three"}
+
+
+def test_what_was_stored_and_changed_before_the_end_is_dropped(server: RunningServer, make: Make, folder: Path) -> None:
+    made = make(folder, finish=False)
+    made.upload(show_progress=False)
+    (uri,) = [item["uri"] for item in made._stored.data_artifacts().values()]
+    for name in ("one.txt", "two.txt", "inner/three.txt"):
+        (folder / name).write_text(f"{name} again")
+    assert made.sync_folder(folder) == (0, 0, 3)
+    made.finalize(auto_upload=True)
+    assert made.get_num_chunks() == 1 and list(made._stored.data_artifacts()) == ["data"]
+    assert not transfer.exists(made._stored.session, uri)
+    assert content(made.get_local_copy())["one.txt"] == "one.txt again"
+
+
+def test_files_added_after_an_upload_are_stored_beside_it(make: Make, folder: Path) -> None:
+    made = make(folder, finish=False)
+    made.upload(show_progress=False)
+    write(folder, {"four.txt": "four", "aaa.txt": "first"})
+    made.add_files(folder)
+    made.finalize(auto_upload=True)
+    held = {path: entry.artifact_name for path, entry in made.file_entries_dict.items()}
+    assert held == {
+        "one.txt": "data", "two.txt": "data", "inner/three.txt": "data", "four.txt": "data_001", "aaa.txt": "data_001",
+    }  # fmt: skip
+    assert len(content(made.get_local_copy())) == 5
