@@ -27,7 +27,7 @@ QUICK = (
 )
 """What the landing suite runs: with nothing but numpy, and soon over."""
 
-ELSEWHERE = ("datasets", "frameworks", "pipelines", "train")
+ELSEWHERE = ("datasets", "frameworks", "optimization", "pipelines", "scheduling", "train")
 """Folders whose examples other tests run: frameworks with both SDKs too (`test_same_as_official.py`)."""
 
 TRIES = 4
