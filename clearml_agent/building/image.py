@@ -55,6 +55,10 @@ OLDEST_FOR_AGENT = (3, 11)
 STOP_GRACE_S = 6
 """Less than the 10 s that `docker stop` gives a container."""
 DOWNLOAD_S = 120.0
+LIST = """
+import importlib.metadata as m
+print("\\n".join(sorted({"%s==%s" % (d.metadata["Name"], d.version) for d in m.distributions() if d.metadata["Name"]})))
+"""
 
 
 @dataclass(frozen=True)
@@ -257,7 +261,8 @@ class Build:
         entry, command = self.config_of_base.get("Entrypoint") or [], self.config_of_base.get("Cmd") or []
         files: dict[str, Path | bytes] = {}
         if self.wanted.entry_point:
-            built = self.built(code, python)
+            _, text = await self.layers.said(image, [python, "-c", LIST])
+            built = self.built(code, python, [line for line in text.splitlines() if "==" in line])
             files["built.json"] = msgspec.json.format(msgspec.json.encode(built))
             entry, command = [f"{AGENT}/bin/clearml-agent", "execute", "--id", built.task, "--standalone-mode"], []
             entry += ["--clone"] if self.wanted.entry_point == "clone_task" else []
@@ -275,7 +280,7 @@ class Build:
         """Where a folder of the code is in the image."""
         return f"{PLACE}/code/{path.relative_to(self.folder / 'code')}" if path != self.folder / "code" else PLACE
 
-    def built(self, code: Checkout, python: str) -> Built:
+    def built(self, code: Checkout, python: str, installed: list[str]) -> Built:
         """What an agent in the image finds there."""
         return Built(
             task=str(self.task["id"]),
@@ -287,6 +292,7 @@ class Build:
             repository=code.repository,
             commit=code.commit,
             branch=code.branch,
+            installed=installed,
         )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,16 @@ def test_a_build_that_was_cut_off_is_done_again_in_its_place(agent: Agent, tasks
         done = agent.run("build", "--id", task, "--target", str(target), limit_s=120)
         assert done.returncode == 0, done.stderr
         assert ran(target).startswith(f"{target}/env/")
+
+
+def test_a_build_may_use_an_interpreter_as_it_is(agent: Agent, tasks: Tasks, tmp_path: Path) -> None:
+    task = tasks.create(
+        "import sys\nprint('SEEN', '\"' + sys.prefix + '\"')\n", requirements={"pip": ""}, binary="python3"
+    )
+    target = tmp_path / "built"
+    version = ".".join(map(str, sys.version_info[:2]))
+    words = ("--id", task, "--target", str(target), "--install-globally", "--python-version", version)
+    done = agent.run("build", *words, limit_s=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((target / "built.json").read_text())["python"] == os.path.realpath(sys._base_executable)
+    assert ran(target) == sys.base_prefix

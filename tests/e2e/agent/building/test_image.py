@@ -6,6 +6,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,10 +57,12 @@ def credentials(server: Any) -> dict[str, str]:
     return {key: value for key, value in given.items() if not key.endswith(("CONFIG_FILE", "RUNTIME_DIR"))}
 
 
-def run_image(engine: Engine, server: Any, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`docker run` of a built image, with the credentials that are given to any client."""
-    variables = [word for key, value in credentials(server).items() for word in ("--env", f"{key}={value}")]
-    command = [docker_program(), "-H", engine.url, "run", "--rm", "--network", "host", *variables, name, *arguments]
+def run_image(engine: Engine, server: Any, name: str, *, file: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """`docker run` of a built image; how its server is given to any client: by variables, or by a clearml.conf."""
+    given = [word for key, value in credentials(server).items() for word in ("--env", f"{key}={value}")]
+    if file is not None:
+        given = ["--volume", f"{file}:/root/clearml.conf:ro"]
+    command = [docker_program(), "-H", engine.url, "run", "--rm", "--network", "host", *given, name]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -71,7 +74,7 @@ def build(builder: Agent, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.rows("S3-076", "S3-077")
 def test_an_image_runs_its_task_or_a_fresh_clone_of_it_each_time(
-    builder: Agent, tasks: Tasks, server: Any, engine: Engine, image_name: str
+    builder: Agent, tasks: Tasks, server: Any, engine: Engine, image_name: str, tmp_path: Path
 ) -> None:
     task = tasks.create(CODE, requirements=REQUIREMENTS)
     words = ("--id", task, "--docker", engine.image, "--target", image_name, "--entry-point")
@@ -82,7 +85,9 @@ def test_an_image_runs_its_task_or_a_fresh_clone_of_it_each_time(
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = tasks.get(task)
     assert (found["status"], found["status_reason"]) == ("completed", "worker execution done")
-    assert f"attrs 25.3.0 in /usr of {task}\n" in tasks.console(task)
+    console = tasks.console(task)
+    assert f"attrs 25.3.0 in /usr of {task}\n" in console
+    assert "\n- attrs==25.3.0\n" in console
     metrics = server.call("events.scalar_metrics_iter_histogram", {"task": task})
     assert metrics["loss"]["train"]["y"] == [0.5]
 
@@ -109,8 +114,12 @@ def test_an_image_runs_its_task_or_a_fresh_clone_of_it_each_time(
     assert "as built before" in again.stderr
     build(builder, *words, "clone_task")
     before = tasks.get(task)["completed"]
-    for _ in range(2):
-        ran = run_image(engine, server, image_name)
+    file = tmp_path / "clearml.conf"
+    keys = {"access_key": server.access_key, "secret_key": server.secret_key}
+    places = {"api_server": server.api, "web_server": server.web, "files_server": server.files}
+    file.write_text(json.dumps({"api": {**places, "credentials": keys}}))
+    for given in (None, file):
+        ran = run_image(engine, server, image_name, file=given)
         assert ran.returncode == 0, ran.stdout + ran.stderr
     clones = server.call("tasks.get_all", {"parent": task, "only_fields": ["id", "status"]})["tasks"]
     assert [clone["status"] for clone in clones] == ["completed", "completed"]
