@@ -6,12 +6,14 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearml_sdk import cli
-from clearml_sdk.commands import comparing, completion, logs, output
+from clearml_sdk.commands import comparing, completion, errors, logs, output
+from clearml_sdk.commands.main import INTERRUPTED
 from clearml_sdk.commands.plotting import drawn
 from clearml_sdk.commands.table import COMMANDS
 
@@ -82,6 +84,13 @@ def test_each_command_has_a_module_and_says_what_it_does(capsys: pytest.CaptureF
             cli.main(["clearml", name, "--help"])
         assert ended.value.code == 0
         assert f"usage: clearml {name}" in capsys.readouterr().out
+
+
+def test_each_command_and_exit_status_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs" / "clearml_command.md").read_text()
+    assert not [name for name in COMMANDS if f"`clearml {name}" not in page]
+    statuses = {value for name, value in vars(errors).items() if name.isupper()} | {INTERRUPTED}
+    assert not [status for status in statuses if f"| {status} | " not in page]
 
 
 def test_words_are_completed() -> None:
