@@ -61,6 +61,11 @@ def helpers_run(place: Elsewhere | None) -> Iterator[None]:
         _elsewhere.reset(token)
 
 
+def helpers_run_elsewhere() -> bool:
+    """Whether this machine's own programs are of no use to the helpers of this asyncio task."""
+    return _elsewhere.get() is not None
+
+
 class HelperTimeout(Exception):
     """A helper did not end in its time and was killed."""
 

@@ -58,9 +58,11 @@ class State(msgspec.Struct, frozen=True):
 class Engine:
     """One engine, while it is open; `client` for the calls that are not here."""
 
-    def __init__(self, client: aiodocker.Docker, facts: Mapping[str, Any]) -> None:
+    def __init__(self, client: aiodocker.Docker, facts: Mapping[str, Any], *, is_podman: bool = False) -> None:
         self.client = client
         self.is_rootless = any("rootless" in str(option) for option in facts.get("SecurityOptions") or ())
+        self.has_hosts_network = not self.is_rootless or is_podman
+        """Whether its host network is this machine's: a rootless Docker Engine has a network of its own."""
         self.name = f"{facts.get('Name') or 'engine'} {facts.get('ServerVersion') or ''}".strip()
 
     # ------------------------------------------------------------------------------------------------- images
@@ -253,7 +255,8 @@ async def opened(environ: Mapping[str, str]) -> AsyncIterator[Engine]:
             raise AgentError(
                 f"the Docker Engine at {url} is {version.get('Version')}: docker mode needs 19.03 or newer"
             )
-        yield Engine(client, facts)
+        parts = [str(part.get("Name") or "") for part in version.get("Components") or ()]
+        yield Engine(client, facts, is_podman=any("podman" in name.lower() for name in parts))
     finally:
         await client.close()
 

@@ -172,7 +172,7 @@ class Designer:
         network = next((option.value for option in options if option.name == "network"), "")
         if not inner or network == "host":
             return list(options)
-        if network or engine.is_rootless or any(option.name.startswith("publish") for option in options):
+        if network or not engine.has_hosts_network or any(option.name.startswith("publish") for option in options):
             say(
                 f"WARNING: {inner[0]} is this machine's loopback, which a container reaches over the host's network "
                 "only: give the server another address (clearml-server --host), or leave --network and -p out"

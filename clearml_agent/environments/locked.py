@@ -180,7 +180,7 @@ class PoetryProject(Project):
                 "the agent runs in standalone mode, and poetry installs nothing without a network: start the task once "
                 "without --standalone-mode, and its packages are kept"
             )
-        program, site = await tools.obtain(self.cache, [self.tool], self.directory)
+        program, site = await tools.obtain(self.cache, [self.tool], self.directory, self.interpreter)
         environment = tools.bare(self.installer.environment) | {
             "VIRTUAL_ENV": str(venv),
             "POETRY_VIRTUALENVS_IN_PROJECT": "false",
@@ -211,7 +211,7 @@ def project(mode: Mode, interpreter: Interpreter, cache: Cache, directory: Path,
         return Pylock(mode, interpreter, cache.installer, added)
 
     async def chosen_uv() -> str:
-        _, site = await tools.obtain(cache, ["uv" + _specifier(cache.settings.uv.version)], directory)
+        _, site = await tools.obtain(cache, ["uv" + _specifier(cache.settings.uv.version)], directory, interpreter)
         return str(site / "bin" / "uv")
 
     program = chosen_uv if cache.settings.uv.version else None

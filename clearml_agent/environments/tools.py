@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clearml_agent.environments.cache import Cache
-from clearml_agent.environments.interpreters import agents_interpreter
+from clearml_agent.environments.interpreters import Interpreter, agents_interpreter
 from clearml_agent.environments.recipes import TOOL, Packages, Want
 from clearml_agent.environments.requirements import Plan
 from clearml_agent.errors import EnvironmentFailed
+from clearml_agent.process import helpers_run_elsewhere
 
 MODULE = (
     "import runpy, site, sys; site.addsitedir(sys.argv[1]); sys.argv = sys.argv[2:]; "
@@ -24,12 +25,18 @@ FILE = (
 )
 
 
-async def obtain(cache: Cache, packages: Sequence[str], directory: Path) -> tuple[str, Path]:
+async def obtain(
+    cache: Cache, packages: Sequence[str], directory: Path, interpreter: Interpreter | None = None
+) -> tuple[str, Path]:
     """The interpreter and the package directory of a tool, in use as long as `directory` exists.
+
+    Args:
+        interpreter: runs it where the agent's own cannot, in a container.
 
     Raises EnvironmentFailed.
     """
-    interpreter = await agents_interpreter(cache.directory)
+    if interpreter is None or not helpers_run_elsewhere():
+        interpreter = await agents_interpreter(cache.directory)
     recipe = Packages(Plan(shared=tuple(packages)), interpreter, cache.installer, any_version=True)
     try:
         entry, _ = await cache.obtain(Want(TOOL, recipe), directory)

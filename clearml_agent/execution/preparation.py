@@ -169,9 +169,9 @@ async def code_and_environment(
         )
         if contained is None:
             return await build(request, place, cache=config.environments, log=say, environ=config.environ)
-        if mode.kind in ("conda", "poetry"):
+        if mode.kind == "conda":
             raise EnvironmentFailed(
-                f"{mode.kind} does not run in a container: use an image that has the packages, set "
+                "conda does not run in a container: use an image that has the packages, set "
                 "agent.package_manager.type to pip or uv, or give the task to an agent without --docker"
             )
         with contained.helpers():
