@@ -11,8 +11,9 @@ import pytest
 
 from tests.e2e.agent.core.conftest import Agent, Tasks, agent_cache, new_agent, tasks
 from tests.engine import Engine
+from tests.integration.agent.environments.conftest import index, index_server
 
-__all__ = ["Agent", "Tasks", "agent_cache", "new_agent", "new_docker_agent", "tasks"]
+__all__ = ["Agent", "Tasks", "agent_cache", "index", "index_server", "new_agent", "new_docker_agent", "tasks"]
 
 
 @pytest.fixture
