@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-import ConfigSpace
-from hpbandster.optimizers.config_generators.bohb import BOHB
-
 from clearml_sdk.automation.optimization import trials
 from clearml_sdk.automation.optimization.brackets import Bracket
 from clearml_sdk.automation.optimization.objective import Objective
@@ -28,6 +25,15 @@ if TYPE_CHECKING:
 
     from clearml_sdk.automation.jobs.base import BaseJob
     from clearml_sdk.automation.optimization.trials import Trial
+
+
+def model_class() -> Any:
+    """The model of BOHB. Raises UsageError where its packages are not installed."""
+    try:
+        from hpbandster.optimizers.config_generators.bohb import BOHB
+    except ImportError as error:
+        raise UsageError(f"BOHB needs {error.name}: pip install hpbandster ConfigSpace") from error
+    return BOHB
 
 
 class OptimizerBOHB(SearchStrategy, RandomSeed):
@@ -60,6 +66,7 @@ class OptimizerBOHB(SearchStrategy, RandomSeed):
             raise UsageError("BOHB seeks one objective, not several at once")
         if not max_iteration_per_job:
             raise UsageError("BOHB needs max_iteration_per_job: the iterations of the longest trials")
+        model_class()
         super().__init__(
             base_task_id=base_task_id,
             hyper_parameters=hyper_parameters,
@@ -138,7 +145,7 @@ class OptimizerBOHB(SearchStrategy, RandomSeed):
 
     def _proposer(self) -> Any:
         if self._model is None:
-            self._model = BOHB(configspace=space(self._hyper_parameters), **self._model_kwargs)
+            self._model = model_class()(configspace=space(self._hyper_parameters), **self._model_kwargs)
         return self._model
 
     def job_reported(self, job: BaseJob) -> bool:
@@ -177,6 +184,8 @@ class _Result:
 
 def space(parameters: Sequence[Parameter]) -> Any:
     """The ranges as a ConfigSpace. Raises UsageError for kinds that it does not have."""
+    import ConfigSpace
+
     found = ConfigSpace.ConfigurationSpace(seed=RandomSeed.get_random_seed())
     for one in parameters:
         name = str(one.name)
