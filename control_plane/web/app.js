@@ -1,7 +1,7 @@
 // @ts-check
 // Where the page begins: which address shows what, who is logged in, and the frame around it.
 
-import { call, whenSignedOut } from "./core/api.js";
+import { ApiError, call, whenSignedOut } from "./core/api.js";
 import { base, to } from "./core/address.js";
 import { go, reload, start } from "./core/router.js";
 import { forget, loadUser } from "./core/session.js";
@@ -66,11 +66,19 @@ whenSignedOut(() => {
   go(to(["login"], { redirect: location.pathname + location.search }), { replace: true });
 });
 
+/** What a page offers depends on who looks at it: that is asked first. */
+async function begin() {
+  if (location.pathname !== `${base}login`) {
+    try {
+      await entered();
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 401) return; // the login is shown
+    }
+  }
+  await reload();
+}
+
 applyTheme();
 document.body.append(shell.node);
-if (location.pathname !== `${base}login`) {
-  // Who it is may be told while the page itself is read; a session that is over shows the login.
-  entered().catch(() => {});
-}
 start(ROUTES, shell.outlet, shell.mark);
-reload();
+begin();

@@ -1,4 +1,4 @@
-"""The task table: sorted, filtered, searched, of any length, live, with its state in the address; many tasks at once."""
+"""The task table: sorted, filtered, searched, of any length, live, its state in the address; many tasks at once."""
 
 from __future__ import annotations
 
