@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 
 from clearml_sdk import queueing
 from clearml_sdk.ending import Ending
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.facade.base import TaskBase
 from clearml_sdk.notices import say
+from clearml_sdk.status_watch import changed
 from clearml_sdk.task_types import TaskStatusEnum
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ class TaskLifecycle(TaskBase):
                 return
             if now in bad:
                 raise RuntimeError(f"Task {self.id} has status: {now}.")
-            time.sleep(check_interval_sec)
+            changed(self._record.session, {self.id: now}, check_interval_sec)  # the server tells at once
 
     def started(self, ignore_errors: bool = True, force: bool = False) -> Any:
         """Mark the task as running."""
