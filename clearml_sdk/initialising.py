@@ -98,23 +98,12 @@ def join(task_class: type[Task]) -> Task | None:
 def _as_local(
     task_class: type[Task], session: Session, config: Config, options: InitOptions, wishes: CaptureWishes
 ) -> Task:
-    from clearml_sdk.script.entry_point import find_entry_point
-
-    entry = find_entry_point()
     try:
         fallback.find_server(session)
+        start = start_task(session, config, _wish(session, config, options))
     except ServerUnreachable as error:
         session = fallback.begin(session, error)
-    wish = Wish(
-        project=options.project_name or _default_project(entry),
-        name=options.task_name or _default_name(entry),
-        kind=options.kind,
-        tags=options.tags,
-        reuse=options.reuse if not session.is_offline else False,  # a session is a run
-        proceed=options.proceed if not session.is_offline else False,
-        output_uri=_output_destination(session, config, options.output_uri),
-    )
-    start = start_task(session, config, wish)
+        start = start_task(session, config, _wish(session, config, options))
     task = _open_run(task_class, session, config, start, "local", options)
     fallback.mark(task)
     run = task._record_run
@@ -126,6 +115,21 @@ def _as_local(
     verb = {"created": "created new", "reused": "overwriting (reusing)", "continued": "continuing"}[start.kind]
     _announce(task, f"ClearML Task: {verb} task id={task.id}")
     return task
+
+
+def _wish(session: Session, config: Config, options: InitOptions) -> Wish:
+    from clearml_sdk.script.entry_point import find_entry_point
+
+    entry = find_entry_point()
+    return Wish(
+        project=options.project_name or _default_project(entry),
+        name=options.task_name or _default_name(entry),
+        kind=options.kind,
+        tags=options.tags,
+        reuse=options.reuse if not session.is_offline else False,  # a session is a run
+        proceed=options.proceed if not session.is_offline else False,
+        output_uri=_output_destination(session, config, options.output_uri),
+    )
 
 
 def _as_remote(task_class: type[Task], session: Session, config: Config, task_id: str, options: InitOptions) -> Task:
