@@ -196,7 +196,7 @@ def end_task(task: Task, ending: Ending) -> None:
 
 
 def hand_over(task: Task, queue: str | None) -> None:
-    """End this process's run of the task, and put it into a queue (None: leave it as a draft); nothing is removed."""
+    """End this process's run of the task, and put it into a queue, or (None) leave it as a draft."""
     session = task._record.session
     identifier = queueing.queue_id(session, queue) if queue else None
     run = task._run
@@ -208,6 +208,11 @@ def hand_over(task: Task, queue: str | None) -> None:
     task.set_system_tags(tags)
     if identifier:
         queueing.enqueue(session, task.id, queue=identifier, force=False)
+    else:
+        runtime = task._record.read_fields("runtime").get("runtime") or {}
+        task._record.call("tasks.reset", {"force": True})
+        kept = {key: runtime[key] for key in (state.PIPELINE_HASH, state.VERSION) if key in runtime}
+        task._record.change("runtime", kept)
     task._record.forget()
 
 
