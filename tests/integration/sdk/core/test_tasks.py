@@ -59,9 +59,11 @@ def test_a_remote_repository_is_recorded_as_given(make: Any) -> None:
     assert (found["repository"], found["branch"], found["entry_point"]) == (
         "https://example.org/r.git",
         "dev",
-        "src/a.py",
+        "a.py",
     )
-    assert found["working_dir"] == "src" and found["diff"] == ""
+    assert found["working_dir"] == "src" and found["diff"].startswith("diff --git a/src/a.py b/src/a.py")
+    kept = make("kept", repo="https://example.org/r.git", script="b.py", add_task_init_call=False).get_script()
+    assert (kept["entry_point"], kept["working_dir"], kept["diff"]) == ("b.py", ".", "")
     module = make("by module", repo="https://example.org/r.git", commit="abc", module="pkg.train")
     assert (module.get_script()["entry_point"], module.get_script()["version_num"]) == ("-m pkg.train", "abc")
 
