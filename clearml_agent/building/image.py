@@ -33,25 +33,27 @@ from clearml_agent.building.prebuilt import FILE, VARIABLE, Built
 from clearml_agent.building.progress import Progress
 from clearml_agent.config import AgentConfig
 from clearml_agent.environments import PackageSettings, modes, recorded_lines
+from clearml_agent.environments.build import OLDEST_FOR_SDK
 from clearml_agent.environments.installer import Installer
 from clearml_agent.environments.interpreters import QUESTION, uv_program, version_in
 from clearml_agent.environments.recipes import content_of, index_facts
-from clearml_agent.environments.requirements import Plan, read_plan
+from clearml_agent.environments.requirements import SDK_NAMES, Plan, read_plan, requirement_name
 from clearml_agent.environments.sources import chosen_lines
 from clearml_agent.errors import EnvironmentFailed
+from clearml_agent.execution.entry_points import adapted
 from clearml_agent.execution.preparation import folder_of
 from clearml_agent.execution.sdk_wheel import PACKAGE, find_wheel, wants_our_sdk
 from clearml_agent.files import remove_tree
 from clearml_agent.vcs import Checkout, GitSettings, checkout
 from clearml_agent.vcs.addresses import without_secrets
 from clearml_sdk._version import __version__
+from clearml_sdk.config.environment import read_flag
 from clearml_sdk.session import HttpRequest
 
 PLACE = "/clearml"
 AGENT = f"{PLACE}/agent"
 NOT_NEEDED = frozenset({"uv", "aiodocker"})
 """Of what the agent needs, what it does without where everything is built."""
-OLDEST_FOR_AGENT = (3, 11)
 STOP_GRACE_S = 6
 """Less than the 10 s that `docker stop` gives a container."""
 DOWNLOAD_S = 120.0
@@ -98,13 +100,13 @@ class Build:
         wanted = self.wanted
         self.config_of_base = await self.layers.config(image)
         with step("code"):
-            code = await self.code()
-            plan = await self.plan(code)
+            code, more = await self.code()
         if wanted.setup.strip():
             with step("setup script"):
                 image = await self.set_up(image)
         with step("interpreter"):
             python = await self.interpreter(image)
+            plan = await self.plan(code, more, python)
         if wanted.entry_point:
             with step("agent"):
                 image = await self.agent(image, python)
@@ -125,9 +127,9 @@ class Build:
         with step(wanted.name):
             return await self.finished(image, code, python["executable"])
 
-    async def code(self) -> Checkout:
-        """The code, on this machine; without it there is no telling what some tasks need."""
-        return await checkout(
+    async def code(self) -> tuple[Checkout, list[str]]:
+        """The code, on this machine, and what it needs besides; without it there is no telling what some tasks need."""
+        code = await checkout(
             dict(self.task.get("script") or {}),
             self.folder / "code",
             cache=self.config.repositories,
@@ -135,9 +137,11 @@ class Build:
             environ=self.config.environ,
             log=self.progress.say,
         )
+        forces_init = read_flag("AGENT_FORCE_TASK_INIT", False, self.config.environ)
+        return adapted(code, forces_init=forces_init, say=self.progress.say)
 
-    async def plan(self, code: Checkout) -> Plan:
-        """The packages."""
+    async def plan(self, code: Checkout, more: Sequence[str], python: Mapping[str, Any]) -> Plan:
+        """The packages, `more` among them, for this Python."""
         requirements = (self.task.get("script") or {}).get("requirements") or {}
         lines = recorded_lines(requirements, original=self.settings.force_original)
         conda = recorded_lines({"pip": requirements.get("conda")} if isinstance(requirements, Mapping) else {})
@@ -154,9 +158,13 @@ class Build:
         folder = folder_of(code)
         force = self.settings.force_repository_file
         lines = chosen_lines(lines, code.root, folder, force_file=force, log=self.progress.say)
+        lines = [*lines, *more]
         wheel = None
         if wants_our_sdk(requirements, str(self.config.config.get("agent.sdk", "") or "")):
-            wheel = await self.fetched_wheel()
+            if version_of(python) >= OLDEST_FOR_SDK:
+                wheel = await self.fetched_wheel()
+            elif not any(requirement_name(line) in SDK_NAMES for line in lines):
+                lines.append("clearml")  # the official package, which older Pythons can have
         return read_plan(lines, code.root, sdk_wheel_url=wheel, log=self.progress.say)
 
     async def fetched_wheel(self) -> str | None:
@@ -173,8 +181,11 @@ class Build:
         return f"file://{installing.FILES}/{name}#{fragment or 'sha256=' + hashlib.sha256(body).hexdigest()}"
 
     async def set_up(self, image: str) -> str:
-        """The image after the task's own shell lines."""
-        script = f"set -e\n. {installing.FILES}/environment\n{self.wanted.setup}\n"
+        """The image after the task's own shell lines; as in docker mode one that fails stops nothing."""
+        (self.folder / "setup.sh").write_text(self.wanted.setup + "\n")
+        script = (
+            f'. {installing.FILES}/environment\n"$(command -v bash || echo sh)" {installing.FILES}/setup.sh\nexit 0\n'
+        )
         return await self._installed(image, script, "", facts=[self.wanted.setup], what="setup script", is_pinned=False)
 
     async def interpreter(self, image: str) -> dict[str, Any]:
@@ -200,9 +211,8 @@ class Build:
 
     async def agent(self, image: str, python: Mapping[str, Any]) -> str:
         """The image with an agent, which looks after the task when a container of it runs."""
-        version = tuple(int(part) for part in str(python["version"]).split(".")[:2])
-        if version < OLDEST_FOR_AGENT:
-            wanted = ".".join(map(str, OLDEST_FOR_AGENT))
+        if version_of(python) < OLDEST_FOR_SDK:
+            wanted = ".".join(map(str, OLDEST_FOR_SDK))
             raise EnvironmentFailed(
                 f"an image that runs its task needs Python {wanted} or newer for the agent in it, and the Python of "
                 f"{self.wanted.base} is {python['version']}: choose another base image, or leave --entry-point out and "
@@ -294,6 +304,11 @@ class Build:
             branch=code.branch,
             installed=installed,
         )
+
+
+def version_of(python: Mapping[str, Any]) -> tuple[int, ...]:
+    """(3, 11) of the facts about an interpreter."""
+    return tuple(int(part) for part in str(python["version"]).split(".")[:2])
 
 
 def agent_requirements() -> list[str]:

@@ -85,14 +85,18 @@ def image_work(
         from clearml_agent.building.progress import Progress
         from clearml_agent.docker import engine
         from clearml_agent.docker.choosing import choose
+        from clearml_agent.docker.script import setup
         from clearml_agent.docker.settings import DockerSettings
 
         if is_forced:
             task = {**task, "container": {**(task.get("container") or {}), "image": "", "arguments": ""}}
         docker = DockerSettings.from_config(config.config, given, config.environ)
         choice = choose(task, await project_of(task, api), docker.defaults)
-        setup = "\n".join([*docker.scripts.before, *docker.scripts.extra, choice.setup])
-        wanted = Wanted(target or f"task_id_{task['id']}", choice.image, setup, entry_point, python)
+        packages = str(((task.get("script") or {}).get("requirements") or {}).get("pip") or "")
+        lines = setup(docker.scripts, choice.setup, packages)[
+            1:
+        ]  # but the one that keeps downloads for the next container
+        wanted = Wanted(target or f"task_id_{task['id']}", choice.image, "\n".join(lines), entry_point, python)
         progress = Progress()
         async with engine.opened(config.environ) as opened:
             with progress.step(f"base image {wanted.base}"):
