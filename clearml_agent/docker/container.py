@@ -14,14 +14,13 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from clearml_agent import runner
 from clearml_agent.config import AgentConfig
-from clearml_agent.docker import naming, plan, pythons
+from clearml_agent.docker import plan, pythons
 from clearml_agent.docker.engine import Engine, EngineError
 from clearml_agent.docker.inside import Inside
 from clearml_agent.docker.script import NO_PYTHON
@@ -298,8 +297,3 @@ class _WhenReady:
     async def __call__(self, argv: Any, **how: Any) -> Finished:
         await self._ready.wait()
         return await self._inside(argv, **how)
-
-
-def is_ours(labels: Mapping[str, str], runs: Path) -> bool:
-    """Whether a container belongs to a run of this machine's agent that exists (or is just being removed)."""
-    return (runs / labels.get(naming.RUN_LABEL, "-")).exists()

@@ -60,7 +60,8 @@ class Engine:
 
     def __init__(self, client: aiodocker.Docker, facts: Mapping[str, Any], *, is_podman: bool = False) -> None:
         self.client = client
-        self.is_rootless = any("rootless" in str(option) for option in facts.get("SecurityOptions") or ())
+        options = facts.get("SecurityOptions") or ()
+        self.is_rootless = bool(facts.get("Rootless")) or any("rootless" in str(option) for option in options)
         self.has_hosts_network = not self.is_rootless or is_podman
         """Whether its host network is this machine's: a rootless Docker Engine has a network of its own."""
         self.name = f"{facts.get('Name') or 'engine'} {facts.get('ServerVersion') or ''}".strip()

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import os
 import shutil
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from clearml_agent.config import AgentConfig
 from clearml_agent.docker import choosing, creation, merging, mounts, naming, script, shown
 from clearml_agent.docker.engine import Engine, Image
 from clearml_agent.docker.options import Option
+from clearml_agent.docker.ports import with_free_ports
 from clearml_agent.docker.settings import DockerSettings
 from clearml_agent.environments.interpreters import uv_program
 from clearml_agent.environments.settings import PackageSettings
@@ -33,6 +33,7 @@ from clearml_sdk.errors import ApiError, BadAnswer
 LOOPBACK = ("localhost", "127.", "::1")
 SHOWN_VARIABLES = ("NVIDIA_", "CUDA_")
 """Variables that the engine itself reads; all others are kept out of `docker inspect`."""
+ROOT = ("0", "root")
 AGENTS = "agent"
 """The role of credentials that may do no more than run tasks: where there are such, people have roles."""
 
@@ -99,29 +100,18 @@ class Designer:
         directory: RunDirectory,
         say: Log,
     ) -> Design:
-        docker, config, record = self.docker, self.config, directory.record
+        docker, record, run = self.docker, directory.record, directory.path
         user = next((option.value for option in options if option.name == "user"), image.user)
-        options, becomes = self._users(options, user, engine)
+        options, becomes = self._users(options, engine)
         options = self._networked(options, engine, say)
         lines = script.setup(docker.scripts, choice.setup, _requirements_text(task))
-        variables = [option.value for option in options if option.name == "env" and "=" in option.value]
-        given = dict(text.partition("=")[::2] for text in variables)
-        private = {name: text for name, text in given.items() if not name.startswith(SHOWN_VARIABLES)}
-        private |= {"CLEARML_WORKER_ID": record.shown_worker, "CLEARML_TASK_ID": record.task}
-        private["CLEARML_DOCKER_IMAGE"] = choice.image
-        found, lost = mounts.of_host(self._mounts(directory.path, has_setup=bool(lines)), docker.host_mount)
-        mounts.check_run(found, directory.path, docker.host_mount)
-        taken = creation.targets(options)
-        found = [mount for mount in found if mount.target not in taken]  # what somebody asks for counts
-        for source in lost:
-            say(f"WARNING: {source} is not under the folder of CLEARML_AGENT_K8S_HOST_MOUNT: the container lacks it")
         gpus, gpu_variables = self._gpus(record.gpus)
         body = creation.creation(
             image.digest,
             [option for option in options if option.name != "env" or option.value.startswith(SHOWN_VARIABLES)],
-            command=[*script.COMMAND, f"{directory.path}/start.sh"],
-            mounts=found,
-            labels=naming.labels(record, str(config.home), docker.labels),
+            command=[*script.COMMAND, f"{run}/start.sh"],
+            mounts=self._mounts(run, options, has_setup=bool(lines), say=say),
+            labels=naming.labels(record, str(self.config.home), docker.labels),
             gpus=gpus,
             environ=gpu_variables,
         )
@@ -129,41 +119,42 @@ class Designer:
         say(f"Container {name} of image {choice.image} ({image.digest}), chosen by {choice.reason}, on {engine.name}")
         say("$ " + shown.command(choice.image, [*asked, *options], hides=docker.hides, hidden=docker.hidden))
         say(f"The runner of clearml-agent {__version__} watches over it; nothing of the agent is installed in it")
-        if not becomes and user and user.partition(":")[0] not in ("0", "root") and os.geteuid() != 0:
-            say(f"The container runs as user {user}")
-        home = str(directory.path / "home")
         write_back: list[tuple[str, dict[str, Any]]] = []
         if choice.update_back and not docker.defaults.ignores_task:
             write_back = [("tasks.edit", {"force": True, "container": _recorded(task, choice)})]
+        own = {"WORKER_ID": record.shown_worker, "TASK_ID": record.task, "DOCKER_IMAGE": choice.image}
+        private = {**_private(options), **{f"CLEARML_{key}": text for key, text in own.items()}}
         return Design(
             name=name,
             image=image,
             body=body,
-            script=script.start_script(str(directory.path), lines, environ=private, user=becomes, home=home),
+            script=script.start_script(str(run), lines, environ=private, user=becomes, home=str(run / "home")),
             content=content(image.digest, lines, [option for option in options if option.name == "volume"]),
-            is_shared=bool(user) and user.partition(":")[0] not in ("0", "root") and os.geteuid() == 0,
+            is_shared=os.geteuid() == 0 and user.partition(":")[0] not in ("", *ROOT),
             write_back=write_back,
             variables=visible.budget(record.gpus) if record.gpus is not None else {},
             system_site_packages=docker.system_site_packages,
         )
 
-    def _users(self, options: Sequence[Option], user: str, engine: Engine) -> tuple[list[Option], str]:
+    def _users(self, options: Sequence[Option], engine: Engine) -> tuple[list[Option], str]:
         """The options with the user that the container starts as, and whom it becomes before the task.
 
         An agent that is not root gets files that are its own: the container begins as root, for its setup script, and
         goes on as the agent's user. In a rootless engine the container's root is that user.
         """
         me = os.geteuid()
-        if me == 0 or engine.is_rootless:
+        if me == 0 and not engine.is_rootless:
             return list(options), ""
+        own = ROOT if engine.is_rootless else (str(me),)
         asked = next((option.value for option in options if option.name == "user"), "")
-        if asked and asked.partition(":")[0] != str(me):
+        if asked and asked.partition(":")[0] not in own:
             raise RunFailed(
                 f"the container is to run as user {asked}, and the agent, which is user {me}, could not read what it "
-                f"writes: leave --user out (the task then runs as {me}), or start the agent as root"
+                f"writes: leave --user out (the task's files then belong to {me}), or start the agent as root, with an "
+                "engine of root"
             )
         others = [option for option in options if option.name != "user"]
-        return [*others, Option("user", "0:0")], f"{me}:{os.getegid()}"
+        return [*others, Option("user", "0:0")], "" if engine.is_rootless else f"{me}:{os.getegid()}"
 
     def _networked(self, options: Sequence[Option], engine: Engine, say: Log) -> list[Option]:
         """The options with the host's network where the server is on this machine's loopback and nobody chose one."""
@@ -180,7 +171,15 @@ class Designer:
             return list(options)
         return [*options, Option("network", "host")]
 
-    def _mounts(self, run: Path, *, has_setup: bool) -> list[creation.Mount]:
+    def _mounts(self, run: Path, options: Sequence[Option], *, has_setup: bool, say: Log) -> list[creation.Mount]:
+        found, lost = mounts.of_host(self._own_mounts(run, has_setup=has_setup), self.docker.host_mount)
+        mounts.check_run(found, run, self.docker.host_mount)
+        for source in lost:
+            say(f"WARNING: {source} is not under the folder of CLEARML_AGENT_K8S_HOST_MOUNT: the container lacks it")
+        taken = creation.targets(options)
+        return [mount for mount in found if mount.target not in taken]  # what somebody asks for counts
+
+    def _own_mounts(self, run: Path, *, has_setup: bool) -> list[creation.Mount]:
         config, docker = self.config, self.docker
         packages = PackageSettings.from_config(config.config.get, config.environ)
         needed = [config.environments, config.repositories, self.uv_cache, Path(docker.sdk_cache)]
@@ -324,33 +323,10 @@ def has_gpus() -> bool:
         reader.close()
 
 
-def with_free_ports(options: Sequence[Option], ports: Sequence[int]) -> list[Option]:
-    """The options with published ports that are in use here moved into the range `ports` (first, last)."""
-    if len(ports) != 2:
-        return list(options)
-    free = iter(port for port in range(ports[0], ports[1] + 1) if is_free_port(port))
-    found: list[Option] = []
-    for option in options:
-        if option.name == "publish":
-            for port in creation.published(option.value):
-                outer = port.outer
-                if outer and not is_free_port(int(outer)):
-                    outer = str(next(free, outer))
-                address = f"{port.address}:" if port.address else ""
-                found.append(Option("publish", f"{address}{outer}:{port.inner}" if outer else f"{address}{port.inner}"))
-        else:
-            found.append(option)
-    return found
-
-
-def is_free_port(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-    return True
+def _private(options: Sequence[Option]) -> dict[str, str]:
+    """The variables among the options that `docker inspect` is not to show."""
+    pairs = (option.value.partition("=") for option in options if option.name == "env" and "=" in option.value)
+    return {name: text for name, _, text in pairs if not name.startswith(SHOWN_VARIABLES)}
 
 
 def _requirements_text(task: Mapping[str, Any]) -> str:
