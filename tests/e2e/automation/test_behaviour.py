@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import RunningServer
+from tests.e2e.agent.core.conftest import marked_processes
 from tests.e2e.automation.conftest import Workshop
 
 pytestmark = pytest.mark.timeout(300)
@@ -55,6 +56,32 @@ def test_functions_of_the_user_are_called(workshop: Workshop) -> None:
     assert steps == {"one": "completed", "left out": "skipped"}
     assert workshop.result() == ["one:pending->running", "changed", "one:running->completed", "after-one-completed"]
     assert [child["name"] for child in workshop.children(controller["id"])] == ["one"]
+
+
+def test_step_that_takes_too_long_ends_the_pipeline(workshop: Workshop) -> None:
+    assert "successful: False" in workshop.run("behaviour.py", "limited")
+    steps, controller = statuses(workshop, "limited")
+    assert steps == {"slow": "aborted", "other": "aborted", "behind": "skipped"}
+    assert controller["status"] == "failed"
+    assert {child["status"] for child in workshop.children(controller["id"])} == {"stopped"}
+    assert not marked_processes(f"CLEARML_TASK_ID={workshop.children(controller['id'])[0]['id']}")
+
+
+def test_step_stores_and_tells_for_its_pipeline(workshop: Workshop) -> None:
+    workshop.run("behaviour.py", "telling")
+    _, controller = statuses(workshop, "telling")
+    assert [artifact["key"] for artifact in controller["execution"]["artifacts"]] == ["from a step"]
+    found = workshop.server.call("events.get_task_single_value_metrics", {"tasks": [controller["id"]]})["tasks"]
+    assert [(value["variant"], value["value"]) for value in found[0]["values"]] == [("told", 7)]
+
+
+def test_components_are_plain_functions_while_debugging(workshop: Workshop) -> None:
+    assert "returned 16" in workshop.run("decorated.py", "debug", PIPELINE_SERVICES="none", PIPELINE_STEPS="none")
+    assert workshop.result() == ["16"]
+    controller = workshop.controllers("decorated")[0]
+    assert workshop.children(controller["id"]) == []
+    assert controller["status"] == "completed"
+    assert [artifact["key"] for artifact in controller["execution"]["artifacts"]] == ["score"]
 
 
 def test_step_that_was_done_before_is_taken_over(workshop: Workshop) -> None:

@@ -96,6 +96,7 @@ def test_search(bench: Workshop, kind: str, trials: int) -> None:
     assert len(table["data"][0]["cells"]["values"][0]) == trials
 
 
+@pytest.mark.full
 def test_search_on_an_agent(workshop: Workshop, bench: Workshop) -> None:
     workshop.run("search.py", "grid", base_task(workshop), "queue", "3", "2")
     found = optimizer(workshop, "grid")

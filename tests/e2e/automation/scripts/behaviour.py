@@ -32,6 +32,21 @@ def second_time(word):
     note(f"{word}-done")
 
 
+def slow(word):
+    import time
+
+    note(word)
+    time.sleep(100)
+
+
+def tells(word):
+    from clearml import PipelineController
+
+    PipelineController.upload_artifact("from a step", {"word": word}, wait_on_upload=True)
+    PipelineController.get_logger().report_single_value("told", 7)
+    PipelineController.get_logger().flush()
+
+
 def pipeline(name, **options):
     return PipelineController(name=name, project="automation", **options)
 
@@ -85,6 +100,21 @@ def called():
 
     add(pipe, "one", good, pre_execute_callback=before, post_execute_callback=after, status_change_callback=moved)
     add(pipe, "left out", good, pre_execute_callback=before)
+    return pipe
+
+
+def limited():
+    """A step takes too long: it is stopped, and with it all others."""
+    pipe = pipeline("limited", abort_on_failure=True)
+    add(pipe, "slow", slow, time_limit=1.5)
+    add(pipe, "other", slow)
+    add(pipe, "behind", good, parents=["slow"])
+    return pipe
+
+
+def telling():
+    pipe = pipeline("telling")
+    add(pipe, "tells", tells)
     return pipe
 
 
