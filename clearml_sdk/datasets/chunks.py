@@ -103,7 +103,7 @@ def _pack_file(archive: zipfile.ZipFile, entry: FileEntry, compression: int) -> 
         raise UsageError(f"{source} cannot be read any more ({error.strerror}): add or remove it") from error
     with file:
         facts = os.fstat(file.fileno())
-        info = zipfile.ZipInfo(entry.relative_path, time.localtime(max(facts.st_mtime, 315619200.0))[:6])
+        info = zipfile.ZipInfo(entry.relative_path, _zip_time(facts.st_mtime))
         info.external_attr = (stat.S_IMODE(facts.st_mode) | stat.S_IFREG) << 16
         info.compress_type = zipfile.ZIP_STORED if entry.relative_path.lower().endswith(PACKED) else compression
         if entry.size <= WHOLE_BYTES:
@@ -121,6 +121,12 @@ def _pack_file(archive: zipfile.ZipFile, entry: FileEntry, compression: int) -> 
             digest = running.hexdigest()
     if digest != entry.hash:
         raise UsageError(f"{source} has changed since it was added to the dataset: add it again")
+
+
+def _zip_time(seconds: float) -> tuple[int, int, int, int, int, int]:
+    """Of what an archive can say: from 1980 to 2107."""
+    found = time.localtime(min(max(seconds, 315_619_200.0), 4_354_732_800.0))
+    return (found.tm_year, found.tm_mon, found.tm_mday, found.tm_hour, found.tm_min, found.tm_sec)
 
 
 def extract(path: str, folder: str, *, only: frozenset[str] | None = None) -> list[str]:

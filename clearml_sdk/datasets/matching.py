@@ -60,6 +60,10 @@ def check_inside(path: str) -> str:
     parts = path.replace("\\", "/").split("/")
     if path.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", path) or "\0" in path or not path:
         raise UsageError(f"{path!r} would lead out of the dataset's folder")
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the name {path!r} is not UTF-8: rename the file") from error
     return path
 
 

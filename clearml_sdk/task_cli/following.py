@@ -60,8 +60,9 @@ class _Console:
 
     def show(self, out: TextIO) -> None:
         """Print what has come since."""
+        size = PAGE
         while True:
-            body: dict[str, Any] = {"batch_size": PAGE, "navigate_earlier": False, "order": "asc"}
+            body: dict[str, Any] = {"batch_size": size, "navigate_earlier": False, "order": "asc"}
             if self._at is not None:
                 body["from_timestamp"] = self._at - 1
             events = self._record.call("events.get_task_log", body).get("events") or []
@@ -69,8 +70,10 @@ class _Console:
             for text in fresh:
                 out.write(text if text.endswith("\n") else f"{text}\n")
             out.flush()
-            if len(events) < PAGE or not fresh:
+            if len(events) < size:
                 return
+            if not fresh:
+                size *= 2  # more lines of one moment than a page has
 
     def _fresh(self, events: list[dict[str, Any]]) -> list[str]:
         known = list(self._seen)

@@ -50,6 +50,8 @@ def test_links_to_files_count_as_the_files(make: Make, folder: Path) -> None:
     (folder / "alias.txt").symlink_to("one.txt")
     (folder / "broken.txt").symlink_to("nothing")
     (folder / "loop").symlink_to(folder)
+    for name, seconds in (("one.txt", 0), ("two.txt", 1 << 34)):  # what archives have no words for
+        os.utime(folder / name, (seconds, seconds))
     made = make(folder)
     assert made.list_files() == ["alias.txt", "inner/three.txt", "one.txt", "two.txt"]
     copied = Path(made.get_local_copy())
@@ -252,3 +254,12 @@ def test_files_added_after_an_upload_are_stored_beside_it(make: Make, folder: Pa
         "one.txt": "data", "two.txt": "data", "inner/three.txt": "data", "four.txt": "data_001", "aaa.txt": "data_001",
     }  # fmt: skip
     assert len(content(made.get_local_copy())) == 5
+
+
+def test_a_name_that_cannot_be_recorded_is_refused(make: Make, folder: Path) -> None:
+    with open(os.fsencode(folder) + b"/not utf-8 \xff.txt", "wb") as file:
+        file.write(b"x")
+    made = make(None, finish=False)
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        made.add_files(folder)
+    assert made.list_files() == []
