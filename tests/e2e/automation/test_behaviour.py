@@ -84,6 +84,22 @@ def test_components_are_plain_functions_while_debugging(workshop: Workshop) -> N
     assert [artifact["key"] for artifact in controller["execution"]["artifacts"]] == ["score"]
 
 
+def test_several_runs_of_a_decorated_pipeline_in_one_process(workshop: Workshop) -> None:
+    assert "all [5, 11]" in workshop.run("variants.py", "several")
+    last, first = workshop.controllers("several")
+    assert (first["name"], last["name"]) == ("several", "several #2")
+    assert {one["status"] for one in (first, last)} == {"completed"}
+    assert last["hyperparams"]["Data"]["value"]["value"] == "5"
+    assert last["hyperparams"]["Args"]["other"]["value"] == "x"
+
+
+def test_failed_component_raises_where_its_result_is_used(workshop: Workshop) -> None:
+    assert "raised step 'broken' failed" in workshop.run("variants.py", "failing")
+    steps, controller = statuses(workshop, "broken")
+    assert steps == {"double": "completed", "double_1": "completed", "broken": "failed"}
+    assert controller["status"] == "failed"
+
+
 def test_step_that_was_done_before_is_taken_over(workshop: Workshop) -> None:
     workshop.run("behaviour.py", "cached")
     first = statuses(workshop, "cached")

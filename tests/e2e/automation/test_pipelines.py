@@ -16,6 +16,10 @@ def steps(controller: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return dict(json.loads(controller["configuration"]["Pipeline"]["value"]))
 
 
+def controller_queue(workshop: Workshop) -> str:
+    return str(workshop.server.call("queues.get_all", {"name": f"^{workshop.services}$"})["queues"][0]["id"])
+
+
 @pytest.mark.rows("S3-095")
 def test_functions_on_agents(workshop: Workshop) -> None:
     workshop.run("functions.py")
@@ -52,6 +56,11 @@ def test_decorated_on_agents(workshop: Workshop) -> None:
     assert workshop.result() == ["16"]
     assert steps(found)["train"]["parents"] == ["load"]
     assert [artifact["key"] for artifact in found["execution"]["artifacts"]] == ["score"]
+    # Another run with another value, as the page begins it.
+    wish = {"task": found["id"], "queue": controller_queue(workshop), "args": [{"name": "start", "value": "7"}]}
+    again = workshop.server.call("pipelines.start_pipeline", wish)["pipeline"]
+    assert workshop.ended(again)["status"] == "completed", workshop.tasks.console(again)
+    assert workshop.result() == ["16", "20"]
 
 
 def base_task(workshop: Workshop) -> str:
