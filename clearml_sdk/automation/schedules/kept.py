@@ -51,8 +51,8 @@ class Kept:
         text = encoded({**state, WRITTEN: self._written})
         if text == self._saved:
             return
-        self._task.upload_artifact(STATE, text, preview="scheduler internal state", wait_on_upload=True)
-        self._saved = text
+        if self._task.upload_artifact(STATE, text, preview="scheduler internal state", wait_on_upload=True):
+            self._saved = text
 
     def write(self, name: str, entries: Sequence[BaseScheduleJob], description: str) -> None:
         """Store the entries as a configuration object, where they are not already."""

@@ -120,32 +120,40 @@ def test_tasks_are_cloned_enqueued_and_stopped(run: Run, place: Place, trained: 
     assert f"no worker serves queue {place.queue}" in explained.stdout, explained.stderr
 
 
-@pytest.mark.parametrize(
-    ("end", "reason", "code"),
-    [("failed", "worker execution exit code 7", 7), ("completed", "", 0), ("stopped", "by a user", 143)],
-)
+ENDS = {"failed": ("worker execution exit code 7", 7), "completed": ("", 0), "stopped": ("by a user", 143)}
+
+
 def test_a_console_is_followed_to_the_end_of_its_task(
-    server: RunningServer, run: Run, environment: dict[str, str], end: str, reason: str, code: int
+    server: RunningServer, run: Run, environment: dict[str, str]
 ) -> None:
-    call = server.call
-    task = call("tasks.create", {"name": "talks", "type": "training"})["id"]
-    call("tasks.started", {"task": task})
-    call("events.add", {"type": "log", "task": task, "msg": "before", "level": "info"})
-    command = [sys.executable, "-m", "clearml_sdk.cli", "logs", "--follow", task]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None and process.stderr is not None
-            assert process.stdout.readline() == "before\n"
-            call("events.add", {"type": "log", "task": task, "msg": "while it runs\n", "level": "info"})
+    def say(task: str, text: str) -> None:
+        server.call("events.add", {"type": "log", "task": task, "msg": text, "level": "info"})
+
+    tasks, followers = {}, {}
+    for end in ENDS:
+        tasks[end] = server.call("tasks.create", {"name": "talks", "type": "training"})["id"]
+        server.call("tasks.started", {"task": tasks[end]})
+        say(tasks[end], "before")
+        command = [sys.executable, "-m", "clearml_sdk.cli", "logs", "--follow", tasks[end]]
+        followers[end] = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    try:
+        for end, process in followers.items():
+            assert process.stdout is not None and process.stdout.readline() == "before\n"
+            say(tasks[end], "while it runs\n")
             assert process.stdout.readline() == "while it runs\n"
-            call(f"tasks.{end}", {"task": task, "status_reason": reason, "force": True})
-            out, err = process.communicate(timeout=40)
-        finally:
+            body = {"task": tasks[end], "status_reason": ENDS[end][0], "force": True}
+            server.call(f"tasks.{end}", body)
+        for end, process in followers.items():
+            out, err = process.communicate(timeout=60)
+            assert (process.returncode, out) == (ENDS[end][1], "")
+            assert f"--- {end} after " in err
+    finally:
+        for process in followers.values():
             process.kill()
-    assert (process.returncode, out) == (code, "")
-    assert f"--- {end} after " in err
+            process.communicate()
+    task = tasks["failed"]
     whole = run("logs", task)
     assert (whole.returncode, whole.stdout) == (0, "before\nwhile it runs\n")
     assert run("logs", task, "-n", "1").stdout == "while it runs\n"

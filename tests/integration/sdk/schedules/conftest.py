@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,21 @@ from tests.integration.sdk.core.conftest import Workplace
 
 LIMIT_S = 40.0
 
+DYING = """
+import signal
+from clearml_sdk import queueing
+from clearml_sdk.automation.schedules import kept, launching
+def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+"""
+DIES = {
+    "before the task is enqueued": "queueing.enqueue = die\n",
+    "before the task is marked": "from clearml_sdk.automation.jobs import cloned\n"
+    "cloned.TaskRecord = type('Record', (cloned.TaskRecord,), {'edit': die})\n",
+    "before the launch is noted": "saves = [kept.Kept.save, die]\n"
+    "kept.Kept.save = lambda self, state: saves.pop(0)(self, state)\n",
+}
+"""Code that has a scheduler die at a moment of its first launch."""
+
 
 def until(holds: Callable[[], Any], what: str = "", limit_s: float = LIMIT_S) -> Any:
     """Wait for a fact about another process, which nothing announces to this one."""
@@ -24,6 +41,19 @@ def until(holds: Callable[[], Any], what: str = "", limit_s: float = LIMIT_S) ->
         assert time.monotonic() < deadline, f"waited too long for {what}"
         time.sleep(0.05)
     return found
+
+
+@contextlib.contextmanager
+def killed(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """The process, killed at the end whatever happens: a scheduler never ends by itself."""
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+    finally:
+        process.kill()
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.sdk.core.conftest import Workplace
 
-from .conftest import Place, until
+from .conftest import DIES, DYING, Place, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -62,22 +62,10 @@ def test_a_schedule_launches_is_shown_and_follows_its_configuration(place: Place
     assert "is not possible: often: when is it to run?" in err  # the entry with minute 0 stays as it was
 
 
-DIES = {
-    "before the task is enqueued": "queueing.enqueue = die\n",
-    "before the task is marked": "from clearml_sdk.automation.jobs import cloned\n"
-    "cloned.TaskRecord = type('Record', (cloned.TaskRecord,), {'edit': die})\n",
-    "before the launch is noted": "saves = [kept.Kept.save, die]\n"
-    "kept.Kept.save = lambda self, state: saves.pop(0)(self, state)\n",
-}
-
-
 @pytest.mark.parametrize("moment", sorted(DIES))
 def test_a_scheduler_that_dies_launches_each_time_once(place: Place, workplace: Workplace, moment: str) -> None:
     base = place.base()
-    dying = "import signal\nfrom clearml_sdk import queueing\n"
-    dying += "from clearml_sdk.automation.schedules import kept, launching\n"
-    dying += "def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
-    with started(place, workplace, dying + DIES[moment] + ONE_ENTRY, base) as process:
+    with started(place, workplace, DYING + DIES[moment] + ONE_ENTRY, base) as process:
         _, err = process.communicate(timeout=60)
         assert process.returncode == -9, err
     with started(place, workplace, ONE_ENTRY, base) as process:

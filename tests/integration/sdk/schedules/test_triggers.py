@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.sdk.core.conftest import Workplace
 
-from .conftest import Place, until
+from .conftest import DIES, DYING, Place, killed, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -118,3 +118,20 @@ def test_each_event_triggers_once_also_over_a_restart(place: Place, workplace: W
         "data": 1,
     }
     assert set(place.plots()) == {"Model Triggers", "Dataset Triggers", "Task Triggers", "Triggers Executed"}
+
+
+@pytest.mark.parametrize("moment", ["before the task is enqueued", "before the launch is noted"])
+def test_a_trigger_that_dies_launches_each_event_once(place: Place, workplace: Workplace, moment: str) -> None:
+    base, watched = place.base(), place.project(f"{place.name}/watched")
+    with killed(started(place, workplace, base)):
+        until(lambda: place.plots() if place.scheduler() else None, "the scheduler to look")
+    task = place.call("tasks.create", name="fails", type="training", project=watched)["id"]
+    failed(place, task)
+    code = SCRIPT.replace("import sys\n", "import os, sys\n" + DYING + DIES[moment], 1)
+    with killed(workplace.start(code, place.name, base, place.queue)) as process:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == -9, err
+    with killed(started(place, workplace, base)):
+        (launched,) = until(lambda: place.launched("failure", status=["queued"]), "the launch")
+        until(lambda: launched["id"] in place.plots().get("Triggers Executed", ""), "the table")
+    assert len(place.launched("failure")) == 1
