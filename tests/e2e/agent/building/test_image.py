@@ -37,10 +37,13 @@ def builder(server: Any, new_agent: Callable[..., Agent], engine: Engine) -> Age
 
 @pytest.fixture(scope="module", autouse=True)
 def layers_of_these_tests(engine: Engine) -> Iterator[None]:
-    """The layers that are kept for the next build are of this code, which the next session may not have."""
+    """Layers are kept for the next build; those of older code, which no session builds on any more, go."""
     yield
-    if names := engine.docker("images", "--quiet", "clearml-build").split():
-        engine.docker("image", "rm", "--force", *set(names), check=False)
+    engine.docker("image", "prune", "--force", "--filter", "label=clearml.agent")
+    known = engine.docker("images", "--format", "{{.Repository}}:{{.Tag}} {{.CreatedSince}}", "clearml-build")
+    old = [line.split()[0] for line in known.splitlines() if "second" not in line and "minute" not in line]
+    if old:
+        engine.docker("image", "rm", *old, check=False)
 
 
 @pytest.fixture
@@ -64,6 +67,12 @@ def run_image(engine: Engine, server: Any, name: str, *, file: Path | None = Non
         given = ["--volume", f"{file}:/root/clearml.conf:ro"]
     command = [docker_program(), "-H", engine.url, "run", "--rm", "--network", "host", *given, name]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def left_behind(engine: Engine) -> list[str]:
+    """The containers of builds that have ended; others may be building at the same time."""
+    names = engine.docker("ps", "--all", "--format", "{{.Names}}", "--filter", "name=^/clearml-build-").split()
+    return [name for name in names if not Path(f"/proc/{name.split('-')[2]}").exists()]
 
 
 def build(builder: Agent, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -146,7 +155,7 @@ def test_an_image_without_an_entry_point_is_a_base_with_the_packages(
         engine.docker("run", "--rm", image_name, "sh", "-c", "ls -d /clearml /dev/clearml 2>/dev/null", check=False)
         == ""
     )
-    assert engine.docker("ps", "--all", "--quiet", "--filter", "name=clearml-build-") == ""
+    assert left_behind(engine) == []
 
 
 @pytest.mark.rows("S3-079")
@@ -224,7 +233,7 @@ def test_a_build_that_cannot_be_says_why(builder: Agent, tasks: Tasks, engine: E
     assert done.returncode == 1
     assert "no-such-package-of-anybody" in done.stderr
     assert "Traceback" not in done.stderr
-    assert engine.docker("ps", "--all", "--quiet", "--filter", "name=clearml-build-") == ""
+    assert left_behind(engine) == []
     assert not list((builder.home / "builds").iterdir())
     missing = builder.run("build", "--id", task, "--docker", "no-such-image-of-anybody:1", "--target", "never")
     assert missing.returncode == 1
