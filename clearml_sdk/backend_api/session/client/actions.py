@@ -29,7 +29,7 @@ _NAMES: dict[str, str] = {
         set_ready unarchive_many update update_for_task update_tags
     """,
     "organization": """
-        download_for_get_all get_entities_count get_tags get_user_companies prepare_download_for_get_all
+        download_for_get_all follow get_entities_count get_tags get_user_companies prepare_download_for_get_all
     """,
     "pipelines": """
         delete_runs start_pipeline
@@ -64,7 +64,7 @@ _NAMES: dict[str, str] = {
         dequeue_many edit edit_configuration edit_hyper_params enqueue enqueue_many failed get_all get_all_ex
         get_by_id get_by_id_ex get_configuration_names get_configurations get_history get_hyper_params
         get_types make_private make_public move ping publish publish_many reset reset_many set_requirements
-        started stop stop_many stopped unarchive_many update update_batch update_tags validate
+        started stop stop_many stopped unarchive_many update update_batch update_tags validate wait
     """,
     "users": """
         create delete get_all get_all_ex get_by_id get_current_user get_preferences set_preferences update

@@ -89,7 +89,8 @@ def test_a_registered_table_is_kept_in_step(workplace: Workplace, read: Read) ->
     text = gzip.decompress(download(workplace.server, entries["table"]["uri"])).decode()
     assert [row[-2:] for row in csv.reader(io.StringIO(text))][1:] == [["1", "1"], ["1", "2"], ["5", "6"]]
     assert entries["table"]["display_data"] == [["k", "v"]]
-    assert entries["table"]["type_data"]["preview"].startswith("3 rows, 2 of them different")
+    assert entries["table"]["type"] == "data-audit-table"
+    assert "[table]: shape=(3, 2), 2 unique rows, 66.7% uniqueness" in entries["table"]["type_data"]["preview"]
     alone = gzip.decompress(download(workplace.server, entries["left alone"]["uri"])).decode()
     assert alone.splitlines()[-1].endswith("7,7")
 

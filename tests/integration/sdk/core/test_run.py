@@ -87,7 +87,8 @@ print("the end")
     }
     assert task["hyperparams"]["properties"]["colour"]["value"] == "red"
     assert task["configuration"]["conf"]["value"] == "k {\n    v = [1]\n}"
-    assert task["runtime"]["progress"] == "40" and task["runtime"]["python_version"]
+    assert task["runtime"]["progress"] == "100", "a completed run is whole, whatever it said before"
+    assert task["runtime"]["python_version"]
     assert task["output"]["destination"] == workplace.server.files
     assert ran.said["current"] is True and ran.said["project"] == "sdk/run"
     assert ran.said["parameters"]["Args/layers"] == [1]
