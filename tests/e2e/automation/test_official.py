@@ -11,6 +11,7 @@ import pytest
 from tests.compat import official
 from tests.conftest import RunningServer
 from tests.e2e.automation.conftest import Workshop
+from tests.e2e.automation.test_searches import base_task
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -92,3 +93,33 @@ def test_the_official_decorator_runs_against_our_server(workshop: Workshop) -> N
 def test_components_are_stored_as_the_official_sdk_stores_them(workshop: Workshop) -> None:
     # The official SDK writes ids of tasks where ours keeps the references, which hold in another run too.
     compared(workshop, "decorated.py", "decorated", without="parameters")
+
+
+@pytest.mark.full
+def test_search_is_stored_as_the_official_sdk_stores_it(workshop: Workshop) -> None:
+    def stored() -> dict[str, Any]:
+        found = workshop.server.call("tasks.get_all", {"name": "^search grid$", "order_by": ["-created"]})["tasks"][0]
+        children = workshop.children(found["id"])
+        return {
+            "status": found["status"],
+            "tags": found["tags"],
+            "arguments": sorted(found["hyperparams"]["General"]),
+            "space": found["configuration"]["General"]["value"].count("ParameterRange"),
+            "artifacts": [artifact["key"] for artifact in found["execution"]["artifacts"]],
+            "trials": sorted(
+                (
+                    one["status"],
+                    one["hyperparams"]["General"]["x"]["value"],
+                    one["hyperparams"]["General"]["kind"]["value"],
+                )
+                for one in children
+            ),
+            "tagged": [one["tags"] == [f"opt: {found['id']}", "optimization"] for one in children],
+            "name": sorted(one["name"] for one in children),
+        }
+
+    base = base_task(workshop)
+    run_official(workshop, "search.py", "grid", base, "here", "3", "3")
+    theirs = stored()
+    workshop.run("search.py", "grid", base, "here", "3", "3")
+    assert stored() == theirs
