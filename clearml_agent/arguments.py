@@ -29,14 +29,13 @@ QUOTED = {"--docker", "--podman"}
 def normalise(arguments: Sequence[str]) -> list[str]:
     """The arguments with files expanded and lists repeated. Raises UsageError for an unreadable file."""
     words = [word for argument in arguments for word in expand(argument)]
-    many = {name: into for name, into in MANY.items() if name not in QUOTED} if "build" in words else MANY
     found: list[str] = []
     index = 0
     while index < len(words):
         word = words[index]
         index += 1
         option, separator, first = word.partition("=")
-        if option not in many:
+        if option not in MANY:
             found.append(word)
             continue
         values = [first] if separator else []
@@ -48,7 +47,7 @@ def normalise(arguments: Sequence[str]) -> list[str]:
         if option in ALONE or not values:
             found.append(option)
         for value in values:
-            found += [many[option], value]
+            found += [MANY[option], value]
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import click
 
 from clearml_agent.api import Api
 from clearml_agent.building.prebuilt import Built
-from clearml_agent.commands.options import run_options, settings
+from clearml_agent.commands.options import docker_options, run_options, settings
 from clearml_agent.config import AgentConfig
 from clearml_agent.errors import UsageError
 
@@ -21,20 +20,13 @@ ENTRY_POINTS = ["reuse_task", "clone_task"]
 @click.command()
 @click.option("--id", "task", required=True, help="Id or name of the task.")
 @click.option("--target", help="The folder, or the name of the image.")
-@click.option(
-    "--docker",
-    is_flag=False,
-    flag_value="",
-    default=None,
-    metavar="[IMAGE]",
-    help="Make a container image, of this one where the task names none.",
-)
 @click.option("--force-docker", is_flag=True, help="Take the image of --docker, whatever the task names.")
 @click.option(
     "--entry-point", type=click.Choice(ENTRY_POINTS), help="What a container of the image does: run the task."
 )
 @click.option("--install-globally", is_flag=True, help="Install into the interpreter itself, not a new environment.")
 @click.option("--python-version", help="Of the environment, in the place of the task's.")
+@docker_options
 @run_options
 @click.pass_context
 def build(
@@ -42,7 +34,6 @@ def build(
     /,
     task: str,
     target: str | None,
-    docker: str | None,
     force_docker: bool,
     entry_point: str | None,
     install_globally: bool,
@@ -52,14 +43,12 @@ def build(
     """Make what a task runs in, and do not run it: a folder, or with --docker an image."""
     from clearml_agent.serve import run_build
 
-    if docker is None and (entry_point or force_docker):
-        raise UsageError("--entry-point and --force-docker are about images: add --docker")
     config = settings(context, **options)
-    if docker is not None:
-        words = tuple(shlex.split(docker))
-        wish = python_version or ""
-        name = run_build(config, task, image_work(config, target, words, force_docker, entry_point, wish))
-        click.echo(name)
+    if config.docker is None and (entry_point or force_docker):
+        raise UsageError("--entry-point and --force-docker are about images: add --docker")
+    if config.docker is not None:
+        image = image_work(config, target, entry_point, is_forced=force_docker, python=python_version or "")
+        click.echo(run_build(config, task, image))
         return 0
     place = Path(target).expanduser().absolute() if target else None
     work = folder_work(config, place, python_version=python_version, is_global=install_globally)
@@ -70,12 +59,7 @@ def build(
 
 
 def image_work(
-    config: AgentConfig,
-    target: str | None,
-    given: tuple[str, ...],
-    is_forced: bool,
-    entry_point: str | None,
-    python: str,
+    config: AgentConfig, target: str | None, entry_point: str | None, *, is_forced: bool, python: str
 ) -> Callable[[dict[str, Any], Api], Awaitable[str]]:
     """What makes the image of a task, and answers its name."""
 
@@ -90,7 +74,7 @@ def image_work(
 
         if is_forced:
             task = {**task, "container": {**(task.get("container") or {}), "image": "", "arguments": ""}}
-        docker = DockerSettings.from_config(config.config, given, config.environ)
+        docker = DockerSettings.from_config(config.config, tuple(config.docker or ()), config.environ)
         choice = choose(task, await project_of(task, api), docker.defaults)
         packages = str(((task.get("script") or {}).get("requirements") or {}).get("pip") or "")
         lines = setup(docker.scripts, choice.setup, packages)[
