@@ -4,7 +4,7 @@ run.json      which task and claim, the claim's token, what was decided (stop, o
 agent.lock    flock of the agent that looks after the run; free = orphaned, whoever starts next takes it over
 launch.json, lock, started, log, result.json     the runner's, see runner.py
 agent.log, error.log, final.log, console.json    the console's, see console.py
-runner.py, start.sh, go, home/                   of a run in a container, see docker/container.py
+runner.py, start.sh, go, home/, outside          of a run in a container, see docker/container.py
 code/, env/, journal/, clearml.conf              what the task runs in
 """
 
@@ -28,6 +28,8 @@ from clearml_agent.runner import boot_id, sync_directory
 T = TypeVar("T")
 log = logging.getLogger("clearml_agent")
 STALE_S = 60.0
+CONTAINED, OUTSIDE = "go", "outside"
+"""Files of a run in a container: the FIFO that each has, and the runner's pid outside of the container."""
 
 
 class StopKind(enum.StrEnum):

@@ -30,7 +30,7 @@ from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.errors import RunFailed
 from clearml_agent.execution.process import START_LIMIT_S, Launch
 from clearml_agent.process import Finished, Log, helpers_run
-from clearml_agent.runs import Phase, Result, RunDirectory, write_struct
+from clearml_agent.runs import CONTAINED, OUTSIDE, Phase, Result, RunDirectory, RunnerPid, write_struct
 
 log = logging.getLogger("clearml_agent")
 
@@ -87,8 +87,8 @@ class ContainedRun:
         shutil.copyfile(runner.__file__, path / "runner.py")
         (path / "start.sh").write_text(design.script)
         os.chmod(path / "start.sh", 0o600)
-        if not (path / "go").exists():
-            os.mkfifo(path / "go", 0o600)
+        if not (path / CONTAINED).exists():
+            os.mkfifo(path / CONTAINED, 0o600)
         (path / "home").mkdir(mode=0o700, exist_ok=True)
         (path / "log").touch(mode=0o600)  # by whom it is to be read: the container may begin as root
         self._directory.record.container = design.name
@@ -106,7 +106,7 @@ class ContainedRun:
         begun_at = checked_at = loop.time()
         while True:
             try:
-                self._go = os.open(self._directory.path / "go", os.O_WRONLY | os.O_NONBLOCK)
+                self._go = os.open(self._directory.path / CONTAINED, os.O_WRONLY | os.O_NONBLOCK)
                 return
             except OSError as error:
                 if error.errno != errno.ENXIO:
@@ -211,6 +211,18 @@ class ContainedRun:
                         f"the runner in container {self.name} did not start the task: see the console",
                         reason="worker failed to start the task",
                     )
+        await self._tell_pid()
+
+    async def _tell_pid(self) -> None:
+        """Write down the runner's pid outside of its container, for whoever looks at the processes of this machine."""
+        try:
+            state = await self._engine.state(self.name)
+        except EngineError as error:
+            log.debug("container %s: %s", self.name, error)
+            return
+        if state is not None and state.pid:
+            outside = RunnerPid(state.pid, runner.start_ticks(state.pid))
+            write_struct(self._directory.path / OUTSIDE, outside)
 
     async def identified(self) -> None:
         """A container is told apart by its name."""

@@ -53,6 +53,7 @@ class State(msgspec.Struct, frozen=True):
     exit_code: int
     error: str
     is_out_of_memory: bool
+    pid: int
 
 
 class Engine:
@@ -151,6 +152,7 @@ class Engine:
             exit_code=int(state.get("ExitCode") or 0),
             error=str(state.get("Error") or ""),
             is_out_of_memory=bool(state.get("OOMKilled")),
+            pid=int(state.get("Pid") or 0),
         )
 
     async def wait(self, id: str) -> None:

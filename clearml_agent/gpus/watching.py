@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from clearml_agent.gpus.devices import Reader, Use
 from clearml_agent.gpus.packing import Allocation
 from clearml_agent.runner import descendants
-from clearml_agent.runs import RunnerPid, Stop, StopKind, read_struct
+from clearml_agent.runs import CONTAINED, OUTSIDE, RunnerPid, Stop, StopKind, read_struct
 
 if TYPE_CHECKING:
     from clearml_agent.execution.run import TaskRun
@@ -50,9 +50,9 @@ def foreign(uses: Iterable[Use], is_here: Callable[[int], bool]) -> frozenset[in
 
 
 def pids_of(directory: Path) -> frozenset[int]:
-    """The processes of a run, as far as they are under its runner."""
+    """The processes of a run, as far as they are under its runner; a container's lock has another system's number."""
     try:
-        runner = read_struct(directory / "lock", RunnerPid).pid
+        runner = read_struct(directory / (OUTSIDE if (directory / CONTAINED).exists() else "lock"), RunnerPid).pid
     except (OSError, ValueError):  # not started yet
         return frozenset()
     return frozenset(descendants(runner, -1))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clearml_agent.gpus.watching import pids_of
 from tests.e2e.agent.core.conftest import LIMIT_S, Agent, Tasks, is_running, until
 from tests.engine import Engine
 
@@ -43,6 +44,10 @@ def test_second_interrupt_kills_what_ignores_the_first(
     task = tasks.submit("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAITS)
     tasks.says(task, "begun now")
     first = pid(engine, task)
+    outside = docker_agent.runs[0] / "outside"
+    until(outside.exists, what="for the runner's pid outside of the container")
+    assert json.loads(outside.read_text())["pid"] == first
+    assert len(pids_of(docker_agent.runs[0])) == 1, "the task, and nothing else of this machine"
     assert docker_agent.process is not None
     docker_agent.process.send_signal(signal.SIGINT)
     until(lambda: b"leaving (SIGINT)" in docker_agent.output.read_bytes(), what="for the first signal")
