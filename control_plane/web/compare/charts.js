@@ -75,7 +75,7 @@ export function scalarsView(tasks) {
         if (!name.toLowerCase().includes(state.find)) continue;
         names.add(name);
         if (!drawn.has(name)) {
-          const plot = h("div", { class: "plot", role: "img", "aria-label": `Plot of ${name}` });
+          const plot = h("div", { class: "plot", role: "group", "aria-label": `Plot of ${name}` });
           cards.append(h("article", { class: "plot-card", "data-metric": name }, h("header", {}, h("h3", { class: "ellipsis", title: name }, name)), plot));
           drawn.set(name, plot);
         }
@@ -95,7 +95,7 @@ export function scalarsView(tasks) {
 /** Choosing a metric, and drawing against it. @param {any[]} tasks @param {(place: HTMLElement, metric: string, values: any[]) => Promise<void>} paint @param {Node | null} more */
 function metricView(tasks, paint, more = null) {
   const rows = metricRows(tasks, "value");
-  const plot = h("div", { class: "plot tall", role: "img", "aria-label": "Parameters against a metric" });
+  const plot = h("div", { class: "plot tall", role: "group", "aria-label": "Parameters against a metric" });
   const metric = h("select", { class: "input", "aria-label": "Metric", change: () => { keep({ y: metric.value }); start(); } }, rows.map(([name]) => h("option", { value: name }, name)));
   if (query().get("y")) metric.value = query().get("y");
   const start = () => attempt(() => paint(plot, metric.value, rows.find(([name]) => name === metric.value)?.[1] ?? tasks.map(() => null)));

@@ -46,7 +46,7 @@ export function plotsTab(element) {
 
 /** @param {any} plot an event @param {string} key @param {string} owner */
 export function plotCard(plot, key, owner) {
-  const place = h("div", { class: "plot", role: "img", "aria-label": `Plot of ${key}` });
+  const place = h("div", { class: "plot", role: "group", "aria-label": `Plot of ${key}` });
   const node = h("article", { class: "plot-card", "data-metric": key }, h("header", {}, h("h3", { class: "ellipsis", title: key }, key), h("span", { class: "quiet small" }, `iteration ${plot.iter}`),
     iconButton("expand", `Enlarge ${key}`, () => enlarge(plot, key, owner))), place);
   const forget = whenSeen(place, () => attempt(() => render(place, plot.plot_str)));

@@ -90,7 +90,7 @@ export function scalarsTab(element) {
 
 /** @param {string} key @param {() => string} owner */
 function card(key, owner) {
-  const plot = h("div", { class: "plot", role: "img", "aria-label": `Plot of ${key}` });
+  const plot = h("div", { class: "plot", role: "group", "aria-label": `Plot of ${key}` });
   const node = h("article", { class: "plot-card", "data-metric": key }, h("header", {}, h("h3", { class: "ellipsis", title: key }, key),
     h("span", {}, iconButton("columns", `Values of ${key}`, () => values()), iconButton("expand", `Enlarge ${key}`, () => enlarge()))), plot);
   let metric = "", isSeen = false, isBound = false, turn = 0;

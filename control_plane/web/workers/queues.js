@@ -72,7 +72,7 @@ export async function queuesView(element) {
     const queue = queues.find((one) => one.id === chosen);
     if (!queue) return entries.replaceChildren();
     const waiting = queue.entries ?? [];
-    const plot = h("div", { class: "plot", style: "height: 180px", role: "img", "aria-label": `Length of ${queue.name} over time` });
+    const plot = h("div", { class: "plot", style: "height: 180px", role: "group", "aria-label": `Length of ${queue.name} over time` });
     whenSeen(plot, () => attempt(() => drawMetrics(plot, queue)));
     const rows = h("ol", { class: "queue-list", "aria-label": `Tasks in ${queue.name}` }, waiting.map((/** @type {any} */ entry, /** @type {number} */ index) => row(queue, entry, index, waiting.length)));
     entries.replaceChildren(h("div", { class: "section-title" }, h("h2", {}, queue.name), h("span", { class: "quiet" }, plural(waiting.length, "task"))), h("div", { class: "card flush" }, waiting.length ? rows : emptyState("Nothing waits here.")),

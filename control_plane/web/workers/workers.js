@@ -22,7 +22,7 @@ const PERIODS = [["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"], [
 export async function workersView(element) {
   const list = h("div", { class: "card flush" });
   const activity = h("article", { class: "plot-card" }, h("header", {}, h("h3", {}, "Workers: all, and those that run a task")));
-  const activityPlot = h("div", { class: "plot", style: "height: 180px", role: "img", "aria-label": "Workers over time" });
+  const activityPlot = h("div", { class: "plot", style: "height: 180px", role: "group", "aria-label": "Workers over time" });
   activity.append(activityPlot);
   const panel = h("div", { class: "stack" });
   const period = h("select", { class: "input", "aria-label": "Period", change: () => { drawActivity(); if (chosen) drawPanel(); } }, PERIODS.map(([value, label]) => h("option", { value }, label)));
@@ -74,7 +74,7 @@ export async function workersView(element) {
   function drawPanel() {
     if (!chosen) return panel.replaceChildren();
     const cards = CHARTS.map((chart) => {
-      const plot = h("div", { class: "plot", style: "height: 220px", role: "img", "aria-label": `${chart.title} of ${chosen}` });
+      const plot = h("div", { class: "plot", style: "height: 220px", role: "group", "aria-label": `${chart.title} of ${chosen}` });
       whenSeen(plot, () => attempt(async () => {
         const answer = await call("workers.get_stats", { worker_ids: [chosen], ...span(), items: chart.keys.map((key) => ({ key, aggregation: "avg" })) });
         const traces = (answer.workers[0]?.metrics ?? []).flatMap((/** @type {any} */ metric) => (metric.stats ?? []).map((/** @type {any} */ stat) => ({ name: metric.metric, mode: "lines", x: (metric.dates ?? []).map((/** @type {number} */ at) => new Date(at * 1000)), y: stat.values })));

@@ -215,8 +215,8 @@ def test_the_web_page_shows_a_run_while_it_goes_on_and_after(
     expect(console).to_contain_text("last line", timeout=patience)
     expect(page.locator("header .status.completed")).to_be_visible(timeout=patience)
     page.get_by_role("link", name="Scalars").click()
-    expect(page.get_by_role("img", name="Plot of loss")).to_be_visible(timeout=patience)
-    expect(page.get_by_role("img", name="Plot of accuracy")).to_be_visible(timeout=patience)
+    expect(page.get_by_role("group", name="Plot of loss")).to_be_visible(timeout=patience)
+    expect(page.get_by_role("group", name="Plot of accuracy")).to_be_visible(timeout=patience)
     page.get_by_role("link", name="Console").click()
     expect(console).to_contain_text("last line", timeout=patience)
 

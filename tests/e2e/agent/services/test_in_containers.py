@@ -11,6 +11,9 @@ from tests.e2e.agent.containers.conftest import docker_agent, new_docker_agent
 from tests.e2e.agent.core.conftest import Agent, Tasks, until
 from tests.engine import Engine
 
+from .memory import pss_mib
+from .test_services import AGENT_GOAL_MIB
+
 __all__ = ["docker_agent", "new_docker_agent"]
 
 pytestmark = pytest.mark.timeout(300)
@@ -25,6 +28,8 @@ def test_each_service_has_a_container_of_its_own(
     docker_agent: Agent, tasks: Tasks, engine: Engine, server: Any
 ) -> None:
     docker_agent.start("--services-mode", "--docker", engine.image, "--cpu-only", queue=tasks.queue)
+    assert docker_agent.process is not None
+    alone = pss_mib([docker_agent.process.pid])
     ids = [tasks.submit(IDLE) for _ in range(3)]
 
     def said() -> dict[str, str]:
@@ -34,6 +39,10 @@ def test_each_service_has_a_container_of_its_own(
 
     until(lambda: set(said()) == set(ids), 120, "for all of them to run")
     assert {line.split()[-1] for line in said().values()} == {"none"}
+
+    # Measured with these three: 3 MiB together, most of them for the first one.
+    print("MIB", pss_mib([docker_agent.process.pid]) - alone)
+    assert pss_mib([docker_agent.process.pid]) - alone <= 3 * AGENT_GOAL_MIB
 
     def containers(task: str) -> list[str]:
         return engine.docker("ps", "--all", "--quiet", "--filter", f"label={TASK_LABEL}={task}").split()
