@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 
 from clearml_sdk import unsent
 from clearml_sdk.config import load_settings
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     root = arguments.dir or default_root(create=False)
     try:
         session = Session.default()
-        session.log_in()
+        session.log_in(deadline=time.monotonic() + arguments.timeout)
     except ClearmlError as error:
         print(f"clearml sync: {error}")
         return 1

@@ -68,10 +68,12 @@ class Storm:
                 if self._random.random() < 0.6:
                     self._proxy.cut_and_let_through(endpoint, self._random.choice(MOMENTS))
             if self._random.random() < 0.5:
+                began = time.monotonic()
                 self._server.kill()
                 self.kills += 1
                 self._over.wait(self._random.uniform(0.0, 1.5))
                 self._server.restart()
+                self._over.wait(time.monotonic() - began)  # it lives as long as it was away, on a slow machine too
 
 
 @contextmanager
