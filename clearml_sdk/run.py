@@ -188,10 +188,11 @@ class Run:
             body["status_message"] = ending.reason
         endpoint = f"tasks.{ending.status}"
         try:
-            found = self.record.read_fields("status", give_up_s=give_up_s)
+            found = self.record.read_fields("status", "runtime", give_up_s=give_up_s)
             if found.get("status") == "in_progress":  # else somebody decided already: stopped, enqueued or marked it
                 if ending.status == "completed":
-                    self.record.change("runtime", {PROGRESS: "100"})
+                    whole = {"force": True, "runtime": {**(found.get("runtime") or {}), PROGRESS: "100"}}
+                    self.record.call("tasks.edit", whole, give_up_s=give_up_s)
                 self.record.call(endpoint, body, give_up_s=give_up_s)
         except ServerUnreachable:
             from clearml_sdk import unsent
