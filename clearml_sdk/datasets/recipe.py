@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ENTRY_POINT = "register_dataset.py"
+LIMIT = 64 << 10
+"""Characters; what is done after so many calls is not told: each would send all that were before it."""
 
 
 def script_of_new(project: str, name: str, version: str, parents: Sequence[str]) -> dict[str, Any]:
@@ -33,9 +35,11 @@ def append(record: TaskRecord, method: str, **given: Any) -> None:
     with harmless("recording how the dataset was made"):
         if record.get("script.entry_point") != ENTRY_POINT or record.session.is_offline:
             return
+        before = str(record.get("script.diff") or "")
+        if len(before) > LIMIT:
+            return
         told = {name: value for name, value in given.items() if value is not None}
-        text = f"{record.get('script.diff') or ''}ds.{method}({_arguments(told)})\n"
-        record.edit(script={"diff": text})
+        record.edit(script={"diff": f"{before}ds.{method}({_arguments(told)})\n"})
 
 
 def _arguments(given: dict[str, Any]) -> str:
