@@ -7,7 +7,7 @@ import threading
 import time
 from datetime import datetime
 
-from clearml_sdk.automation.jobs.local import LocalClearmlJob, ended_with_us
+from clearml_sdk.automation.jobs.local import LocalClearmlJob, end_all, ended_with_us
 from clearml_sdk.automation.optimization import settings, summary, trials
 from clearml_sdk.automation.optimization.searches import RandomSearch
 from clearml_sdk.automation.optimization.strategy import SearchStrategy
@@ -129,6 +129,8 @@ class HyperParameterOptimizer:
             run = str(runtime.get(trials.RUN) or "") or secrets.token_hex(8)
             self._task._record.change("runtime", {trials.RUN: run})
             self.optimizer._run = run
+            if self._task._run is not None:
+                self._task._run.parts.insert(0, ("ending the trials that run here", lambda limit_s: end_all()))
         self._started_at = time.time()
         self._thread = threading.Thread(target=self._run, name="clearml-optimizer", daemon=True)
         self._reporter = threading.Thread(target=self._report_for_long, name="clearml-optimizer-report", daemon=True)

@@ -173,6 +173,9 @@ class SearchStrategy:
         self._started_at[job.task_id()] = time.monotonic()
         if not job.launch(self._execution_queue):
             say(f"optimization: trial {job.task_id()} could not be launched")
+            if job.status(force=True) == "created":
+                self._end(job)
+                return
         self._watch.add(job.task_id(), job.status())
 
     def _end(self, job: BaseJob) -> None:

@@ -7,17 +7,17 @@ import threading
 import time
 import traceback
 
-from clearml_sdk.automation.jobs.base import BaseJob, RunningJob
-from clearml_sdk.automation.jobs.local import LOCAL_PROCESS, LocalClearmlJob, runs_here
+from clearml_sdk.automation.jobs.base import BaseJob
+from clearml_sdk.automation.jobs.local import LocalClearmlJob
 from clearml_sdk.automation.pipeline import graph, state
 from clearml_sdk.automation.pipeline import node as states
+from clearml_sdk.automation.pipeline.adopting import ENDED, STATUS, Adopting
 from clearml_sdk.automation.pipeline.launching import Launcher
 from clearml_sdk.automation.pipeline.monitoring import Monitor
 from clearml_sdk.automation.pipeline.node import Node
-from clearml_sdk.errors import ClearmlError
+from clearml_sdk.errors import ClearmlError, ServerUnreachable
 from clearml_sdk.notices import say, warn_once
-from clearml_sdk.record import TaskRecord
-from clearml_sdk.status_watch import GONE, TERMINAL, StatusWatch
+from clearml_sdk.status_watch import TERMINAL, StatusWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,22 +28,11 @@ if TYPE_CHECKING:
 
 SAVE_S = 1.0
 """The state is stored, and drawn, at most so often."""
-LOST = 3
-"""So many times a step whose process died with its controller is begun anew, beside the retries it is allowed."""
-
-_STATUS = {"queued": states.QUEUED, "in_progress": states.RUNNING}
-_ENDED = {
-    "completed": states.COMPLETED,
-    "published": states.COMPLETED,
-    "publishing": states.COMPLETED,
-    "closed": states.COMPLETED,
-    "failed": states.FAILED,
-    "stopped": states.ABORTED,
-    GONE: states.ABORTED,
-}
+AWAY_S = 2.0
+"""Pause after a launch that found no server, which itself has tried for long."""
 
 
-class Engine:
+class Engine(Adopting):
     """Runs the steps of one pipeline. `run` is the loop; the other methods may be called from any thread."""
 
     def __init__(self, pipeline: Output, launcher: Launcher, *, locally: bool) -> None:
@@ -174,6 +163,10 @@ class Engine:
                 self._over(node, states.COMPLETED, before=before)
             else:
                 self._begin(node, job, before)
+        except ServerUnreachable as error:
+            node.status = states.PENDING  # it is launched later: what was made of it already has a name, and is found
+            warn_once("pipeline waits", f"pipeline: steps are launched when the server is back: {error}")
+            time.sleep(AWAY_S)
         except Exception as error:  # noqa: BLE001 - the border to the user's functions and values; the step fails for it
             told = "".join(traceback.format_exception(error)) if not isinstance(error, ClearmlError) else str(error)
             say(f"pipeline: step {node.name!r} could not be launched: {told}")
@@ -194,11 +187,13 @@ class Engine:
             node.status = states.QUEUED
             is_launched = job.launch(self._queue(node))
         status = job.status(force=not is_launched)
-        if not is_launched and status not in ("queued", "in_progress"):
-            self._over(node, states.FAILED, before=before)
-            return
-        self._watch.add(job.task_id(), status)
         self._tell_status(node, before)
+        if status in TERMINAL:  # it was launched before, and its answer was lost
+            self._ended(node, ENDED[status], node.status)
+        elif not is_launched and status not in STATUS:
+            self._over(node, states.FAILED, before=node.status)
+        else:
+            self._watch.add(job.task_id(), status)
 
     def _queue(self, node: Node) -> str:
         queue = node.queue or self._pipeline._default_execution_queue
@@ -214,11 +209,11 @@ class Engine:
         status, before = str(told["status"]), node.status
         if node.job is not None:
             node.job._note(dict(told))
-        if status in _STATUS:
-            node.status = _STATUS[status]
+        if status in STATUS:
+            node.status = STATUS[status]
             self._tell_status(node, before)
-        elif status in _ENDED:
-            self._ended(node, _ENDED[status], before)
+        elif status in ENDED:
+            self._ended(node, ENDED[status], before)
 
     def _ended(self, node: Node, status: str, before: str) -> None:
         if node.job is not None and status in states.GOOD:
@@ -333,69 +328,3 @@ class Engine:
         except ClearmlError as error:
             warn_once("pipeline state", f"pipeline: its state is not shown at the moment: {error}")
             self._saved_at = now
-
-    def inherit(
-        self,
-        stored: Mapping[str, Mapping[str, Any]],
-        children: Mapping[str, state.Child],
-        *,
-        anew: frozenset[str],
-    ) -> None:
-        """Go on where another process left this run. Before `run`; the steps may be added later.
-
-        Args:
-            stored: the state that it stored last.
-            children: the last task of each step.
-            anew: ends of steps that are to be begun again.
-        """
-        self._inherited = {name: (stored.get(name) or {}, children.get(name)) for name in {*stored, *children}}
-        self._anew = anew
-
-    def _take_over(self) -> None:
-        """Give the steps that have been added what the process before has done for them."""
-        for node in list(self._now().values()):
-            fields, child = self._inherited.pop(node.name, ({}, None))
-            if child is not None:
-                self._attempts[node.name] = child.attempt
-            if child is not None and not child.is_let_go and _ENDED.get(child.status, "") not in self._anew:
-                self._adopt(node, child, fields)
-            elif child is not None:
-                self._attempts[node.name] = child.attempt + 1
-            elif fields.get("status") == states.CACHED or (
-                fields.get("status") == states.SKIPPED and states.SKIPPED not in self._anew
-            ):
-                state.apply_run({node.name: node}, {node.name: fields})
-
-    def _adopt(self, node: Node, child: state.Child, stored: Mapping[str, Any]) -> None:
-        record = TaskRecord(self._session, child.id)
-        self._attempts[node.name] = child.attempt
-        was_told = stored.get("job_id") == child.id and stored.get("executed") == child.id
-        state.apply_run({node.name: node}, {node.name: stored} if stored.get("job_id") == child.id else {})
-        node.job_id, before = child.id, node.status
-        node.job = LocalClearmlJob.of(record) if self._locally else RunningJob(record.id)
-        node.job._note({"status": child.status})
-        if child.status in TERMINAL:
-            node.executed = child.id
-            if was_told:
-                node.status = _ENDED[child.status] if node.status not in states.ENDED else node.status
-            else:
-                self._ended(node, _ENDED[child.status], before)
-            return
-        node.executed = None
-        node.set_job_started()
-        if child.status == "created":
-            self._begin(node, node.job, before)  # it was made, and the one before died before it was launched
-        elif self._locally and runs_here(str(child.runtime.get(LOCAL_PROCESS) or "")) is not True:
-            self._lose(node, record)
-        else:
-            node.status = _STATUS[child.status]
-            self._watch.add(child.id, child.status)
-
-    def _lose(self, node: Node, record: TaskRecord) -> None:
-        """The process of a local step died with its controller: its task failed, and the step is begun anew."""
-        record.call("tasks.failed", {"force": True, "status_reason": "its process is gone"})
-        lost = self._lost[node.name] = self._lost.get(node.name, 0) + 1
-        if lost > LOST:
-            self._over(node, states.FAILED, before=node.status)
-        else:
-            self._begin_anew(node)

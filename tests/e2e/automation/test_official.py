@@ -86,7 +86,8 @@ def test_the_official_decorator_runs_against_our_server(workshop: Workshop) -> N
     run_official(workshop, "decorated.py", "debug")
     assert workshop.result() == ["16"]
     found = workshop.controllers("decorated")[0]
-    assert (found["type"], found["system_tags"][-1]) == ("controller", "pipeline")
+    assert found["type"] == "controller"
+    assert "pipeline" in found["system_tags"]
 
 
 @pytest.mark.full

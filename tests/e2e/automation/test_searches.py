@@ -105,7 +105,7 @@ def test_search_on_an_agent(workshop: Workshop, bench: Workshop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trials", "kills"), [(5, 2), pytest.param(20, 8, marks=pytest.mark.full)], ids=["short", "long"]
+    ("trials", "kills"), [(4, 1), pytest.param(20, 8, marks=pytest.mark.full)], ids=["short", "long"]
 )
 def test_killed_search_goes_on_and_repeats_no_trial(workshop: Workshop, trials: int, kills: int) -> None:
     seed = random.randrange(10**6)

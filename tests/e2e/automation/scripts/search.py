@@ -49,6 +49,8 @@ if __name__ == "__main__":
         save_top_k_tasks_only=5,
     )
 
+    optimizer.set_report_period(0.05)
+
     def told(job_id, value, iteration, values, best):
         print("told", job_id, value, iteration, values, best, flush=True)
 
