@@ -20,6 +20,7 @@ BENCHMARKS = {
     "ingest": "storing reported points over HTTP",
     "environments": "a task's environment, beside uv alone (in the column of the official package)",
     "services": "idle services side by side under one agent: memory",
+    "web": "what a person waits for at the web page among 100,000 tasks",
     "start": "enqueue -> first line of user code, warm environment",
 }
 
