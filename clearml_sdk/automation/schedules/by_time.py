@@ -255,7 +255,8 @@ class TaskScheduler(BaseScheduler):
         until = job.run(task)
         if task is None:
             return
-        self._executed.append(ExecutedJob(str(job.name), started=job._last_executed, task_id=task))
+        executed = ExecutedJob(str(job.name), started=job._last_executed, task_id=task)
+        self._executed = [*self._executed[-SHOWN:], executed]
         if until is not None:
             self._timeouts[task] = until
 

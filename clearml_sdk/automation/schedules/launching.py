@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 BY, ENTRY, OCCASION = "scheduled_by", "scheduled_entry", "scheduled_for"
 """Keys of a task's runtime: id of the scheduler's task, name of the entry, time or event."""
 
+PAGE, REMEMBERED = 500, 5000
+
 
 class Launcher:
     """Launches tasks for the scheduler whose task is `service`."""
@@ -97,21 +99,21 @@ class Launcher:
 
 
 def _read(session: Session, service: str) -> Launched:
+    """The newest launches: older ones are in the scheduler's state."""
     found: Launched = {}
-    page = 0
-    while True:
+    for page in range(REMEMBERED // PAGE):
         body = {
             "_all_": {"fields": [f"runtime.{BY}"], "pattern": f"^{service}$"},
             "only_fields": ["id", "status", "runtime", "created"],
             "search_hidden": True,
-            "order_by": ["created"],
+            "order_by": ["-created"],
             "page": page,
-            "page_size": 500,
+            "page_size": PAGE,
         }
         tasks = session.call("tasks.get_all", body).get("tasks") or []
         for task in tasks:
             runtime = task.get("runtime") or {}
-            found[str(runtime.get(ENTRY)), str(runtime.get(OCCASION))] = task
-        if len(tasks) < 500:
-            return found
-        page += 1
+            found.setdefault((str(runtime.get(ENTRY)), str(runtime.get(OCCASION))), task)
+        if len(tasks) < PAGE:
+            break
+    return found

@@ -164,7 +164,7 @@ class BaseScheduler:
         thread = threading.Thread(target=run, name=f"clearml-{entry.name}", daemon=True)
         executed.thread_id = str(id(thread))
         entry.run(executed.thread_id)
-        self._executed.append(executed)
+        self._executed = [*self._executed[-SHOWN:], executed]
         self._save()
         announce(f"{entry.name}: the function runs")
         thread.start()

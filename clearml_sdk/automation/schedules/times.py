@@ -161,6 +161,8 @@ def _intervals(spec: Timespec, start: datetime, unit: str) -> Iterator[datetime]
             while not _is_listed(spec, midnight):
                 midnight += timedelta(days=1)
             due = midnight + step + offset
+            if due.date() != midnight.date():  # a step longer than a day: the day's beginning
+                due = midnight + offset
 
 
 def _is_listed(spec: Timespec, day: datetime) -> bool:

@@ -327,7 +327,7 @@ class TriggerScheduler(BaseScheduler):
         if task is not None and task not in (trigger._executed_instances or []):
             trigger.run(task)
             executed.task_id = task
-            self._executed.append(executed)
+            self._executed = [*self._executed[-SHOWN:], executed]
 
     def _pause(self, seconds: float, due: datetime | None) -> None:
         """Wait so long; a change of status of a task that a trigger is about ends it.

@@ -40,6 +40,7 @@ START = at("2024-01-30T10:11:12")
         (Timespec(day=0, hour=8, minute=30, weekdays=("saturday", "monday")), "2024-02-03T08:30:00"),
         (Timespec(hour=2, weekdays=("saturday", "sunday")), "2024-02-03T02:00:00"),
         (Timespec(minute=5, weekdays=("monday",)), "2024-02-05T00:05:00"),
+        (Timespec(hour=30, minute=5, weekdays=("monday",)), "2024-02-05T00:05:00"),
         (Timespec(month=1), "2024-02-01T00:00:00"),
         (Timespec(month=1, day=31), "2024-01-31T00:00:00"),
         (Timespec(month=1, day=30, hour=1), "2024-02-29T01:00:00"),

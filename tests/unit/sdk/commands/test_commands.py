@@ -34,6 +34,16 @@ def test_a_followed_task_ends_with_its_own_exit_status(status: str, reason: str,
     assert logs.exit_status(status, reason, message) == code
 
 
+def test_tables_are_plain_where_rich_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("rich", "rich.table", "rich.text"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    output.print_table(["ID"], [["1"]])
+    assert capsys.readouterr().out == "ID\n1\n"
+
+
 def test_server_sent_events_are_read() -> None:
     lines = [": hello", "event: lines", "id: 7", 'data: {"a":', "data: 1}", "", "data: {}", "", "event: cut off"]
     assert list(logs.parse(iter(lines))) == [("lines", {"a": 1}, "7"), ("message", {}, "7")]
