@@ -257,7 +257,7 @@ class SearchStrategy:
         values = dict(parameter_override or {})
         number = len(self._created_jobs_ids)
         parent = parent or self._job_parent_id
-        title = ", ".join(f"{key}={value}" for key, value in values.items())
+        title = " ".join(f"{key}={values[key]}" for key in sorted(values))
         return self._job_class(
             base_task_id=base_task_id,
             parameter_override=values,
