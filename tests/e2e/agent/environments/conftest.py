@@ -6,4 +6,16 @@ from tests.e2e.agent.core.conftest import agent, agent_cache, new_agent, tasks
 from tests.e2e.browser.conftest import browser, context, page, watched
 from tests.integration.agent.environments.conftest import index, index_server, other_python
 
-__all__ = ["agent", "agent_cache", "browser", "context", "index", "index_server", "new_agent", "other_python", "page", "tasks", "watched"]
+__all__ = [
+    "agent",
+    "agent_cache",
+    "browser",
+    "context",
+    "index",
+    "index_server",
+    "new_agent",
+    "other_python",
+    "page",
+    "tasks",
+    "watched",
+]
