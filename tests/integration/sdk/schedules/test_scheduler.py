@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import RunningServer
 from tests.integration.sdk.core.conftest import Workplace
 
-from .conftest import DIES, DYING, Place, until
+from .conftest import DIES, DYING, Place, killed, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -140,3 +142,19 @@ say(ok=ok, wrong=wrong, names=names, removed=removed, left=len(scheduler.get_sch
         "its time is over",
     ):
         assert words in ran.err
+
+
+def test_a_schedule_goes_on_after_the_server_was_away(own_server: RunningServer, tmp_path: Path) -> None:
+    place, workplace = Place(own_server, "schedules/away", "away"), Workplace(tmp_path, own_server)
+    place.call("queues.create", name="away")
+    base = place.base()
+    with killed(started(place, workplace, ONE_ENTRY, base)):
+        until(lambda: place.launched("often", status=["queued"]), "the first launch")
+        until(lambda: "often" in place.plots().get("Executed Tasks", ""), "the note of it")
+        own_server.kill()
+        own_server.restart()
+        (entry,) = place.entries("schedule")
+        soon = (datetime.now(UTC) - timedelta(minutes=59, seconds=59)).isoformat()
+        place.edit("schedule", [entry, {**entry, "name": "after", "minute": 60, "starting_time": soon}])
+        until(lambda: place.launched("after", status=["queued"]), "the launch after the outage")
+    assert len(place.launched("after")) == 1
