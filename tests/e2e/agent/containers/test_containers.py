@@ -212,6 +212,7 @@ def test_secrets_are_neither_in_the_log_nor_in_what_the_engine_tells(
     tasks.finished(task)
 
 
+@pytest.mark.rows("S3-058")
 def test_scripts_run_in_their_order_before_the_task(new_docker_agent: NewAgent, tasks: Tasks) -> None:
     agent = new_docker_agent(
         {
@@ -227,6 +228,51 @@ def test_scripts_run_in_their_order_before_the_task(new_docker_agent: NewAgent, 
     console = tasks.console(task)
     assert "said by the script" in console
     assert f"Container mine-{task}-" in console
+
+
+@pytest.mark.rows("S3-057", "S3-061", "S3-062")
+def test_arguments_of_the_configuration_reach_the_container_and_not_the_task(
+    new_docker_agent: NewAgent, tasks: Tasks, engine: Engine
+) -> None:
+    agent = new_docker_agent(
+        {
+            "default_docker": {"image": engine.image, "arguments": "-e OF_DEFAULT=1 -e BOTH=default"},
+            "extra_docker_arguments": ["-e", "OF_EXTRA=2", "-e", "BOTH=extra"],
+        }
+    )
+    agent.start("--docker", queue=tasks.queue)
+    task = tasks.submit(LOOK)
+    seen = sees(tasks, task)["variables"]
+    assert (seen["OF_DEFAULT"], seen["OF_EXTRA"], seen["BOTH"]) == ("1", "2", "default")
+    recorded = tasks.get(task)["container"]
+    assert recorded == {"image": engine.image, "arguments": "-e OF_DEFAULT=1 -e BOTH=default"}
+
+
+@pytest.mark.rows("S3-055", "S3-056", "S3-059")
+def test_caches_are_mounted_and_opencv_gets_its_system_libraries(
+    new_docker_agent: NewAgent, tasks: Tasks, engine: Engine, tmp_path: Path
+) -> None:
+    """The image's apt-get writes down what it is asked for: what the archive has is not this test's matter."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    wheel(wheels, "opencv_python", "4.0", "version = '4'")
+    stand_in = "printf '#!/bin/sh\\necho \"$@\" >>/mark\\n' >/usr/bin/apt-get"
+    image = variant(engine, "opencv", command=stand_in)
+    caches = {name: str(tmp_path / name) for name in ("docker_pip_cache", "docker_apt_cache")}
+    agent = new_docker_agent(dict(caches), PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+    agent.start("--docker", image, queue=tasks.queue)
+    code = "print('ASKED', open('/mark').read().split(), flush=True)\n" + WAITS
+    task = tasks.submit(code, requirements={"pip": "opencv-python==4.0"})
+    tasks.says(task, "begun now")
+    (asked,) = [line for line in tasks.console(task).splitlines() if line.startswith("ASKED ")]
+    for word in ("install", "libsm6", "libxext6", "libxrender1", "libglib2.0-0"):
+        assert f"'{word}'" in asked
+    (found,) = json.loads(engine.docker("inspect", *containers(engine, task)))
+    places = {mount["Source"]: mount["Destination"] for mount in found["Mounts"]}
+    assert places[caches["docker_pip_cache"]] == "/root/.cache/pip"
+    assert places[caches["docker_apt_cache"]] == "/var/cache/apt/archives"
+    tasks.server.call("tasks.stop", {"task": task})
+    tasks.finished(task)
 
 
 def test_container_of_another_user_can_do_its_work(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
@@ -257,6 +303,7 @@ def test_arguments_that_a_task_may_not_give_are_left_out(new_docker_agent: NewAg
     assert "--entrypoint /bin/false is left out: agent.forbidden_docker_args" in console
 
 
+@pytest.mark.rows("S3-074")
 def test_execute_runs_one_task_in_a_container(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
     task = tasks.create("import sys; print('IN', open('/proc/1/cmdline').read()); sys.exit(3)")
     done = docker_agent.run("execute", "--id", task, "--docker", engine.image)
@@ -284,6 +331,7 @@ def test_what_cannot_be_run_says_what_to_do(docker_agent: Agent, tasks: Tasks, e
         assert gone(engine, task, docker_agent)
 
 
+@pytest.mark.rows("S3-060")
 def test_image_that_is_here_serves_when_it_cannot_be_pulled_again(
     new_docker_agent: NewAgent, tasks: Tasks, engine: Engine
 ) -> None:
