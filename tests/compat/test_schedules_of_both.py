@@ -127,6 +127,7 @@ def recorded(server: RunningServer, python: Path, home: Path, kind: str) -> dict
             "configuration": {
                 name: (entry["type"], entry["description"], [_timeless(one) for one in json.loads(entry["value"])])
                 for name, entry in task["configuration"].items()
+                if name != "state"  # ours: the official one has it in the artifact alone
             },
             "state": (artifact["type"], artifact["type_data"]["preview"]),
             "tables": {title: plot["data"][0]["header"]["values"] for title, plot in plots().items()},
