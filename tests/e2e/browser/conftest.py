@@ -71,9 +71,9 @@ class Watched:
         return [one for one in self.complaints if not any(text in one for text in self.allowed)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of a process."""
+    """One browser for the tests of a file. No longer: its event loop must be gone when other tests run theirs."""
     if CHROMIUM is None:
         pytest.skip("no chromium here, and it could not be installed")
     with sync_playwright() as play:
