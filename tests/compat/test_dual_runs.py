@@ -28,8 +28,9 @@ QUICK = (
 )
 """What the landing suite runs: with nothing but numpy, and soon over."""
 
-ELSEWHERE = ("datasets", "frameworks", "optimization", "pipelines", "scheduling", "train")
-"""Folders whose examples other tests run: frameworks with both SDKs too (`test_same_as_official.py`)."""
+COMPARED = ("artifacts", "models", "offline", "parameters", "processes", "remote", "reporting", "storage", "tasks")
+"""Folders of examples that begin, record and end by themselves. Those of `frameworks` are compared beside the bindings
+(`test_same_as_official.py`), the others are run by the tests of their parts."""
 
 TRIES = 6
 """The official SDK hangs at the end of some runs, and in some two of its threads use one connection at once."""
@@ -38,9 +39,7 @@ TORN = re.compile("JSON is malformed|Failed reloading")
 """What is said of that: by the server of a request whose body is another request, by the SDK of another's answer."""
 
 EXAMPLES = sorted(
-    str(path.relative_to(dual.EXAMPLES))
-    for path in dual.EXAMPLES.glob("*/*.py")
-    if path.parent.name not in ELSEWHERE
+    f"{folder}/{path.name}" for folder in COMPARED for path in (dual.EXAMPLES / folder).glob("*.py")
 )  # fmt: skip
 
 
