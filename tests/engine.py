@@ -188,7 +188,9 @@ def keep() -> None:
         new.write_text(json.dumps(facts))
         new.rename(READY)
         with (HOME / "users").open("a") as users:
+            signal.signal(signal.SIGCHLD, lambda *_: reap(daemon.pid))
             fcntl.flock(users, fcntl.LOCK_EX)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             READY.unlink(missing_ok=True)
             remove_containers(engine)
             stop(daemon)
@@ -238,6 +240,14 @@ def wait_for(engine: Engine, daemon: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.1)  # it tells nobody when it is ready
     raise RuntimeError((HOME / "dockerd.log").read_text(errors="replace")[-600:])
+
+
+def reap(but: int) -> None:
+    """Collect what has ended of containers: as the subreaper this process is their last parent."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+            if child.pid != but and child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
 
 
 def remove_containers(engine: Engine) -> None:
