@@ -53,7 +53,7 @@ def retry(session: Session, pipeline: str, *, begin: str = FAILED, queue: str | 
         for name in again:
             node = nodes[name]
             node.status, node.executed, node.job_id, node.job_started, node.job_ended = PENDING, None, None, None, None
-        record.change("configuration", {state.CONFIGURATION: state.entry(state.dumped(nodes))})
+        state.save(record, state.dumped(nodes))
     if document.get("status") in ("completed", "published", "closed"):
         record.call("tasks.stopped", {"force": True, "status_reason": "runs again"})
     queueing.enqueue(session, pipeline, queue=target, force=False)

@@ -10,6 +10,7 @@ import hashlib
 import json
 
 from clearml_sdk.automation.pipeline.node import Node
+from clearml_sdk.errors import ApiError
 from clearml_sdk.record import TaskRecord
 
 TYPE_CHECKING = False
@@ -98,8 +99,11 @@ def apply_run(nodes: Mapping[str, Node], stored: Mapping[str, Mapping[str, Any]]
 
 
 def save(record: TaskRecord, text: str) -> None:
-    """Store the state, while the controller is a draft or runs."""
-    record.call("tasks.edit_configuration", {"configuration": [entry(text)], "force": True})
+    """Store the state."""
+    try:
+        record.call("tasks.edit_configuration", {"configuration": [entry(text)], "force": True})
+    except ApiError:  # the controller was stopped: what became of its steps is stored all the same
+        record.change("configuration", {CONFIGURATION: entry(text)})
 
 
 def entry(text: str) -> dict[str, str]:

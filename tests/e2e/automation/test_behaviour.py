@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from tests.conftest import RunningServer
-from tests.e2e.agent.core.conftest import marked_processes
-from tests.e2e.automation.conftest import Workshop
+from tests.e2e.agent.core.conftest import marked_processes, until
+from tests.e2e.automation.conftest import SCRIPTS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -65,6 +68,27 @@ def test_step_that_takes_too_long_ends_the_pipeline(workshop: Workshop) -> None:
     assert controller["status"] == "failed"
     assert {child["status"] for child in workshop.children(controller["id"])} == {"stopped"}
     assert not marked_processes(f"CLEARML_TASK_ID={workshop.children(controller['id'])[0]['id']}")
+
+
+def test_stopped_controller_ends_the_steps_that_run_beside_it(workshop: Workshop) -> None:
+    shutil.copy(SCRIPTS / "behaviour.py", workshop.out)
+    environment = workshop.server.environment(**{**workshop.variables, "HOME": str(workshop.out)})
+    command = [sys.executable, "behaviour.py", "endless"]
+    with (workshop.out / "endless.out").open("wb") as out:
+        process = subprocess.Popen(command, env=environment, cwd=workshop.out, stdout=out, stderr=out)
+    try:
+        until(workshop.result, what="for the step to run")
+        controller = workshop.controllers("endless")[0]["id"]
+        workshop.server.call("tasks.stop", {"task": controller, "force": True})
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+    step = workshop.children(controller)[0]
+    assert not marked_processes(f"CLEARML_TASK_ID={step['id']}")
+    assert step["status"] == "stopped"
+    assert workshop.ended(controller)["status"] == "stopped"
+    assert statuses(workshop, "endless")[0] == {"slow": "aborted"}
 
 
 def test_step_stores_and_tells_for_its_pipeline(workshop: Workshop) -> None:

@@ -112,6 +112,12 @@ def limited():
     return pipe
 
 
+def endless():
+    pipe = pipeline("endless")
+    add(pipe, "slow", slow)
+    return pipe
+
+
 def telling():
     pipe = pipeline("telling")
     add(pipe, "tells", tells)
