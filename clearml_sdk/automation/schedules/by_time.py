@@ -305,6 +305,7 @@ class TaskScheduler(BaseScheduler):
         if (text := repr((rows, runs))) != self._shown:
             self._report("Schedule Tasks", rows)
             self._report("Executed Tasks", runs)
+            self._kept.show()
             self._shown = text
 
 

@@ -1,6 +1,7 @@
 """What a scheduler keeps on the server: its entries, for people to edit, and how far it is.
 
-The entries are configuration objects of the scheduler's task; how far it is, is its artifact `state`.
+The entries are configuration objects of the scheduler's task; how far it is, is another one, `state`: one call stores
+it whole, and it outlives a reset.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from clearml_sdk.automation.schedules.entry import BaseScheduleJob
     from clearml_sdk.task import Task
 
-STATE = "state"
+STATE, STATE_DESCRIPTION = "state", "how far the scheduler is: not to be edited"
+OF = "task"
+"""Key of the state: the scheduler's task. A copy of that has launched nothing yet."""
 WRITTEN = "written"
 """Key of the state: the configuration objects as the scheduler wrote them. What differs was changed by somebody."""
 
@@ -32,27 +35,30 @@ class Kept:
         self._written: dict[str, str] = {}
 
     def load(self) -> dict[str, Any]:
-        """The state as the last process left it; {} at first."""
-        artifact = self._task.artifacts.get(STATE)
-        if artifact is None:
+        """The state as the last process left it; {} at first, and in the run of a copy of the task."""
+        text = self._task.get_configuration_object(STATE)
+        if not text:
             return {}
         try:
-            found = json.loads(artifact.get(force_download=True))
-        except (ValueError, TypeError) as error:
+            found = json.loads(text)
+        except ValueError as error:
             say(f"the state of this scheduler cannot be read, it begins anew: {error}")
             return {}
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or found.get(OF) != self._task.id:
             return {}
         self._written = dict(found.get(WRITTEN) or {})
         return found
 
     def save(self, state: dict[str, Any]) -> None:
-        """Store how far the scheduler is; waits until it is stored."""
-        text = encoded({**state, WRITTEN: self._written})
-        if text == self._saved:
-            return
-        if self._task.upload_artifact(STATE, text, preview="scheduler internal state", wait_on_upload=True):
+        """Store how far the scheduler is, in one call; waits until it is stored."""
+        text = encoded({OF: self._task.id, **state, WRITTEN: self._written})
+        if text != self._saved:
+            self._task.set_configuration_object(STATE, text, description=STATE_DESCRIPTION, config_type="json")
             self._saved = text
+
+    def show(self) -> None:
+        """Store the state as an artifact, too, where people look for it. In the background: nothing is read from it."""
+        self._task.upload_artifact(STATE, self._saved, preview="scheduler internal state")
 
     def write(self, name: str, entries: Sequence[BaseScheduleJob], description: str) -> None:
         """Store the entries as a configuration object, where they are not already."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from datetime import UTC, datetime
 
 from clearml_sdk.automation.schedules.entry import ExecutedJob
 from clearml_sdk.automation.schedules.kept import Kept
 from clearml_sdk.automation.schedules.launching import Launcher
+from clearml_sdk.config.local_server import is_alive
 from clearml_sdk.errors import ClearmlError
+from clearml_sdk.last_runs import LastRuns, run_key
 from clearml_sdk.notices import announce, say
+from clearml_sdk.session import Session
+from clearml_sdk.starting import last_runs_file
 from clearml_sdk.task import Task
 from clearml_sdk.task_types import TaskTypes
 
@@ -56,7 +62,10 @@ class BaseScheduler:
 
     def start(self) -> None:
         """Look after the schedule, here, until the task is stopped."""
-        self._attempt(self._resume)
+        while not self._attempt(self._resume):  # without its state it must not launch anything
+            self._woken.wait(AGAIN_S)
+            if self._is_stopped:
+                return
         next_sync = datetime.now(UTC).timestamp() + self._sync_s
         while not self._is_stopped:
             now = datetime.now(UTC)
@@ -210,8 +219,30 @@ def _task_of(name: str | None, project: str | None, kind: str) -> Task:
     if current is not None and not (name or project):
         return current
     project, name = project or "DevOps", name or kind
-    if current is None:  # the one of these names goes on where its last process ended
-        return Task.init(project, name, TaskTypes.service, continue_last_task=True, auto_connect_frameworks=False)
+    if current is None:
+        # The one of these names goes on where its last process ended - if it has.
+        proceed = not _is_in_use(project, name)
+        return Task.init(
+            project,
+            name,
+            TaskTypes.service,
+            reuse_last_task_id=False,
+            continue_last_task=proceed,
+            auto_connect_frameworks=False,
+        )
     made = Task.create(project, name, TaskTypes.service.value)
     made.mark_started(force=True)
     return made
+
+
+def _is_in_use(project: str, name: str) -> bool:
+    """Whether another process of this machine has the task of these names now."""
+    if not Task.running_locally():
+        return False
+    last = LastRuns(last_runs_file()).get(run_key(Session.default().settings.api_server, project, name))
+    if last is None or last.get("host") != socket.gethostname() or not is_alive(last.get("pid")):
+        return False
+    if last["pid"] == os.getpid():
+        return False
+    say(f"process {last['pid']} runs {project}/{name} already: this is another scheduler, with a task of its own")
+    return True

@@ -380,6 +380,7 @@ class TriggerScheduler(BaseScheduler):
         if (text := repr(shown_now)) != self._shown:
             for title, rows in shown_now:
                 self._report(title, rows)
+            self._kept.show()
             self._shown = text
 
 

@@ -108,6 +108,16 @@ scheduler.add_task(base, queue=queue, name="single", hour=1, execute_immediately
             process.communicate()
 
 
+def test_a_second_scheduler_of_one_name_has_a_task_of_its_own(place: Place, workplace: Workplace) -> None:
+    base = place.base()
+    with killed(started(place, workplace, ONE_ENTRY, base)):
+        until(lambda: place.launched("often", status=["queued"]), "the first launch")
+        ran = workplace.run(SCRIPT + "say(id=scheduler._task.id)\n", place.name, base, place.queue, name="second.py")
+    assert "already: this is another scheduler" in ran.err
+    found = place.call("tasks.get_all", project=[place.project(place.name)], name="^the scheduler$")["tasks"]
+    assert len(found) == 2 and ran.said["id"] in {task["id"] for task in found}
+
+
 def test_what_is_not_possible_is_said_and_not_scheduled(place: Place, workplace: Workplace) -> None:
     ran = workplace.run(
         SCRIPT
