@@ -58,6 +58,8 @@ export function problem(error) {
  */
 export function tabBar(tabs, chosen, label) {
   const shown = tabs.map((tab) => h("a", { href: tab.href, class: "tab", "aria-current": tab.name === chosen ? "page" : null }, tab.label));
+  // On a narrow screen the chosen one may lie beyond the edge.
+  requestAnimationFrame(() => shown.find((tab) => tab.hasAttribute("aria-current"))?.scrollIntoView({ block: "nearest", inline: "center" }));
   return h("nav", { class: "tabs", "aria-label": label }, shown);
 }
 

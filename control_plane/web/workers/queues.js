@@ -124,7 +124,7 @@ async function drawMetrics(plot, queue) {
   const { queues } = await call("queues.get_queue_metrics", { queue_ids: [queue.id], from_date: now - DAY_S, to_date: now, interval: 600, refresh: true });
   const { dates = [], queue_lengths: lengths = [], avg_waiting_times: waits = [] } = queues[0] ?? {};
   const x = dates.map((/** @type {number} */ at) => new Date(at * 1000));
-  await draw(plot, [{ name: "waiting tasks", x, y: lengths, mode: "lines+markers" }, { name: "waiting time (s)", x, y: waits, mode: "lines+markers", yaxis: "y2" }], { yaxis: { rangemode: "tozero" }, yaxis2: { overlaying: "y", side: "right", rangemode: "tozero", showgrid: false } });
+  await draw(plot, [{ name: "waiting tasks", x, y: lengths, mode: "lines+markers" }, { name: "waiting time (s)", x, y: waits, mode: "lines+markers", yaxis: "y2" }], { xaxis: { range: [(now - DAY_S) * 1000, now * 1000], type: "date" }, yaxis: { rangemode: "tozero" }, yaxis2: { overlaying: "y", side: "right", rangemode: "tozero", showgrid: false } });
 }
 
 /** @param {any} queue null: a new one */

@@ -65,9 +65,10 @@ export async function workersView(element) {
 
   function drawActivity() {
     whenSeen(activityPlot, () => attempt(async () => {
-      const report = await call("workers.get_activity_report", span());
-      const trace = (/** @type {any} */ series, /** @type {string} */ name) => ({ name, mode: "lines", line: { shape: "hv" }, x: (series?.dates ?? []).map((/** @type {number} */ at) => new Date(at * 1000)), y: series?.counts ?? [] });
-      await draw(activityPlot, [trace(report.total, "all"), trace(report.active, "with a task")], { yaxis: { rangemode: "tozero" } });
+      const asked = span();
+      const report = await call("workers.get_activity_report", asked);
+      const trace = (/** @type {any} */ series, /** @type {string} */ name) => ({ name, mode: "lines+markers", line: { shape: "hv" }, marker: { size: 4 }, x: (series?.dates ?? []).map((/** @type {number} */ at) => new Date(at * 1000)), y: series?.counts ?? [] });
+      await draw(activityPlot, [trace(report.total, "all"), trace(report.active, "with a task")], { yaxis: { rangemode: "tozero" }, xaxis: { range: [asked.from_date * 1000, asked.to_date * 1000], type: "date" } });
     }));
   }
 
