@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 
-SERVER = "/tmp/clearml-{}/server.json".format(os.getuid())
+SERVER = f"/tmp/clearml-{os.getuid()}/server.json"
 INSTANCES = os.path.join(os.environ.get("CLEARML_AGENT_HOME", "/data/agent"), "instances", "*.json")
 
 
@@ -32,9 +32,9 @@ def server() -> str:
         with open(SERVER, encoding="utf-8") as file:
             address = json.load(file)["api_server"].replace("//0.0.0.0", "//127.0.0.1")
         with urllib.request.urlopen(address + "/debug.ping", timeout=5) as answer:
-            return "" if answer.status == 200 else "debug.ping answers {}".format(answer.status)
+            return "" if answer.status == 200 else f"debug.ping answers {answer.status}"
     except (OSError, ValueError, KeyError, urllib.error.URLError) as error:
-        return "the server does not answer: {}".format(error)
+        return f"the server does not answer: {error}"
 
 
 def agent() -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from clearml_sdk.script.injection import insert_init_call
 from clearml_sdk.script.capture import capture_script
 from clearml_sdk.script.entry_point import EntryPoint
+from clearml_sdk.script.injection import insert_init_call
 from clearml_sdk.script.packages import imported_names, record_requirements, requirement_line
 from clearml_sdk.script.repository import public_url, read_repository
 
