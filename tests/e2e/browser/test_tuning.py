@@ -107,7 +107,7 @@ def test_a_clone_is_a_draft_and_only_drafts_can_be_edited(server: RunningServer,
         expect(section(page, title).get_by_role("button", name="Edit", exact=True)).to_be_visible()
 
 
-@pytest.mark.rows("S4-009", "S4-010")
+@pytest.mark.rows("S3-010", "S4-009", "S4-010")
 def test_a_task_that_is_enqueued_with_the_right_button_runs_before_ones_eyes(
     agent: Agent, tasks: Tasks, server: RunningServer, inside: Page
 ) -> None:
