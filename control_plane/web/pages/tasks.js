@@ -87,7 +87,7 @@ export async function tasksPage(element, { project = "*" }) {
   const tally = h("span", { class: "quiet tally", role: "status" });
   const chips = h("div", { class: "chips" });
   const search = h("input", { class: "input", type: "search", placeholder: "Search tasks", "aria-label": "Search tasks", value: query().get("q") ?? "",
-    input: debounced(() => { keep({ q: search.value.trim() }); table.restart(); }, 200) });
+    input: debounced(() => { keep({ q: search.value.trim() }); table.restart(); }, 120) });
   const regex = h("button", { type: "button", class: "toggle", "aria-pressed": String(!!query().get("regex")), title: "Regular expressions", click: () => {
     keep({ regex: query().get("regex") ? null : "1" });
     regex.setAttribute("aria-pressed", String(!!query().get("regex")));
