@@ -40,10 +40,11 @@ class LocalDriver(CloudDriver):
         script.touch(mode=0o600)  # it holds credentials
         script.write_text(self._script(worker_prefix, queue_name, task_id))
         variables = {key: value for key, value in os.environ.items() if key != "CLEARML_TASK_ID"}
-        with console.open("wb") as out:
+        # The shell reads the open file: its name changes once the machine has an id.
+        with console.open("wb") as out, script.open("rb") as lines:
             process = subprocess.Popen(
-                ["/bin/bash", str(script)],
-                stdin=subprocess.DEVNULL,
+                ["/bin/bash", "-s"],
+                stdin=lines,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**variables, **{str(k): str(v) for k, v in (resource.get("env") or {}).items()}},

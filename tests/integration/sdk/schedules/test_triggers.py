@@ -57,6 +57,7 @@ def test_each_event_triggers_once_also_over_a_restart(place: Place, workplace: W
     base, watched = place.base(), place.project(f"{place.name}/watched")
     old = place.call("models.create", name="old", uri="http://h/old", project=watched, tags=["prod", "checked"])["id"]
     entries = lambda: place.entries("models") and place.entries("tasks")  # noqa: E731
+    head: list[str] = []
     with started(place, workplace, base) as process:
         try:
             until(entries, "the triggers to be stored")
@@ -89,9 +90,12 @@ def test_each_event_triggers_once_also_over_a_restart(place: Place, workplace: W
             dataset = place.call("tasks.create", **version, tags=["new"])["id"]
             (launched,) = until(lambda: place.launched("data", status=["queued"]), "the dataset")
             assert of(launched) == dataset
+            while not head or "CALLED" not in head[-1]:
+                head.append(process.stdout.readline())
+                assert head[-1], "the scheduler ended"
         finally:
             process.kill()
-            out, _ = process.communicate()
+            out = "".join(head) + process.communicate()[0]
     before = len(place.launched())
     assert before == 5
 
