@@ -80,7 +80,10 @@ def test_the_page_without_plots_is_light_and_later_visits_load_nothing_again(
     for _ in range(2):
         page.goto(f"{server.web}/dashboard")
         expect(page.get_by_text("Recent tasks")).to_be_visible()
-    sizes = "performance.getEntriesByType('resource').filter(one => one.name.includes('/assets/')).map(one => [one.name, one.encodedBodySize, one.transferSize])"
+    sizes = (
+        "performance.getEntriesByType('resource').filter(one => one.name.includes('/assets/'))"
+        ".map(one => [one.name, one.encodedBodySize, one.transferSize])"
+    )
     loaded = page.evaluate(sizes)
     assert 0 < sum(size for _, size, _ in loaded) < WEIGHT_BYTES
     assert sum(moved for _, _, moved in loaded) == 0  # from the browser's own memory: their address names the build
