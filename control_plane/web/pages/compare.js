@@ -1,5 +1,6 @@
 // @ts-check
-// Tasks side by side: details, hyperparameters with what differs marked, values, curves, parallel coordinates, scatter.
+// Tasks side by side: details, hyperparameters with what differs marked, values, curves, parallel coordinates, scatter,
+// plots and debug samples.
 
 import { call } from "../core/api.js";
 import { keep, matrix, query, to } from "../core/address.js";
@@ -12,16 +13,17 @@ import { attempt } from "../widgets/toast.js";
 import { detailsView, parametersView } from "../compare/tables.js";
 import { parallelView, scalarsView, scatterView, valuesView } from "../compare/charts.js";
 import { plotsView } from "../compare/plots.js";
+import { samplesView } from "../compare/samples.js";
 import { go, reload } from "../core/router.js";
 
-const VIEWS = [["details", "Details"], ["hyperparameters", "Hyperparameters"], ["values", "Values"], ["scalars", "Scalars"], ["parallel", "Parallel coordinates"], ["scatter", "Scatter"], ["plots", "Plots"]];
+const VIEWS = [["details", "Details"], ["hyperparameters", "Hyperparameters"], ["values", "Values"], ["scalars", "Scalars"], ["parallel", "Parallel coordinates"], ["scatter", "Scatter"], ["plots", "Plots"], ["samples", "Debug samples"]];
 /** What official addresses call them. @type {Record<string, string>} */
-const NAMES = { "hyper-params": "hyperparameters", "scalars": "scalars", "metrics-plots": "plots" };
+const NAMES = { "hyper-params": "hyperparameters", "scalars": "scalars", "metrics-plots": "plots", "debug-samples": "samples" };
 const FIELDS = ["id", "name", "type", "status", "project.id", "project.name", "user.name", "created", "started", "completed", "active_duration", "last_iteration", "tags", "comment", "script", "container", "hyperparams", "last_metrics", "execution.artifacts", "models.input", "output"];
 
 /** @type {import("../core/router.js").View} */
 export async function comparePage(element, { project = "*", view = "details" }) {
-  document.title = "Compare · ClearML";
+  document.title = "Compare · clearml-lean";
   const ids = (query().get("ids") ?? matrix("ids") ?? "").split(",").filter(Boolean);
   const chosen = NAMES[view] ?? (VIEWS.some(([name]) => name === view) ? view : "details");
   const { tasks: found } = ids.length ? await call("tasks.get_all_ex", { id: ids, search_hidden: true, only_fields: FIELDS }) : { tasks: [] };
@@ -41,7 +43,7 @@ export async function comparePage(element, { project = "*", view = "details" }) 
     leave?.();
     if (!tasks.length) return body.replaceChildren(emptyState("Nothing to compare.", "Select tasks in the table, then “Compare”."));
     const onlyDiffering = same.checked;
-    const views = { details: () => detailsView(tasks, onlyDiffering), hyperparameters: () => parametersView(tasks, onlyDiffering), values: () => valuesView(tasks, onlyDiffering), scalars: () => scalarsView(tasks), parallel: () => parallelView(tasks), scatter: () => scatterView(tasks), plots: () => plotsView(tasks) };
+    const views = { details: () => detailsView(tasks, onlyDiffering), hyperparameters: () => parametersView(tasks, onlyDiffering), values: () => valuesView(tasks, onlyDiffering), scalars: () => scalarsView(tasks), parallel: () => parallelView(tasks), scatter: () => scatterView(tasks), plots: () => plotsView(tasks), samples: () => samplesView(tasks) };
     const made = views[/** @type {keyof typeof views} */ (chosen)]();
     body.replaceChildren(made.node);
     leave = made.leave;

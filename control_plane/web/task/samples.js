@@ -72,13 +72,19 @@ export function samplesTab(element) {
   return { update: (/** @type {any} */ next) => { task = next; load(); } };
 }
 
-/** @param {any} event @param {any[]} all those of its iteration */
-function sample(event, all) {
+/** What is shown of a sample. @param {any} event its `caption` and `note` stand for its names */
+function names(event) {
+  return { title: event.caption ? `${event.caption}: ${event.metric} / ${event.variant}` : `${event.metric} / ${event.variant}`, caption: event.caption ?? event.variant, note: event.note ?? event.metric };
+}
+
+/** @param {any} event @param {any[]} all those one goes through from here */
+export function sample(event, all) {
+  const { title, caption, note } = names(event);
   const address = fileAddress(event.url);
   const kind = kindOf(event.url ?? "");
   const picture = kind === "image" && address ? h("img", { src: address, loading: "lazy", alt: `${event.metric} ${event.variant}` }) : h("span", { class: "sample-kind quiet" }, icon("projects"), ` ${kind}`);
-  return h("button", { type: "button", class: "sample", "aria-label": `Open ${event.metric} / ${event.variant}`, click: () => view(all, all.indexOf(event)) }, picture,
-    h("span", { class: "ellipsis", title: event.variant }, event.variant), h("span", { class: "quiet small ellipsis" }, event.metric));
+  return h("button", { type: "button", class: "sample", "aria-label": `Open ${title}`, click: () => view(all, all.indexOf(event)) }, picture,
+    h("span", { class: "ellipsis", title: caption }, caption), h("span", { class: "quiet small ellipsis" }, note));
 }
 
 /** @param {any[]} all @param {number} index */
@@ -90,7 +96,7 @@ function view(all, index) {
     draw();
   };
   const draw = () => {
-    title.textContent = `${all[index].metric} / ${all[index].variant}`;
+    title.textContent = names(all[index]).title;
     attempt(async () => place.replaceChildren(await medium(all[index])));
   };
   const body = h("div", { class: "stack", keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "ArrowLeft") step(-1); else if (event.key === "ArrowRight") step(1); } },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def addresses(examples: Examples) -> dict[str, tuple[str, str]]:
         "compare parallel": (f"{compare}/parallel?{compared}", "General/depth"),
         "compare scatter": (f"{compare}/scatter?{compared}", "train vit"),
         "compare plots": (f"{compare}/plots?{compared}", "confusion / validation"),
+        "compare samples": (f"{compare}/samples?{compared}", "images / sample 1"),
         "queues": ("workers-and-queues/queues?", "gpu"),
         "workers": ("workers-and-queues/workers", "machine:gpu0"),
         "pipelines": ("pipelines", "nightly"),
@@ -178,6 +180,29 @@ def test_zooming_in_fetches_the_points_that_were_thinned_out(server: RunningServ
     assert plot.evaluate("one => one.data[0].x.length") <= 600
     plot.evaluate("one => Plotly.relayout(one, {'xaxis.range[0]': 1000, 'xaxis.range[1]': 1099})")
     expect(plot).to_have_attribute("data-points", "100")
+
+
+def test_debug_samples_of_tasks_stand_beside_each_other_at_one_iteration(server: RunningServer, inside: Page) -> None:
+    from tests.e2e.browser.examples import png, report, upload
+
+    page, tasks = inside, [draft(server, name) for name in ("first one", "second one")]
+    sample = {"type": "training_debug_image", "metric": "faces", "variant": "best", "timestamp": 1}
+    for task, steps in zip(tasks, ((0, 10, 20), (0, 15)), strict=True):
+        for step in steps:
+            url = upload(server, f"/compared/{task}/{step}.png", png(8, (step * 10, 90, 60)), "image/png")
+            report(server, [{**sample, "task": task, "iter": step, "url": url}])
+    page.goto(f"{server.web}/projects/*/compare-tasks/samples?ids={','.join(tasks)}")
+    shown = page.get_by_role("region", name="faces / best").locator(".sample")
+    expect(shown).to_have_text(["first oneIteration 20", "second oneIteration 15"])
+    page.get_by_label("Iteration").select_option("10")
+    expect(shown).to_have_text(["first oneIteration 10", "second oneIteration 0"])
+    page.reload()
+    expect(shown).to_have_text(["first oneIteration 10", "second oneIteration 0"])
+    expect(shown.nth(1).locator("img")).to_have_attribute("src", re.compile(f"{tasks[1]}/0.png$"))
+    page.get_by_role("button", name="Later").click()
+    expect(shown).to_have_text(["first oneIteration 10", "second oneIteration 15"])
+    shown.first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("first one: faces / best")
 
 
 def test_the_console_is_searched_and_goes_back_to_its_beginning(server: RunningServer, inside: Page) -> None:
