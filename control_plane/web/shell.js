@@ -18,7 +18,7 @@ const PLACES = [
 /** @param {{onLogout: () => void}} options */
 export function frame({ onLogout }) {
   const links = PLACES.map(([path, label, drawing]) => h("a", { href: to(path.split("/")), class: "nav-link", "data-section": path, title: label }, icon(drawing), h("span", {}, label)));
-  const nav = h("nav", { class: "nav", "aria-label": "Main" }, h("a", { href: to(["dashboard"]), class: "brand" }, mark0(), h("span", {}, "ClearML")), links);
+  const nav = h("nav", { class: "nav", "aria-label": "Main" }, h("a", { href: to(["dashboard"]), class: "brand", "aria-label": "clearml-lean" }, mark0(), h("span", {}, "clearml-lean")), links);
   const search = h("input", { type: "search", class: "input", placeholder: "Search everything", "aria-label": "Search everything",
     keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter" && search.value.trim()) go(to(["search"], { q: search.value.trim() })); } });
   const who = h("span", { id: "who", class: "who" });

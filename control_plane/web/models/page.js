@@ -34,7 +34,7 @@ export async function modelPage(element, id, tab) {
   element.replaceChildren(head, tabs, body);
 
   function drawHead() {
-    document.title = `${model.name} · ClearML`;
+    document.title = `${model.name} · clearml-lean`;
     const trail = [{ label: "Models", href: to(["models"]) }, ...(model.project ? [{ label: model.project.name ?? "", href: to(["projects", model.project.id, "models"]) }] : []), { label: model.name }];
     const actions = button("Actions", (event) => {
       const box = event.currentTarget.getBoundingClientRect();

@@ -15,7 +15,7 @@ import { icon } from "../widgets/icons.js";
  * @param {{kind: string, title: string, noun: string, empty: string, taskTag: string, path: (project: string, task: string) => string, facts: (task: any) => any[]}} options
  */
 async function collection(element, options) {
-  document.title = `${options.title} · ClearML`;
+  document.title = `${options.title} · clearml-lean`;
   const list = h("div", { class: "stack" });
   const search = h("input", { class: "input", type: "search", placeholder: `Search ${options.title.toLowerCase()}`, "aria-label": `Search ${options.title.toLowerCase()}`, value: query().get("q") ?? "", input: debounced(() => { keep({ q: search.value.trim() }); load(); }, 200) });
   let shown = "";

@@ -17,7 +17,7 @@ const PROJECTS = 6, TASKS = 10;
 
 /** @type {import("../core/router.js").View} */
 export async function dashboardPage(element) {
-  document.title = "Dashboard · ClearML";
+  document.title = "Dashboard · clearml-lean";
   const cards = h("div", { class: "cards", role: "list", "aria-label": "Recent projects" });
   const tasks = h("div", { class: "card flush" });
   const mine = h("input", { type: "checkbox", checked: !!query().get("mine"), change: () => { keep({ mine: mine.checked ? "1" : null }); load(); } });

@@ -10,7 +10,7 @@ import { field } from "../widgets/controls.js";
 /** @param {() => Promise<void>} entered what to do with the new session @returns {import("../core/router.js").View} */
 export function loginPage(entered) {
   return async (element) => {
-    document.title = "Log in · ClearML";
+    document.title = "Log in · clearml-lean";
     const modes = await call("login.supported_modes");
     element.replaceChildren(modes.basic.enabled ? passwordForm(entered) : await namesForm(entered, await door()));
     element.querySelector("input")?.focus();
@@ -45,7 +45,7 @@ function form(enter, entered, fields, hint) {
       alert.hidden = false;
     }
   };
-  return h("form", { class: "card login", submit }, h("h1", {}, "Log in"), h("p", { class: "quiet" }, hint), alert, fields,
+  return h("form", { class: "card login", submit }, h("h1", {}, "Log in to clearml-lean"), h("p", { class: "quiet" }, hint), alert, fields,
     h("button", { class: "button primary", type: "submit" }, "Log in"));
 }
 

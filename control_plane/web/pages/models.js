@@ -71,7 +71,7 @@ export async function modelsPage(element, parameters) {
 
   element.classList.add("fixed");
   const head = parameters.project ? await projectHead(project, "models") : h("h1", {}, "Models");
-  document.title = "Models · ClearML";
+  document.title = "Models · clearml-lean";
   element.replaceChildren(head, h("div", { class: "toolbar" }, search, archive, tally), table.node, bar);
   table.restart();
   return watch(["model"], paced(async () => { await attempt(() => table.refresh()); }, 500));

@@ -16,7 +16,7 @@ export async function overviewPage(element, { project: id }) {
   const load = async () => (await call("projects.get_all_ex", { id: [id], search_hidden: true, include_stats: true, stats_with_children: true })).projects[0];
   const project = await load();
   if (!project) throw new Error("There is no such project (any more).");
-  document.title = `${project.name} · ClearML`;
+  document.title = `${project.name} · clearml-lean`;
   const put = async (/** @type {string} */ description) => {
     await call("projects.update", { project: id, description });
     text.update(await load());

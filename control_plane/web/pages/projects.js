@@ -19,7 +19,7 @@ export const CARD_FIELDS = ["id", "name", "basename", "tags", "description", "la
 /** @type {import("../core/router.js").View} */
 export async function projectsPage(element, { project }) {
   const here = project ? await loadProject(project) : null;
-  document.title = `${here?.name ?? "Projects"} · ClearML`;
+  document.title = `${here?.name ?? "Projects"} · clearml-lean`;
   const cards = h("div", { class: "cards", role: "list", "aria-label": "Projects" });
   const search = h("input", { class: "input", type: "search", placeholder: "Search projects", "aria-label": "Search projects", value: query().get("q") ?? "", input: debounced(() => { keep({ q: search.value.trim() }); load(); }, 200) });
   const sorting = h("select", { class: "input", "aria-label": "Sort by", value: query().get("sort") ?? "-last_update", change: () => { keep({ sort: sorting.value }); load(); } },

@@ -13,7 +13,7 @@ const KINDS = [["tasks", "Tasks"], ["models", "Models"], ["projects", "Projects"
 /** @type {import("../core/router.js").View} */
 export async function searchPage(element) {
   const text = query().get("q") ?? "";
-  document.title = `${text} · Search · ClearML`;
+  document.title = `${text} · Search · clearml-lean`;
   const fields = (/** @type {string[]} */ names) => ({ _any_: { fields: names, pattern: literal(text) } });
   const where = {
     tasks: { ...fields(["name", "id", "comment", "tags"]), system_tags: ["-archived", "-pipeline", "-dataset"] }, models: { ...fields(["name", "id", "comment", "tags"]), system_tags: ["-archived"] },

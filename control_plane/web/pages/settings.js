@@ -13,7 +13,7 @@ import { usersView } from "./users.js";
 
 /** @type {import("../core/router.js").View} */
 export async function settingsPage(element, { view = "profile" }) {
-  document.title = "Settings · ClearML";
+  document.title = "Settings · clearml-lean";
   if (!currentUser()) await loadUser();
   const places = [["profile", "Profile"], ["workspace-configuration", "Credentials"], ...(isAdmin() ? [["users", "Users"]] : []), ["server", "Server"]];
   const body = h("div", { class: "stack" });

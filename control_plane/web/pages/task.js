@@ -92,7 +92,7 @@ export async function taskPage(element, parameters) {
     const text = JSON.stringify([task.name, task.status, task.status_message, task.tags, task.system_tags, task.project, task.last_iteration, task.runtime?.progress]);
     if (text === headText) return;
     headText = text;
-    document.title = `${task.name} · ClearML`;
+    document.title = `${task.name} · clearml-lean`;
     const trail = [{ label: "Projects", href: to(["projects"]) }, { label: task.project?.name ?? "No project", href: task.project ? to(["projects", task.project.id, "tasks"]) : undefined }, { label: task.name }];
     const archived = (task.system_tags ?? []).includes("archived");
     const copy = iconButton("copy", "Copy the task's ID", () => attempt(async () => { await copyText(task.id); toast("Copied."); }));

@@ -137,7 +137,7 @@ export async function tasksPage(element, { project = "*" }) {
   element.classList.add("fixed");
   element.replaceChildren(head, h("div", { class: "toolbar" }, h("div", { class: "search-box" }, search, regex), status, choose, archive, csv, tally), chips, table.node, bar);
   drawTools();
-  document.title = `${head.dataset.title ?? "Tasks"} · ClearML`;
+  document.title = `${head.dataset.title ?? "Tasks"} · clearml-lean`;
   table.restart();
   return watch(["task"], paced(async () => {
     await attempt(() => table.refresh());

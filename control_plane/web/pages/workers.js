@@ -9,7 +9,7 @@ import { workersView } from "../workers/workers.js";
 
 /** @type {import("../core/router.js").View} */
 export async function workersPage(element, { view = "workers" }) {
-  document.title = "Workers & queues · ClearML";
+  document.title = "Workers & queues · clearml-lean";
   const tabs = tabBar([{ name: "workers", label: "Workers", href: to(["workers-and-queues", "workers"]) }, { name: "queues", label: "Queues", href: to(["workers-and-queues", "queues"]) }], view, "Workers and queues");
   const body = h("div", { class: "stack" });
   element.replaceChildren(h("h1", { class: "visually-hidden" }, "Workers and queues"), tabs, body);

@@ -23,10 +23,14 @@ def test_a_person_logs_in_with_a_password_and_out_again(own_server: RunningServe
     user = server.call("auth.create_user", {"name": "Ägidius", "company": "c", "email": "e"})["id"]
     server.call("auth.set_password", {"user": user, "password": "pässword: 1"})
     page.goto(server.web)
+    expect(page).to_have_title("Log in · clearml-lean")
+    expect(page.get_by_role("heading", name="Log in to clearml-lean")).to_be_visible()
     fill(page, "Ägidius", "not the one")
     expect(page.get_by_role("alert")).to_contain_text("invalid credentials")
     fill(page, "Ägidius", "pässword: 1")
     expect(page.locator("#who")).to_contain_text("Ägidius")
+    expect(page).to_have_title("Dashboard · clearml-lean")
+    expect(page.get_by_role("link", name="clearml-lean")).to_be_visible()
     page.reload()
     expect(page.locator("#who")).to_contain_text("Ägidius")
     assert page.evaluate("document.cookie") == ""  # the cookie keeps the session; no script can read it
