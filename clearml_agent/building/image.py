@@ -46,6 +46,7 @@ from clearml_agent.execution.sdk_wheel import PACKAGE, find_wheel, wants_our_sdk
 from clearml_agent.files import remove_tree
 from clearml_agent.vcs import Checkout, GitSettings, checkout
 from clearml_agent.vcs.addresses import without_secrets
+from clearml_agent.vcs.packages import Repositories, configuration, is_fixed
 from clearml_sdk._version import __version__
 from clearml_sdk.config.environment import read_flag
 from clearml_sdk.session import HttpRequest
@@ -90,6 +91,7 @@ class Build:
     folder: Path
     settings: PackageSettings = field(init=False)
     config_of_base: dict[str, Any] = field(init=False, default_factory=dict)
+    more_mounts: list[Path] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.settings = PackageSettings.from_config(self.config.config.get, self.config.environ)
@@ -122,6 +124,7 @@ class Build:
             self.progress.say(f"WARNING: {line} is part of the code, which an image without an entry point has not")
         if own:
             with step("packages of the code"):
+                await self.repositories(own)
                 at = self.inside(code, code.root) if wanted.entry_point else "/"
                 image = await self.packages(image, python["executable"], plan, own, at=at)
         with step(wanted.name):
@@ -241,10 +244,19 @@ class Build:
             *plan.constraints,
             index_facts(self.settings),
         ]
-        is_pinned = Plan(shared=tuple(lines)).is_pinned
+        is_pinned = Plan(shared=tuple(lines)).is_pinned and all(map(is_fixed, lines))
         what = f"{len(lines)} requirements" if not venv else "the agent"
         text = installing.requirements_file(plan, lines)
         return await self._installed(image, script, text, facts=facts, what=what, is_pinned=is_pinned)
+
+    async def repositories(self, lines: Sequence[str]) -> None:
+        """Have the agent's copies of the repositories there that only it can read."""
+        config = self.config
+        git = GitSettings.from_config(config.config.get, config.environ)
+        source = Repositories(git, config.repositories, config.environ, self.progress.say, is_contained=True)
+        if copies := await source.copies(lines):
+            (self.folder / installing.GIT).write_text(configuration(copies))
+            self.more_mounts = sorted(set(copies.values()))
 
     async def _installed(
         self, image: str, script: str, requirements: str, *, facts: Sequence[Any], what: str, is_pinned: bool
@@ -260,7 +272,7 @@ class Build:
         (self.folder / "environment").write_text(installing.environment_file(self.settings, environ))
         if trusted := installing.certificates(self.settings, environ):
             shutil.copyfile(trusted, self.folder / installing.CERTIFICATES)
-        mounts = installing.local_places(self.settings)
+        mounts = [*installing.local_places(self.settings), *self.more_mounts]
         uv = Path(uv_program())
         return await self.layers.installed(image, self.folder, uv, key=key, what=what, mounts=mounts)
 

@@ -18,6 +18,8 @@ from clearml_agent.environments.settings import PackageSettings
 INSIDE = "/dev/clearml"
 FILES, UV, CACHE = f"{INSIDE}/build", f"{INSIDE}/uv", f"{INSIDE}/cache"
 CERTIFICATES = "certificates.pem"
+GIT = "gitconfig"
+"""git's configuration, where packages come from the agent's copies of repositories."""
 PASSED_ON = re.compile(
     r"^(UV_(DEFAULT_INDEX|INDEX|FIND_LINKS|OFFLINE|HTTP_TIMEOUT)|GIT_TERMINAL_PROMPT|(?i:\w+_PROXY))$"
 )
@@ -36,6 +38,7 @@ def install_script(python: str, arguments: Sequence[str], *, folder: str = "/", 
     lines = [
         "set -e",
         f". {FILES}/environment",
+        f"if [ -e {FILES}/{GIT} ]; then export GIT_CONFIG_GLOBAL={FILES}/{GIT}; fi",
         f"export UV_CACHE_DIR={CACHE} UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1",
         "export PYC_INVALIDATION_MODE=UNCHECKED_HASH",
         f"cd {shlex.quote(folder)}",

@@ -69,7 +69,9 @@ async def build(
     modes.say(mode, settings, log)
     work = _Work(request, directory, interpreter, Cache(cache, Installer(settings, environ, log), settings, log))
     if settings.existing:
-        return await existing.build(work.installer, work.plan(), directory, cache, environ, clock)
+        plan = work.plan()
+        installer = await work.installer.with_repositories(request.repositories, plan.own)
+        return await existing.build(installer, plan, directory, cache, environ, clock)
     directory.mkdir(parents=True)  # from now on the cached parts taken for it are in use
     if mode.kind == "pip":
         return await work.pip(await work.with_torch(environ), environ, clock)
@@ -170,11 +172,12 @@ class _Work:
         shadows = thin.show_shared(site, shared) if shared else []
         version = pip_engine.pip_version(seeds.site if seeds else None)
         try:
+            installer = await self.installer.with_repositories(self.request.repositories, plan.own)
             if version and (reason := pip_engine.why_not_uv(plan, self.settings)):
                 self.log(f"pip installs {', '.join(plan.own)}: {reason}")
-                await pip_engine.install_into(self.installer, plan, plan.own, python, self.directory, version, root)
+                await pip_engine.install_into(installer, plan, plan.own, python, self.directory, version, root)
             else:
-                await self.installer.install(plan.own, Place(python), plan=plan, folder=root, scratch=self.directory)
+                await installer.install(plan.own, Place(python), plan=plan, folder=root, scratch=self.directory)
         finally:
             thin.hide_shared(shadows)
 

@@ -60,6 +60,7 @@ async def build_conda(
     python = thin.make(directory, interpreter, [seeds] if seeds else [], system_site_packages=True)
     clock.took("thin")
     if plan.own:
+        installer = await installer.with_repositories(request.repositories, plan.own)
         await installer.install(
             plan.own,
             Place(python),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from clearml_agent.environments.settings import UV_INDEX_VARIABLES, PackageSetti
 from clearml_agent.errors import EnvironmentFailed
 from clearml_agent.process import ERRORS_KEPT_BYTES, HelperTimeout, Log, run_process
 from clearml_agent.vcs.addresses import without_secrets
+from clearml_agent.vcs.packages import Repositories
+from clearml_agent.vcs.packages import variables as git_variables
 
 _NOISE = re.compile(r"^(Using (CPython|PyPy|Python)|Resolved |Prepared |Installed |Audited |Building |Built )")
 _DROPPED = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT", "UV_COMPILE_BYTECODE")
@@ -60,6 +63,15 @@ class Installer:
     def __init__(self, settings: PackageSettings, environ: Mapping[str, str], log: Log) -> None:
         self.settings, self.log = settings, log
         self.environment = _environment(settings, environ)
+
+    async def with_repositories(self, repositories: Repositories | None, lines: Sequence[str]) -> Installer:
+        """An installer that gets at the git requirements among the lines. Raises EnvironmentFailed."""
+        if repositories is None:
+            return self
+        found = copy.copy(self)
+        copies = await repositories.copies(lines)
+        found.environment = {**self.environment, **git_variables(copies, self.environment)}
+        return found
 
     @staticmethod
     def identity() -> str:
@@ -206,6 +218,16 @@ def explain(output: str) -> str:
     lowered = output.lower()
     if "no space left" in lowered or "disk quota" in lowered:
         advice = "this machine's disk is full. Make room and enqueue the task again"
+    elif "git executable not found" in lowered:
+        advice = (
+            "a package comes from git, which is not there: install git on the agent's machine, and for tasks in "
+            "containers in the image"
+        )
+    elif re.search(r"could not read (username|password)|permission denied \(publickey|host key verification", lowered):
+        advice = (
+            "a package comes from a git repository that may not be read: set agent.git_user and agent.git_pass (or "
+            "CLEARML_AGENT_GIT_USER and CLEARML_AGENT_GIT_PASS), or add an ssh key to the user that runs the agent"
+        )
     elif "no solution found" in lowered or "was not found in the package registry" in lowered:
         advice = (
             "the packages cannot be installed together, or one of them does not exist. Correct the task's packages "

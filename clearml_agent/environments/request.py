@@ -13,6 +13,7 @@ from clearml_agent.environments.layout import Entry
 from clearml_agent.environments.modes import PIP, Mode
 from clearml_agent.environments.present import Present
 from clearml_agent.environments.settings import PackageSettings
+from clearml_agent.vcs.packages import Repositories
 
 
 class EnvironmentRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class EnvironmentRequest(msgspec.Struct, frozen=True, kw_only=True):
     python_wish: `3.11` or the path of an interpreter, "" for any. root, folder: the code, and the entry point's folder
     in it. sdk_wheel_url: our SDK's wheel (a URL with its hash as fragment), to be installed in place of `clearml`.
     interpreter: the Python of a container, chosen already; present: what its image has.
+    repositories: how the agent gets at the repositories of git requirements.
     """
 
     requirements: str | Sequence[str] = ()
@@ -34,6 +36,7 @@ class EnvironmentRequest(msgspec.Struct, frozen=True, kw_only=True):
     sdk_wheel_url: str | None = None
     interpreter: Interpreter | None = None
     present: Present | None = None
+    repositories: Repositories | None = None
     settings: PackageSettings = PackageSettings()
 
 

@@ -40,6 +40,7 @@ from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
 from clearml_agent.gpus import visible
 from clearml_agent.runs import RunDirectory
 from clearml_agent.vcs import Checkout, GitSettings, checkout
+from clearml_agent.vcs.packages import Repositories
 from clearml_sdk.config.environment import read_flag
 
 Say = Callable[[str], None]
@@ -140,13 +141,14 @@ async def code_and_environment(
         say("WARNING: agent.custom_build_script is not run in containers: build an image with it instead")
         custom = None
     place = folder / "env"
+    git = GitSettings.from_config(config.config.get, config.environ)
 
     async def get_code() -> Checkout:
         return await checkout(
             script,
             folder / "code",
             cache=config.repositories,
-            settings=GitSettings.from_config(config.config.get, config.environ),
+            settings=git,
             environ=config.environ,
             log=say,
         )
@@ -166,6 +168,9 @@ async def code_and_environment(
             folder=folder_of(code) if code else None,
             sdk_wheel_url=wheel,
             settings=settings,
+            repositories=Repositories(
+                git, config.repositories, config.environ, log=say, is_contained=contained is not None
+            ),
         )
         if contained is None:
             return await build(request, place, cache=config.environments, log=say, environ=config.environ)
