@@ -21,6 +21,14 @@ def search_class(name):
     return {"grid": GridSearch, "random": RandomSearch}[name]
 
 
+def settings_of(name):
+    if name != "optuna":
+        return {}
+    import optuna
+
+    return {"optuna_sampler": optuna.samplers.TPESampler(seed=12)}  # two of its first trials have x = 9
+
+
 if __name__ == "__main__":
     kind, base, here = sys.argv[1], sys.argv[2], sys.argv[3] == "here"
     trials, workers = int(sys.argv[4]), int(sys.argv[5])
@@ -47,12 +55,14 @@ if __name__ == "__main__":
         max_iteration_per_job=None,
         pool_period_min=0.02,
         save_top_k_tasks_only=5,
+        **settings_of(kind),
     )
 
     optimizer.set_report_period(0.05)
 
     def told(job_id, value, iteration, values, best):
-        print("told", job_id, value, iteration, values, best, flush=True)
+        # At once: trials write to the same pipe.
+        os.write(1, f"told {job_id} {value} {iteration} {values} {best}\n".encode())
 
     (optimizer.start_locally if here else optimizer.start)(job_complete_callback=told)
     optimizer.wait()
