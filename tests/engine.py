@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,8 @@ BASE = HOME / f"base-{hashlib.sha256(f'{SUITE} {PACKAGES}'.encode()).hexdigest()
 IMAGE = f"clearml-base:{BASE.stem.removeprefix('base-')}"
 SUBNET, BRIDGE_ADDRESS = "172.31.253.0/24", "172.31.253.1"
 BASE_LIMIT_S, START_LIMIT_S = 900.0, 120.0
+LAYERS = "clearml-build"
+"""The images that hold the layers of `clearml-agent build`."""
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -193,6 +196,7 @@ def keep() -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             READY.unlink(missing_ok=True)
             remove_containers(engine)
+            remove_old_layers(engine)
             stop(daemon)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         FAILED.write_text(str(error))
@@ -254,6 +258,17 @@ def remove_containers(engine: Engine) -> None:
     """All of them: nobody uses the engine any more, or not yet."""
     if names := engine.docker("ps", "--all", "--quiet", check=False).split():
         engine.docker("rm", "--force", "--volumes", *names, check=False)
+
+
+def remove_old_layers(engine: Engine) -> None:
+    """Layers of built images are kept for the next build, but not those of code that nobody builds any more.
+
+    Here and in no test: another session on this engine may be between two builds that use them.
+    """
+    engine.docker("image", "prune", "--force", "--filter", "label=clearml.agent", check=False)
+    known = engine.docker("images", "--format", "{{.Repository}}:{{.Tag}} {{.CreatedSince}}", LAYERS, check=False)
+    if old := [line.split()[0] for line in known.splitlines() if not re.search("second|minute", line)]:
+        engine.docker("image", "rm", *old, check=False)
 
 
 def stop(daemon: subprocess.Popen[bytes]) -> None:

@@ -100,9 +100,10 @@ class Layers:
         return found
 
     async def said(self, image: str, argv: Sequence[str]) -> tuple[int, str]:
-        """Exit code and output of a program in a container of the image."""
+        """Exit code and the whole output of a program in a container of the image."""
+        lines: list[str] = []
         async with self._container(image, argv) as id:
-            code, lines = await self._followed(id, lambda line: None)
+            code, _ = await self._followed(id, lines.append)
         return code, "\n".join(lines)
 
     async def sweep(self) -> None:
@@ -137,17 +138,25 @@ class Layers:
     async def _followed(self, id: str, say: Callable[[str], None]) -> tuple[int, list[str]]:
         """Exit code and the last lines of a container, each told as it comes."""
         lines: list[str] = []
+
+        def heard(line: str) -> None:
+            line = without_secrets(line).rstrip()
+            say(line)
+            lines.append(line)
+            del lines[:-KEPT_LINES]
+
         rest = ""
         try:
             async for text in self._client.containers.container(id).log(stdout=True, stderr=True, follow=True):
                 *whole, rest = (rest + text).split("\n")
-                for line in map(without_secrets, whole):
-                    say(line.rstrip())
-                    lines = [*lines[-KEPT_LINES:], line.rstrip()]
+                for line in whole:
+                    heard(line)
         except (aiohttp.ClientError, OSError) as error:
             raise EngineError(f"the engine does not answer: {error}") from None
         await self._engine.wait(id)
         state = await self._engine.state(id)
         if state is None:
             raise EngineError(f"the container {id[:12]} was removed while it was at work")
-        return state.exit_code, [*lines, *([rest] if rest else [])]
+        if rest:
+            heard(rest)
+        return state.exit_code, lines

@@ -35,17 +35,6 @@ def builder(server: Any, new_agent: Callable[..., Agent], engine: Engine) -> Age
     return new_agent(server, DOCKER_HOST=engine.url)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def layers_of_these_tests(engine: Engine) -> Iterator[None]:
-    """Layers are kept for the next build; those of older code, which no session builds on any more, go."""
-    yield
-    engine.docker("image", "prune", "--force", "--filter", "label=clearml.agent")
-    known = engine.docker("images", "--format", "{{.Repository}}:{{.Tag}} {{.CreatedSince}}", "clearml-build")
-    old = [line.split()[0] for line in known.splitlines() if "second" not in line and "minute" not in line]
-    if old:
-        engine.docker("image", "rm", *old, check=False)
-
-
 @pytest.fixture
 def image_name(engine: Engine) -> Iterator[str]:
     """A name for one image, which is removed at the end."""
@@ -69,6 +58,11 @@ def run_image(engine: Engine, server: Any, name: str, *, file: Path | None = Non
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+def layers(engine: Engine, name: str) -> list[str]:
+    """The ids of the image and of what it was made of, the image's own first."""
+    return engine.docker("image", "history", "--quiet", "--no-trunc", name).splitlines()
+
+
 def left_behind(engine: Engine) -> list[str]:
     """The containers of builds that have ended; others may be building at the same time."""
     names = engine.docker("ps", "--all", "--format", "{{.Names}}", "--filter", "name=^/clearml-build-").split()
@@ -89,7 +83,7 @@ def test_an_image_runs_its_task_or_a_fresh_clone_of_it_each_time(
     words = ("--id", task, "--docker", engine.image, "--target", image_name, "--entry-point")
     done = build(builder, *words, "reuse_task")
     assert done.stdout.strip() == image_name
-    first = engine.docker("image", "inspect", "--format", "{{.Id}}", image_name)
+    first = layers(engine, image_name)
     ran = run_image(engine, server, image_name)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = tasks.get(task)
@@ -119,7 +113,7 @@ def test_an_image_runs_its_task_or_a_fresh_clone_of_it_each_time(
     assert left == ""
 
     again = build(builder, *words, "reuse_task")  # every layer is there
-    assert engine.docker("image", "inspect", "--format", "{{.Id}}", image_name) == first
+    assert layers(engine, image_name) == first
     assert "as built before" in again.stderr
     build(builder, *words, "clone_task")
     before = tasks.get(task)["completed"]
