@@ -155,6 +155,10 @@ class ContainedRun:
     def write_back(self) -> list[tuple[str, dict[str, Any]]]:
         return self.design.write_back
 
+    @property
+    def properties(self) -> dict[str, Any]:
+        return self.design.properties
+
     def packages(self, settings: PackageSettings) -> PackageSettings:
         return self.design.packages(settings)
 

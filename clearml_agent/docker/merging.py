@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 
 from clearml_agent.docker.options import Option, parse, split
+from clearml_agent.docker.templates import Templates
 from clearml_agent.errors import UsageError
 
 ALLOWED_KEY, FOLDERS_KEY = "agent.docker_allow_host_access", "agent.docker_allowed_mounts"
+NO_TEMPLATES = Templates()
 NAMESPACES = ("network", "ipc", "pid", "uts", "userns", "cgroupns")
 REPEATED = frozenset(
     {
@@ -52,7 +54,13 @@ class Merged(msgspec.Struct, frozen=True):
     said: list[str]
 
 
-def merge(extra: str | Sequence[str], own: str | Sequence[str], rules: Rules, environ: Mapping[str, str]) -> Merged:
+def merge(
+    extra: str | Sequence[str],
+    own: str | Sequence[str],
+    rules: Rules,
+    environ: Mapping[str, str],
+    templates: Templates = NO_TEMPLATES,
+) -> Merged:
     """The agent's `extra` arguments with those of the task or of the default image.
 
     Args:
@@ -61,8 +69,8 @@ def merge(extra: str | Sequence[str], own: str | Sequence[str], rules: Rules, en
     Raises UsageError for arguments that are not understood.
     """
     said: list[str] = []
-    agents = [expanded(option, environ) for option in parse(split(extra))]
-    tasks = parse(split(own))
+    agents = [expanded(templates.fill(option, is_agents=True), environ) for option in parse(split(extra))]
+    tasks = [templates.fill(option, is_agents=False) for option in parse(split(own))]
     if rules.allow_host_environ:
         tasks = [expanded(option, environ) for option in tasks]
     if rules.filters is not None:

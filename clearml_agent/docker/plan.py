@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import hashlib
 import os
@@ -18,15 +19,16 @@ from clearml_agent.config import AgentConfig
 from clearml_agent.docker import choosing, creation, merging, mounts, naming, script, shown
 from clearml_agent.docker.engine import Engine, Image
 from clearml_agent.docker.options import Option
-from clearml_agent.docker.ports import with_free_ports
+from clearml_agent.docker.ports import host_address, mapping, with_free_ports
 from clearml_agent.docker.settings import DockerSettings
+from clearml_agent.docker.templates import Templates
 from clearml_agent.environments.interpreters import uv_program
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.errors import RunFailed, UsageError
 from clearml_agent.gpus import visible
 from clearml_agent.gpus.devices import Reader
 from clearml_agent.process import Log
-from clearml_agent.runs import RunDirectory
+from clearml_agent.runs import Record, RunDirectory
 from clearml_sdk._version import __version__
 from clearml_sdk.errors import ApiError, BadAnswer
 
@@ -34,6 +36,7 @@ LOOPBACK = ("localhost", "127.", "::1")
 SHOWN_VARIABLES = ("NVIDIA_", "CUDA_")
 """Variables that the engine itself reads; all others are kept out of `docker inspect`."""
 ROOT = ("0", "root")
+HOST_IP, PORTS = "CLEARML_AGENT_HOST_IP", "_external_host_tcp_port_mapping"
 AGENTS = "agent"
 """The role of credentials that may do no more than run tasks: where there are such, people have roles."""
 
@@ -43,6 +46,7 @@ class Design(msgspec.Struct, frozen=True):
 
     content: names all that decides which packages it has before the task: image and setup.
     is_shared: another user than the agent's writes into the run's directory.
+    properties: for the task's runtime properties.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Design(msgspec.Struct, frozen=True):
     write_back: list[tuple[str, dict[str, Any]]]
     variables: dict[str, str]
     system_site_packages: bool
+    properties: dict[str, Any] = {}
 
     def packages(self, settings: PackageSettings) -> PackageSettings:
         """What the image has counts, and no interpreter of this machine does."""
@@ -79,15 +84,28 @@ class Designer:
         docker = self.docker
         try:
             choice = choosing.choose(task, await self._project(task), docker.defaults)
-            merged = merging.merge(docker.extra, choice.arguments, await self._rules(), self.config.environ)
+            templates = self._templates(task, directory.record)
+            merged = merging.merge(docker.extra, choice.arguments, await self._rules(), self.config.environ, templates)
             name = naming.container_name(directory.record, docker.name_format, docker.name_fields)
             options = with_free_ports(merged.options, docker.ports)
             for line in merged.said:
                 say(f"WARNING: container argument {line}")
             image = await engine.image(choice.image, force_pull=docker.force_pull, say=say)
+            options = [*await self._address(options), *options]
             return self._body(task, choice, options, image, name, engine, directory, say)
         except UsageError as error:
             raise RunFailed(f"{error}. Correct the arguments of the task's container, or the agent's own") from None
+
+    def _templates(self, task: Mapping[str, Any], record: Record) -> Templates:
+        facts = {"TASK_ID": record.task, "WORKER_ID": record.shown_worker, "QUEUE_ID": record.queue}
+        return Templates(facts, task, self.config.config.tree)
+
+    async def _address(self, options: Sequence[Option]) -> list[Option]:
+        """The variable that tells a task whose ports are published where others reach it."""
+        if not any(option.name.startswith("publish") for option in options):
+            return []
+        own = self.config.environ.get(HOST_IP) or await asyncio.to_thread(host_address, self._api.settings.api_server)
+        return [Option("env", f"{HOST_IP}={own}", "-e")] if own else []
 
     def _body(
         self,
@@ -134,6 +152,7 @@ class Designer:
             write_back=write_back,
             variables=visible.budget(record.gpus) if record.gpus is not None else {},
             system_site_packages=docker.system_site_packages,
+            properties={PORTS: published} if (published := mapping(options)) else {},
         )
 
     def _users(self, options: Sequence[Option], engine: Engine) -> tuple[list[Option], str]:

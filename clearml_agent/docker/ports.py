@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from clearml_agent.docker import creation
 from clearml_agent.docker.options import Option
@@ -26,6 +27,34 @@ def with_free_ports(options: Sequence[Option], ports: Sequence[int]) -> list[Opt
         else:
             found.append(option)
     return found
+
+
+def mapping(options: Sequence[Option]) -> dict[str, int]:
+    """Port of the container -> port of this machine, for those of TCP that are published under a known one. Pure.
+
+    On the host's network the engine publishes nothing: there is none.
+    """
+    found: dict[str, int] = {}
+    if any(option.name == "network" and option.value == "host" for option in options):
+        return found
+    for option in options:
+        for port in creation.published(option.value) if option.name == "publish" else ():
+            inner, _, protocol = port.inner.partition("/")
+            if port.outer and protocol == "tcp":
+                found[inner] = int(port.outer)
+    return found
+
+
+def host_address(server: str) -> str:
+    """This machine's address as others see it who can be reached like the server; "" where there is none. Blocking."""
+    parts = urlsplit(server)
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(address)  # sends nothing
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
 
 
 def is_free_port(port: int) -> bool:

@@ -26,6 +26,10 @@ class Contained(Protocol):
     def write_back(self) -> Sequence[tuple[str, dict[str, Any]]]:
         """Calls (endpoint, body without the task) that record what it runs in."""
 
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """For the task's runtime properties."""
+
     def packages(self, settings: PackageSettings) -> PackageSettings:
         """The settings as they count in a container."""
 

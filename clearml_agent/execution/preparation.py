@@ -301,14 +301,14 @@ def python_wish(binary: str, *, chosen: str = "") -> str:
     return version_in(binary)
 
 
-def host_property(task: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The task's runtime properties with this machine's name, for `tasks.edit`; None when they say so already.
+def host_property(task: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The task's runtime properties with this machine's name and `more`, for `tasks.edit`; None when they have it.
 
     The call replaces the whole section: it must be over before the task's own SDK begins to write there.
     """
     known = task.get("runtime") or {}
-    host = socket.gethostname()
-    return None if known.get("_exec_agent_hostname") == host else {**known, "_exec_agent_hostname": host}
+    wanted = {**known, "_exec_agent_hostname": socket.gethostname(), **more}
+    return None if wanted == known else wanted
 
 
 def write_back(script: Mapping[str, Any], code: Checkout, environment: Environment) -> list[tuple[str, dict[str, Any]]]:

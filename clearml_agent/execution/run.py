@@ -26,7 +26,7 @@ from clearml_agent.environments import byte_compile
 from clearml_agent.errors import RunFailed
 from clearml_agent.execution import abort, reporting
 from clearml_agent.execution import outcome as outcomes
-from clearml_agent.execution.places import Here, Place
+from clearml_agent.execution.places import Contained, Here, Place
 from clearml_agent.execution.preparation import Prepared, host_property, prepare
 from clearml_agent.execution.pump import Pump, send_events
 from clearml_agent.runner import boot_id
@@ -230,7 +230,7 @@ class TaskRun:
         task = fetched.result()[0]
         contained = await self.place.open(task)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._record_host(task), name=f"host of {self.task}")
+            group.create_task(self._record_host(task, contained), name=f"host of {self.task}")
             group.create_task(self.place.opened(), name=f"place of {self.task}")
             prepared = group.create_task(
                 prepare(
@@ -245,8 +245,8 @@ class TaskRun:
             )
         return prepared.result()
 
-    async def _record_host(self, task: dict[str, Any]) -> None:
-        runtime = host_property(task)
+    async def _record_host(self, task: dict[str, Any], contained: Contained | None) -> None:
+        runtime = host_property(task, contained.properties if contained is not None else {})
         if runtime is not None:
             await self._try("tasks.edit", {"force": True, "runtime": runtime})
 
