@@ -93,6 +93,8 @@ class DownloadLogRequest(Request, kw_only=True):
     task: str
     line_type: Literal["json", "text"] = "json"
     line_format: str = "{asctime} {worker} {level} {msg}"
+    search: str | None = None
+    """Ours: only lines with this text, in whatever case and colours; an empty line stands for many without it."""
 
 
 class ClearLogRequest(Request, kw_only=True):

@@ -16,6 +16,8 @@ from control_plane.store.blocks import Record
 from control_plane.store.turns import Turns
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_TERMINAL = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+"""What colours a line, and moves in a terminal."""
 FORMATTED = frozenset({"asctime", "timestamp", "worker", "level", "msg", "task", "metric", "variant", "iter"})
 """The names that a line's format may use."""
 
@@ -48,12 +50,23 @@ async def download_task_log(ctx: Context, request: DownloadLogRequest) -> Downlo
 
 
 async def _lines(ctx: Context, request: DownloadLogRequest) -> AsyncIterator[bytes]:
+    wanted = (request.search or "").lower()
     async for records in ctx.store.events.console_stream(request.task):
+        if wanted:
+            records = [record for record in records if wanted in plain(record.text).lower()]
+            if not records:
+                yield b"\n"  # shows the caller that it goes on, and us whether the caller is still there
+                continue
         if request.line_type == "json":
             yield b"".join(orjson.dumps(event(request.task, "log", record)) + b"\n" for record in records)
         else:
             text = "".join(formatted(request.task, record, request.line_format) for record in records)
             yield text.encode("utf-8", "replace")
+
+
+def plain(text: str) -> str:
+    """A line as it is read on a terminal."""
+    return _TERMINAL.sub("", text) if "\x1b" in text else text
 
 
 def formatted(task: str, record: Record, line_format: str) -> str:

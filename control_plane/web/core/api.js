@@ -61,6 +61,19 @@ async function send(endpoint, body, headers, signal) {
  * @param {AbortSignal} signal
  */
 export async function follow(endpoint, body, onMessage, signal) {
+  await pieces(endpoint, body, "\n\n", (some) => some.forEach((piece) => told(piece, onMessage)), signal);
+}
+
+/**
+ * What an endpoint sends as lines of JSON, some at a time as they come. Throws when the connection breaks.
+ * @param {string} endpoint @param {object} body @param {(some: any[]) => void} onSome @param {AbortSignal} signal
+ */
+export async function jsonLines(endpoint, body, onSome, signal) {
+  await pieces(endpoint, body, "\n", (some) => onSome(some.filter(Boolean).map((line) => JSON.parse(line))), signal);
+}
+
+/** @param {string} endpoint @param {object} body @param {string} separator @param {(some: string[]) => void} onSome @param {AbortSignal} signal */
+async function pieces(endpoint, body, separator, onSome, signal) {
   const answer = await send(endpoint, body, {}, signal);
   if (!answer.ok || !answer.body) {
     const meta = (await answer.json().catch(() => ({}))).meta;
@@ -72,9 +85,9 @@ export async function follow(endpoint, body, onMessage, signal) {
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    const pieces = (rest + value).split("\n\n");
-    rest = pieces.pop() ?? "";
-    for (const piece of pieces) told(piece, onMessage);
+    const some = (rest + value).split(separator);
+    rest = some.pop() ?? "";
+    onSome(some);
   }
 }
 

@@ -222,12 +222,31 @@ def test_the_console_is_searched_and_goes_back_to_its_beginning(server: RunningS
     expect(log.get_by_text("line 1000", exact=True)).to_have_count(0)
     page.get_by_label("Search the console").fill("line 2345")
     expect(log.locator(".hit .message")).to_have_text(["line 2345"])
+    page.get_by_label("Search the console").fill("LINE 17")
+    status = page.locator(".console").get_by_role("status")
+    expect(status).to_have_text("111 of 111")
+    expect(log.locator(".current .message")).to_have_text("line 1799")
+    page.get_by_label("Search the console").press("Enter")
+    expect(status).to_have_text("1 of 111")
+    expect(log.locator(".current .message")).to_have_text("line 17")
+    expect(log.locator(".current")).to_be_in_viewport()
+    report(server, [{"type": "log", "task": task, "timestamp": 9000, "msg": "line 17 once more\n"}])
+    expect(status).to_have_text("1 of 112")
+    page.get_by_label("Only lines found").check()
+    listed = page.get_by_role("region", name="Lines found").get_by_role("button")
+    expect(listed).to_have_count(112)
+    listed.nth(5).click()
+    expect(log.locator(".current .message")).to_have_text("line 174")
+    log.evaluate("one => one.scrollTo(0, one.scrollHeight)")
+    expect(log.get_by_text("line 600", exact=True)).to_be_attached()  # read on when one comes to the end of a window
+    page.get_by_role("button", name="Latest").click()
+    expect(log.get_by_text("line 17 once more")).to_be_in_viewport()
     page.get_by_label("Search the console").fill("")
     page.get_by_role("button", name="Beginning").click()
     expect(log.get_by_text("line 0", exact=True)).to_be_visible()
     with page.expect_download() as saving:
         page.get_by_role("button", name="Download").click()
-    assert saving.value.path().read_text().count("line ") == 2500
+    assert saving.value.path().read_text().count("line ") == 2501
 
 
 def test_a_project_is_described_in_markdown(server: RunningServer, inside: Page) -> None:

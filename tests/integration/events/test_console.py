@@ -86,6 +86,16 @@ def test_the_whole_console_is_downloaded_in_order(server: RunningServer, task: s
     assert own.splitlines()[1] == f"info|{BEGAN_MS + 1000}|line 1"
 
 
+def test_the_whole_console_is_searched_whatever_the_case_and_colours(server: RunningServer) -> None:
+    task = new_task(server)
+    for first in range(0, 3000, 1000):
+        send(server, *(line(task, n, f"\x1b[3{n % 8}mEp\x1b[0moch {n}\n") for n in range(first, first + 1000)))
+    found = [json.loads(one) for one in download(server, task=task, search="EPOCH 29")[0].splitlines() if one]
+    wanted = [29, *range(290, 300), *range(2900, 3000)]
+    assert [event["timestamp"] for event in found] == [BEGAN_MS + n * 1000 for n in wanted]
+    assert download(server, task=task, search="nowhere")[0].strip() == ""
+
+
 def test_a_console_without_lines_is_an_empty_file(server: RunningServer) -> None:
     assert download(server, task=new_task(server))[0] == ""
 
