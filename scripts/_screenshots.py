@@ -42,7 +42,7 @@ def pages(examples: Examples) -> dict[str, str]:
         "model": f"projects/{project}/models/{examples.model}/network",
         **{
             f"compare-{view}": f"projects/{project}/compare-tasks/{view}?ids={','.join(examples.compared)}"
-            for view in ("details", "hyperparameters", "scalars", "values", "parallel", "scatter")
+            for view in ("details", "hyperparameters", "scalars", "values", "parallel", "scatter", "plots", "samples")
         },
         "queues": "workers-and-queues/queues",
         "workers": "workers-and-queues/workers",
