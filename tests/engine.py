@@ -222,20 +222,20 @@ def make_bridge(name: str) -> bool:
         return False
 
 
-def start_dockerd(folder: Path, bridge: str) -> subprocess.Popen[bytes]:
-    """Start dockerd in a mount namespace of its own: its mounts are gone with it."""
+def start_dockerd(folder: Path, bridge: str, data: Path = DATA) -> subprocess.Popen[bytes]:
+    """Start dockerd in a mount namespace of its own: its mounts are gone with it. Its socket is in `folder`."""
     command = [
         *("dockerd", "--host", f"unix://{folder}/docker.sock", "--pidfile", f"{folder}/pid"),
-        *("--data-root", str(DATA), "--exec-root", f"{folder}/exec", "--bridge", bridge),
+        *("--data-root", str(data), "--exec-root", f"{folder}/exec", "--bridge", bridge),
         *("--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"),
     ]
     if shutil.which("unshare"):
         command = ["unshare", "--mount", "--propagation", "private", *command]
-    with (HOME / "dockerd.log").open("wb") as log:
+    with (data.parent / "dockerd.log").open("wb") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
-def wait_for(engine: Engine, daemon: subprocess.Popen[bytes]) -> None:
+def wait_for(engine: Engine, daemon: subprocess.Popen[bytes], said: Path = HOME / "dockerd.log") -> None:
     """Until it answers; raises RuntimeError when it ends first."""
     deadline = time.monotonic() + START_LIMIT_S / 2
     while daemon.poll() is None and time.monotonic() < deadline:
@@ -243,7 +243,7 @@ def wait_for(engine: Engine, daemon: subprocess.Popen[bytes]) -> None:
             engine.docker("version")
             return
         time.sleep(0.1)  # it tells nobody when it is ready
-    raise RuntimeError((HOME / "dockerd.log").read_text(errors="replace")[-600:])
+    raise RuntimeError(said.read_text(errors="replace")[-600:])
 
 
 def reap(but: int) -> None:

@@ -21,13 +21,20 @@ def changed_by(worker: str) -> str:
 
 
 def of_result(
-    result: Result, stop: Stop | None, worker: str, *, was_told: bool = False, full_disk: str = ""
+    result: Result,
+    stop: Stop | None,
+    worker: str,
+    *,
+    was_told: bool = False,
+    full_disk: str = "",
+    container: str = "",
 ) -> Outcome:
     """What to report for a run whose runner recorded how it ended.
 
     Args:
         was_told: the task knew that it was to stop, and may have ended by itself for that reason.
         full_disk: the directory with the task's output, when there is no room left on its disk.
+        container: the name of the one that it ran in.
     """
     code = result.exit_code if result.exit_code is not None else 128 + (result.signal or 0)
     if stop is not None and (result.stop_signal or result.exit_code is None or was_told):
@@ -40,7 +47,7 @@ def of_result(
         )
         return of_failure(failed, worker, exit_code=code)
     if result.signal is not None:
-        return _killed(result, worker, code)
+        return _killed(result, worker, code, container)
     if code == 0:
         return Outcome(COMPLETED, "worker execution done", changed_by(worker), "", "Process completed successfully")
     if code in INTERRUPTED:
@@ -55,7 +62,7 @@ def of_result(
     return Outcome(FAILED, f"worker execution exit code {code}", message, error, _failed_line(code), code)
 
 
-def _killed(result: Result, worker: str, code: int) -> Outcome:
+def _killed(result: Result, worker: str, code: int, container: str) -> Outcome:
     number = result.signal or 0
     name = signal_name(number)
     if number == signals.SIGINT:
@@ -64,6 +71,8 @@ def _killed(result: Result, worker: str, code: int) -> Outcome:
         advice = (
             "this machine ran out of memory; give the task less data or a smaller batch, or a worker with more memory"
         )
+    elif result.stop_signal and container:
+        advice = f"its container {container} was stopped from outside: by docker stop, or with its engine"
     elif number == signals.SIGKILL:
         advice = "somebody killed it, or the machine ran out of memory (see its kernel log)"
     elif number in (signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGABRT, signals.SIGFPE):

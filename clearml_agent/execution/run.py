@@ -202,7 +202,10 @@ class TaskRun:
             return outcomes.of_lost(self.record.worker, cause)
         was_told = (self.directory.path / abort.SIGN).exists()
         full = str(self.directory.path) if shutil.disk_usage(self.directory.path).free < LITTLE_BYTES else ""
-        return outcomes.of_result(result, self.record.stop, self.record.worker, was_told=was_told, full_disk=full)
+        record = self.record
+        return outcomes.of_result(
+            result, record.stop, record.worker, was_told=was_told, full_disk=full, container=record.container
+        )
 
     async def _started(self) -> Prepared:
         """Prepare the task and start its runner."""

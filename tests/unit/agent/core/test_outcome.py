@@ -63,6 +63,14 @@ def test_failures_say_what_to_do(result: Result, words: str) -> None:
     assert words in outcome.of_result(result, None, "w").message
 
 
+def test_a_container_that_was_stopped_from_outside_is_the_cause() -> None:
+    result = Result(signal=15, stop_signal="SIGTERM")
+    found = outcome.of_result(result, None, "w", container="clearml-t-1")
+    assert "container clearml-t-1 was stopped from outside" in found.message
+    assert "container" not in outcome.of_result(result, None, "w").message
+    assert "container" not in outcome.of_result(Result(signal=15), None, "w", container="clearml-t-1").message
+
+
 def test_a_changed_status_is_left_alone() -> None:
     stop = Stop(StopKind.STATUS, "status changed: failed")
     found = outcome.of_result(Result(signal=15, stop_signal="SIGTERM"), stop, "w")
