@@ -4,7 +4,9 @@ requests to any other host."""
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +28,7 @@ from tests.integration.agent.environments.conftest import index, index_server
 
 __all__ = ["agent", "agent_cache", "index", "index_server", "new_agent", "tasks"]
 
+PROJECT = Path(__file__).parents[3]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -136,3 +139,12 @@ def inside(watched: Callable[[], tuple[Page, Watched]], server: RunningServer) -
 def examples(server: RunningServer) -> Examples:
     """An example of everything, made once."""
     return fill(server)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str | None:
+    """The script of axe, fetched from npm once; None where there is no npm."""
+    if shutil.which("npm") is None:
+        return None
+    subprocess.run(["bash", str(PROJECT / "scripts" / "_web")], check=True, timeout=600)
+    return (PROJECT / ".run" / "web" / "node_modules" / "axe-core" / "axe.min.js").read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,7 +11,6 @@ from tests.conftest import RunningServer
 from tests.e2e.browser.examples import Examples
 from tests.e2e.browser.steps import draft, edit, project_of, save, section, task_of
 
-AXE = Path(__file__).parents[3] / ".run" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 WEIGHT_BYTES = 150_000
 
 
@@ -57,22 +55,38 @@ def addresses(examples: Examples) -> dict[str, tuple[str, str]]:
     }
 
 
+def serious(page: Page, options: str) -> list[str]:
+    """What axe, which the page has loaded, finds."""
+    result = page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], {options}}})")
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in result["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"][:3]
+    ]
+
+
+@pytest.mark.timeout(600)  # npm may be slow
 def test_every_page_shows_what_it_should_and_axe_finds_nothing_serious(
-    server: RunningServer, inside: Page, examples: Examples
+    server: RunningServer, inside: Page, examples: Examples, axe: str | None
 ) -> None:
     page = inside
+    page.emulate_media(reduced_motion="reduce")  # no colour is on its way to another
     found: list[str] = []
     for name, (address, text) in addresses(examples).items():
         page.goto(f"{server.web}/{address}")
         expect(page.locator("main").get_by_text(text).first, name).to_be_visible()
-        if not AXE.exists():
+        if axe is None:
             continue
-        page.evaluate(AXE.read_text())
-        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        for one in result["violations"]:
-            if one["impact"] in ("serious", "critical"):
-                found += [f"{name}: {one['id']}: {node['html'][:160]}" for node in one["nodes"][:3]]
+        page.evaluate(axe)
+        found += [f"{name}: {one}" for one in serious(page, "")]
+        page.evaluate("localStorage.setItem('clearml.theme', 'dark'); document.documentElement.dataset.theme = 'dark'")
+        assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+        found += [f"{name} in the dark: {one}" for one in serious(page, "runOnly: ['color-contrast']")]
+        page.evaluate("localStorage.setItem('clearml.theme', 'light')")
     assert found == [], "\n".join(found)
+    if axe is None:
+        pytest.skip("every page was shown, but there is no npm here to fetch axe with")
 
 
 def test_the_page_without_plots_is_light_and_later_visits_load_nothing_again(
@@ -262,7 +276,7 @@ def test_a_project_is_described_in_markdown(server: RunningServer, inside: Page)
     expect(about).to_contain_text("<i>no markup</i>")
 
 
-@pytest.mark.parametrize("width", [400, 1440])
+@pytest.mark.parametrize("width", [400, pytest.param(1440, marks=pytest.mark.full)])
 def test_no_page_is_wider_than_the_window(server: RunningServer, inside: Page, examples: Examples, width: int) -> None:
     page = inside
     page.set_viewport_size({"width": width, "height": 800})

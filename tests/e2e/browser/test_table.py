@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.conftest import RunningServer
 from tests.e2e.browser.steps import choose_in_menu, draft, project_of, row, task_of
 
-MANY = 2_000
+MANY = 700
 
 
 @pytest.fixture(scope="module")
