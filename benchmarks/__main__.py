@@ -15,6 +15,7 @@ BENCHMARKS = {
     "docker": "enqueue -> first line of user code in a container, warm, beside plain `docker run`",
     "footprint": "an idle server: memory, and its first answer after the start",
     "curves": "reading 10,000 reported points over HTTP",
+    "pipelines": "what a pipeline adds to the work of its steps",
     "queries": "tasks.get_all_ex among 100,000 tasks",
     "segments": "sealed events at scale: 100,000,000 points, a console of 1 GB",
     "ingest": "storing reported points over HTTP",
