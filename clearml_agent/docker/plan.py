@@ -30,6 +30,7 @@ from clearml_agent.gpus.devices import Reader
 from clearml_agent.process import Log
 from clearml_agent.runs import Record, RunDirectory
 from clearml_sdk._version import __version__
+from clearml_sdk.config.environment import read
 from clearml_sdk.errors import ApiError, BadAnswer
 
 LOOPBACK = ("localhost", "127.", "::1")
@@ -104,7 +105,8 @@ class Designer:
         """The variable that tells a task whose ports are published where others reach it."""
         if not any(option.name.startswith("publish") for option in options):
             return []
-        own = self.config.environ.get(HOST_IP) or await asyncio.to_thread(host_address, self._api.settings.api_server)
+        own = read("AGENT_FORCE_HOST_MACHINE_IP", self.config.environ)
+        own = own or await asyncio.to_thread(host_address, self._api.settings.api_server)
         return [Option("env", f"{HOST_IP}={own}", "-e")] if own else []
 
     def _body(

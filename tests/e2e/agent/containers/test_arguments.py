@@ -42,10 +42,11 @@ def test_a_task_is_told_where_its_published_port_is(
             {
                 "docker_args_allowed_port_range": [free, free + 20],
                 "extra_docker_arguments": ["-p", f"{used}:6006", "--network", "bridge" if engine.gateway else "none"],
-            }
+            },
+            CLEARML_AGENT_FORCE_HOST_MACHINE_IP="192.0.2.7",
         )
         agent.start("--docker", queue=tasks.queue)
         task = tasks.submit(LOOK)
-        assert sees(tasks, task)["variables"]["CLEARML_AGENT_HOST_IP"] == "127.0.0.1"  # as the server's
+        assert sees(tasks, task)["variables"]["CLEARML_AGENT_HOST_IP"] == "192.0.2.7"
         found = tasks.get(task)["runtime"]["_external_host_tcp_port_mapping"]
         assert list(found) == ["6006"] and free <= found["6006"] <= free + 20
