@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from clearml_agent.errors import EnvironmentFailed
+from clearml_agent.process import run_process
 from clearml_agent.vcs import CheckoutFailed, Credential, GitSettings
+from clearml_agent.vcs.packages import Repositories, variables
 
 USER, PASSWORD = "robot", "s3cret-Token"
 SCRIPT: dict[str, Any] = {"entry_point": "train.py", "working_dir": ".", "binary": "python"}
@@ -257,3 +260,18 @@ async def test_git_host_keeps_the_password_from_every_other_host(repository: Any
     values["agent.git_host"] = "127.0.0.1"
     own = GitSettings.from_config(lambda key, default=None: values.get(key, default), {})
     assert (await work("own", repository=host.url("project"), settings=own, branch="main", **SCRIPT)).commit
+
+
+async def test_git_package_by_ssh_is_installed_in_a_container_without_the_key(
+    repository: Any, work: Any, ssh_host: Any
+) -> None:
+    url = f"ssh://{getpass.getuser()}@127.0.0.1:{ssh_host.port}{repository.path}"
+    environ = {**work.environ, "GIT_SSH_COMMAND": ssh_host.command}
+    agents = Repositories(GitSettings(), work.cache, environ, work.lines.append, is_contained=True)
+    copies = await agents.copies([f"x @ git+{url}@main"])
+    without = {**work.environ, "GIT_SSH_COMMAND": "false", **variables(copies, work.environ)}
+    said = await run_process(["git", "ls-remote", url, "main"], env=without, timeout_s=60)
+    assert said.output.decode().split()[:1] == [repository.git("rev-parse", "HEAD").strip()], said.errors
+    ssh_host.known_hosts.write_text("")
+    with pytest.raises(EnvironmentFailed, match="ssh-keyscan"):
+        await agents.copies([f"x @ git+{url}@main"])
