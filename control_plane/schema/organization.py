@@ -39,6 +39,8 @@ class FollowRequest(Request, kw_only=True):
     """Of these kinds."""
     heartbeat_s: Annotated[float, Meta(ge=1, le=60)] = 15.0
     """Something is sent at least so often."""
+    timeout_s: Annotated[float, Meta(ge=0, le=3600)] = 3600.0
+    """Then the stream ends, and the caller has to ask again: to show that it still may."""
 
 
 class DownloadRequest(Request, kw_only=True):

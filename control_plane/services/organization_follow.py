@@ -11,18 +11,16 @@ from control_plane.services.registry import Message, Stream, endpoint
 
 TOGETHER_S = 0.25
 """Changes that come within this time are told together."""
-FOLLOW_S = 3600.0
-"""Then the caller has to ask again, and show that it still may."""
 
 
 @endpoint("organization.follow", FollowRequest)
 async def follow(ctx: Context, request: FollowRequest) -> Stream:
     """Tell which tasks, models, projects and queues change, as server-sent events."""
-    return Stream(_messages(ctx, frozenset(request.kinds)), request.heartbeat_s)
+    return Stream(_messages(ctx, frozenset(request.kinds), request.timeout_s), request.heartbeat_s)
 
 
-async def _messages(ctx: Context, kinds: frozenset[str]) -> AsyncGenerator[Message, None]:
-    until = time.monotonic() + FOLLOW_S
+async def _messages(ctx: Context, kinds: frozenset[str], timeout_s: float) -> AsyncGenerator[Message, None]:
+    until = time.monotonic() + timeout_s
     with ctx.store.changes.observing() as observer:
         yield Message("ready", {})  # from here on nothing is missed
         while (left_s := until - time.monotonic()) > 0:

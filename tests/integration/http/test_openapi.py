@@ -24,7 +24,7 @@ HELD = CHECKS.get_by_names(
 EXAMPLES = 5
 """Right and as many wrong requests to each endpoint."""
 SERVICES = sorted({name.partition(".")[0] for name in handler_table()})
-WAITS = {"agents.wait": {"timeout_s": 0}, "tasks.wait": {"timeout_s": 0}}
+WAITS = {name: {"timeout_s": 0} for name in ("agents.wait", "organization.follow", "tasks.wait")}
 """Fields that keep a call from waiting for something that never comes."""
 ABOUT_THE_CALLER = {"auth.edit_user", "auth.set_password"}
 """Calls that are about the caller unless they name a user: they would end the run."""

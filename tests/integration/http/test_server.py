@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -271,10 +272,12 @@ def test_the_page_works_below_any_path(server: Any) -> None:
     assert b'<base href="../../../../../">' in page.body
     assert "script-src 'self'" in page.headers["content-security-policy"]
     assert send(server.web, "/", method="GET").body.count(b'<base href="./">') == 1
-    script = send(server.web, "/assets/app.js", method="GET")
+    (build,) = set(re.findall(rb'"assets/([0-9a-f]+)/', page.body))
+    assets = f"/assets/{build.decode()}"
+    script = send(server.web, f"{assets}/app.js", method="GET")
     assert script.status == 200 and "javascript" in script.headers["content-type"]
-    assert send(server.web, "/assets/none.js", method="GET").status == 404
-    assert send(server.web, "/assets/../../credentials.json", method="GET").status == 404
+    assert send(server.web, f"{assets}/none.js", method="GET").status == 404
+    assert send(server.web, f"{assets}/../../../credentials.json", method="GET").status == 404
 
 
 def test_the_web_port_serves_api_and_files_below_prefixes(server: Any) -> None:
