@@ -21,7 +21,7 @@ def runtime_facts() -> dict[str, Any]:
     return {
         "CLEARML VERSION": f"clearml-lean-{__version__}",
         "CLI": command_line(),
-        "OS": platform.platform(aliased=True),
+        "OS": operating_system(),
         "cpu_cores": os.cpu_count() or 0,
         "hostname": socket.gethostname(),
         "memory_gb": memory_gib(),
@@ -31,6 +31,15 @@ def runtime_facts() -> dict[str, Any]:
         "python_version": platform.python_version(),
         **gpu_facts(),
     }
+
+
+def operating_system() -> str:
+    """As `platform.platform()` says it. That starts a program for a fact which it leaves out then, and who forks
+    meanwhile inherits its locks and pipes."""
+    if not sys.platform.startswith("linux"):
+        return platform.platform(aliased=True)
+    system = os.uname()
+    return f"{system.sysname}-{system.release}-{system.machine}-with-{''.join(platform.libc_ver())}"
 
 
 def gpu_facts() -> dict[str, Any]:
