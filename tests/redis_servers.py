@@ -118,7 +118,15 @@ def cluster(folder: Path, *, replicas: bool = False) -> Iterator[Servers]:
     count = 6 if replicas else 3
     buses = free_ports(count)
     with _nodes(
-        folder, count, "--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS), buses=buses
+        folder,
+        count,
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        str(NODE_TIMEOUT_MS),
+        "--appendfsync",
+        "always",
+        buses=buses,
     ) as nodes:
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(node.client()) for node in nodes]

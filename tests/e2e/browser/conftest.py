@@ -21,7 +21,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.conftest import RunningServer
+from tests.conftest import RunningServer, running_server
 from tests.e2e.agent.core.conftest import agent, agent_cache, new_agent, tasks
 from tests.e2e.browser.examples import Examples, fill
 from tests.integration.agent.environments.conftest import index, index_server
@@ -72,6 +72,13 @@ class Watched:
     @property
     def found(self) -> list[str]:
         return [one for one in self.complaints if not any(text in one for text in self.allowed)]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RunningServer]:
+    """A server without what other tests leave: pages are judged by what they show."""
+    with running_server() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
