@@ -196,7 +196,8 @@ def at_terminal(environment: dict[str, str], *arguments: str, until_text: str = 
     import signal
 
     near, far = pty.openpty()
-    env = {**environment, "TERM": "xterm-256color"}
+    # A window that everything of this test and of others fits into.
+    env = {**environment, "TERM": "xterm-256color", "LINES": "1000", "COLUMNS": "160"}
     env.pop("NO_COLOR", None)
     command = [sys.executable, "-m", "clearml_sdk.cli", *arguments]
     process = subprocess.Popen(command, env=env, stdin=far, stdout=far, stderr=far, start_new_session=True)
