@@ -128,6 +128,13 @@ export function parallelView(tasks) {
   });
 }
 
+/** Where each point's name stands: towards the middle, so that none is cut off at an edge.
+ * @param {number[]} values @returns {string[]} */
+function sides(values) {
+  const low = Math.min(...values), third = (Math.max(...values) - low) / 3;
+  return values.map((value) => !third ? "top center" : value < low + third ? "top right" : value > low + 2 * third ? "top left" : "top center");
+}
+
 /** @param {any[]} tasks */
 export function scatterView(tasks) {
   const parameters = differing(tasks);
@@ -137,7 +144,7 @@ export function scatterView(tasks) {
     const chosen = parameters.find((one) => one.name === x.value);
     if (!chosen) return place.replaceChildren(emptyState("Their parameters are all the same."));
     const shown = axis(chosen.values);
-    await draw(place, [{ type: "scatter", mode: "markers+text", x: shown.values, y: values, text: tasks.map((task) => task.name), textposition: "top center", marker: { size: 10 } }], { showlegend: false, xaxis: { title: { text: x.value }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: name } } });
+    await draw(place, [{ type: "scatter", mode: "markers+text", x: shown.values, y: values, text: tasks.map((task) => task.name), textposition: sides(shown.values), marker: { size: 10 } }], { showlegend: false, xaxis: { title: { text: x.value }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: name } } });
   }, x);
   return view;
 }
