@@ -138,7 +138,12 @@ def sort(batch: Batch, events: Iterable[Event], *, worker: str) -> None:
             owner.count += 1
             if event.metric not in NOT_PROGRESS:
                 owner.reach(iteration)
-        elif event.type == LOG and not _wrong(event):
+        elif event.type == LOG:
+            at_ms, iteration = event.timestamp, event.iter
+            is_usual = iteration is None and type(at_ms) is int and FIRST_MS <= at_ms <= LAST_MS
+            if not is_usual and _wrong(event):
+                _count_wrong(batch, event)
+                continue
             whose = (event.task, event.model_event, event.allow_locked)
             if whose != last:
                 owner = _owner(batch, event)
@@ -147,23 +152,20 @@ def sort(batch: Batch, events: Iterable[Event], *, worker: str) -> None:
             if owner is None or lines is None:
                 _count_wrong(batch, event)
                 continue
-            lines.append(_line(event, now_ms, worker))
+            lines.append(
+                Record(
+                    at_ms if type(at_ms) is int else _integer(at_ms, now_ms),
+                    iteration if type(iteration) is int else _integer(iteration, 0),
+                    event.metric or "",
+                    event.variant or "",
+                    event.worker or worker,
+                    event.msg or "",
+                    event.level or "info",
+                )
+            )
             owner.count += 1
         else:
             _sort_other(batch, event, worker)
-
-
-def _line(event: Event, now_ms: int, worker: str) -> Record:
-    at_ms, iteration = event.timestamp, event.iter
-    return Record(
-        at_ms if type(at_ms) is int else _integer(at_ms, now_ms),
-        iteration if type(iteration) is int else _integer(iteration, 0),
-        event.metric or "",
-        event.variant or "",
-        event.worker or worker,
-        event.msg or "",
-        event.level or "info",
-    )
 
 
 def _sort_other(batch: Batch, event: Event, worker: str) -> None:

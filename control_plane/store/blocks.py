@@ -7,11 +7,13 @@ plots, images, vectors) are a list of records.
 
 from __future__ import annotations
 
+import operator
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from itertools import accumulate, islice
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -20,6 +22,10 @@ FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector
 
 POINTS_A_BLOCK = 1000
 """The knee of size against work (benchmarks of the packing, 100 to 10,000)."""
+
+BLOCK_BYTES = 256 * 1024
+"""Of a console, in a block of several lines: what reading one page of it costs at most, for sealed it stays one run."""
+LINES_A_BLOCK = 1500
 
 BYTES_OF: Final = {"i": 4, "I": 4, "q": 8}
 """How wide a number of a column is, by its type."""
@@ -72,21 +78,34 @@ class Record(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
         return self.iteration, self.metric, self.variant, self.key
 
 
-class Facts(msgspec.Struct, array_like=True, gc=False):
+class Moment(msgspec.Struct, array_like=True, gc=False):
     """How a packed record begins."""
 
     at_ms: int
     iteration: int
+
+
+class Facts(Moment, array_like=True, gc=False):
+    """How it goes on."""
+
     metric: str
     variant: str
 
 
 @dataclass
 class Packed:
-    """Records as they were packed: who only moves them need not look at their texts."""
+    """Records as they were packed: who only moves them need not look at their texts.
 
-    facts: list[Facts] = field(default_factory=list)
-    raw: list[msgspec.Raw] = field(default_factory=list)
+    They lie in pieces, at first the blocks that they came in; a piece is moved as one run of bytes.
+    """
+
+    times: list[int] = field(default_factory=list)
+    """In ms, of each record; so are"""
+    iterations: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    """How many records each piece has."""
+    bodies: list[bytes | msgspec.Raw] = field(default_factory=list)
+    """The pieces, without what says how many there are."""
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Packed:
@@ -96,28 +115,81 @@ class Packed:
         return made
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return len(self.times)
 
     def add(self, block: bytes) -> None:
         """The records of a block, behind those that are there."""
-        self.facts += _decode_facts(block)
-        self.raw += _decode_raw(block)
+        found = _decode_moments(block)
+        if found:
+            self.times += [moment.at_ms for moment in found]
+            self.iterations += [moment.iteration for moment in found]
+            self.counts.append(len(found))
+            self.bodies.append(block[len(_head(len(found))) :])
+
+    def by_time(self) -> tuple[Packed, list[int]]:
+        """The same by time, those of one moment as they were, and the places that they were at."""
+        times, places = self.times, list(range(len(self)))
+        if _ascend(times):
+            return self, places
+        ends = list(accumulate(self.counts, initial=0))
+        order = sorted(range(len(self.counts)), key=lambda piece: times[ends[piece]])
+        by_piece = [place for piece in order for place in places[ends[piece] : ends[piece + 1]]]
+        # Of one moment: a later piece that goes first is no order.
+        if _ascend([(times[place], place) for place in by_piece]):
+            counts, bodies = [self.counts[one] for one in order], [self.bodies[one] for one in order]
+            return self._of(by_piece, counts, bodies), by_piece
+        places.sort(key=times.__getitem__)
+        return self.taken(places), places
 
     def taken(self, places: Iterable[int]) -> Packed:
         """Those at some places, in this order."""
-        places = list(places)
-        return Packed([self.facts[place] for place in places], [self.raw[place] for place in places])
+        places, single = list(places), self.apart(0, 0).bodies
+        return self._of(places, [1] * len(places), [single[place] for place in places])
+
+    def apart(self, most_bytes: int, most_records: int) -> Packed:
+        """The same with pieces of one record in the place of larger ones than these."""
+        counts: list[int] = []
+        bodies: list[bytes | msgspec.Raw] = []
+        for count, body in zip(self.counts, self.bodies, strict=True):
+            if count == 1 or (len(body) <= most_bytes and count <= most_records):
+                counts.append(count)
+                bodies.append(body)
+            else:
+                counts += [1] * count
+                bodies += _decode_raw(_head(count) + body)
+        return Packed(self.times, self.iterations, counts, bodies)
 
     def block(self, first: int, last: int) -> bytes:
-        """One block of the records from `first` on, up to `last`."""
-        return _encode(self.raw[first:last])
+        """One block of the pieces from `first` on, up to `last`."""
+        return b"".join((_head(sum(self.counts[first:last])), *self.bodies[first:last]))
 
     def records(self) -> list[Record]:
         """All of them."""
-        return unpack_records(self.block(0, len(self)))
+        return unpack_records(self.block(0, len(self.counts)))
+
+    def _of(self, places: list[int], counts: list[int], bodies: list[bytes | msgspec.Raw]) -> Packed:
+        times, iterations = self.times, self.iterations
+        return Packed([times[place] for place in places], [iterations[place] for place in places], counts, bodies)
+
+
+def _head(count: int) -> bytes:
+    """How a list of so many begins."""
+    if count < 16:
+        return bytes((0x90 | count,))
+    return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
+
+
+def _ascend(values: Sequence[Any]) -> bool:
+    return all(map(operator.le, values, islice(values, 1, None)))
+
+
+def names(block: bytes) -> list[tuple[str, str]]:
+    """(metric, variant) of the records of a block, each once."""
+    return sorted({(facts.metric, facts.variant) for facts in _decode_facts(block)})
 
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode_moments = msgspec.msgpack.Decoder(list[Moment]).decode
 _decode_facts = msgspec.msgpack.Decoder(list[Facts]).decode
 _decode_raw = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _decode_points = msgspec.msgpack.Decoder(Points).decode
@@ -183,6 +255,19 @@ def columns(points: Points) -> tuple[array[int], list[int], array[float]]:
 def pack_records(records: Sequence[Record]) -> bytes:
     """One block of records, order kept."""
     return _encode(records)
+
+
+def pack_lines(lines: Sequence[Record]) -> Iterator[bytes]:
+    """Blocks of a console of at most BLOCK_BYTES; a longer line has one of its own. More than one go by time."""
+    if len(lines) <= LINES_A_BLOCK:
+        block = pack_records(lines)
+        if len(block) <= BLOCK_BYTES or len(lines) == 1:
+            yield block
+            return
+    lines = sorted(lines, key=lambda line: line.at_ms)
+    each = min(LINES_A_BLOCK, (len(lines) + 1) // 2)
+    for first in range(0, len(lines), each):
+        yield from pack_lines(lines[first : first + each])
 
 
 def unpack_records(block: bytes) -> list[Record]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from control_plane.store import keys, series
-from control_plane.store.blocks import FAMILIES, Family, Points, Record, cut, pack_points, pack_records
+from control_plane.store.blocks import FAMILIES, Family, Points, Record, cut, pack_lines, pack_points, pack_records
 from control_plane.store.connection import Connection
 from control_plane.store.errors import Guard, GuardFailed
 from control_plane.store.series import Statistics
@@ -77,7 +77,11 @@ def blocks(part: Part) -> list[tuple[Family, bytes]]:
             run.metric, run.variant, run.worker, run.x_axis_label, run.steps, run.times_ms, run.values
         )  # fmt: skip
         found += [("scalar", block) for block in packed]
-    return found + [(family, pack_records(part.records[family])) for family in FAMILIES if part.records.get(family)]
+    for family in FAMILIES:
+        if records := part.records.get(family):
+            some = pack_lines(records) if family == "log" else [pack_records(records)]
+            found += [(family, block) for block in some]
+    return found
 
 
 async def write(connection: Connection, one: Prepared) -> tuple[int, int, bytes]:

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import zstandard
 
-from control_plane.store.blocks import Packed, Record, unpack_records
+from control_plane.store.blocks import Packed, Record, names, unpack_records
 from control_plane.store.segments.arrays import (
     Floats,
     Integers,
@@ -202,22 +202,20 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
     chunks: list[ChunkPlace] = []
     compressor = zstandard.ZstdCompressor(level=TEXT_LEVEL, write_checksum=True)
     for family, records in sorted(contents.records.items()):
-        for first, last in _cut(records):
-            packed = compressor.compress(records.block(first, last))
-            some = records.facts[first:last]
-            moments, iterations = [one.at_ms for one in some], [one.iteration for one in some]
-            names = [] if family == "log" else sorted({(one.metric, one.variant) for one in some})
+        for begin, end, block in _cut(records):
+            packed = compressor.compress(block)
+            moments, iterations = records.times[begin:end], records.iterations[begin:end]
             chunks.append(
                 ChunkPlace(
                     family,
-                    len(some),
+                    end - begin,
                     min(moments),
                     max(moments),
                     min(iterations),
                     max(iterations),
                     at,
                     len(packed),
-                    names,
+                    [] if family == "log" else names(block),
                 )
             )
             pieces.append(packed)
@@ -232,16 +230,18 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
     return b"".join((*pieces, footer, TAIL.pack(at, len(footer), MAGIC)))
 
 
-def _cut(records: Packed) -> Iterator[tuple[int, int]]:
-    """(first, behind the last) of runs of about CHUNK_BYTES; a longer record has a chunk of its own."""
-    first, size = 0, 0
-    for place, raw in enumerate(records.raw):
-        size += len(raw)
-        if size >= CHUNK_BYTES or place - first + 1 >= CHUNK_RECORDS:
-            yield first, place + 1
-            first, size = place + 1, 0
-    if first < len(records):
-        yield first, len(records)
+def _cut(records: Packed) -> Iterator[tuple[int, int, bytes]]:
+    """(first, behind the last, block) of runs of about CHUNK_BYTES; a longer record has one of its own."""
+    records = records.apart(CHUNK_BYTES, CHUNK_RECORDS)
+    first, begin, end, size = 0, 0, 0, 0
+    for place, (count, body) in enumerate(zip(records.counts, records.bodies, strict=True)):
+        if size and (size + len(body) > CHUNK_BYTES or end - begin + count > CHUNK_RECORDS):
+            yield begin, end, records.block(first, place)
+            first, begin, size = place, end, 0
+        end += count
+        size += len(body)
+    if size:
+        yield begin, end, records.block(first, len(records.counts))
 
 
 def footer_place(tail: bytes, size: int) -> tuple[int, int]:

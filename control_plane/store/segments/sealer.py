@@ -313,9 +313,8 @@ def collect(blocks: Mapping[str, Sequence[tuple[bytes, bytes]]]) -> Contents:
 
 
 def _by_time(lines: Packed, came: Arrivals) -> tuple[Packed, Arrivals]:
-    times = [facts.at_ms for facts in lines.facts]
-    order = sorted(range(len(times)), key=times.__getitem__)  # stable: those of one moment stay
-    return lines.taken(order), came.taken(order)
+    ordered, places = lines.by_time()
+    return ordered, came if ordered is lines else came.taken(places)
 
 
 def _sealed(metric: str, variant: str, points: Merge, workers: Iterable[tuple[int, str]]) -> Sealed:

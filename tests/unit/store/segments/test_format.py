@@ -76,10 +76,10 @@ def test_a_console_is_cut_into_chunks_that_know_their_times() -> None:
     lines = [Record(at, 0, "", "", "w", "x" * 1000) for at in range(1000)]
     footer = footer_of(segment.encode("task", 0, Contents(records=packed({"log": lines}))))
     assert [(place.first_ms, place.last_ms) for place in footer.chunks] == [
-        (0, 258),
-        (259, 517),
-        (518, 776),
-        (777, 999),
+        (0, 257),
+        (258, 515),
+        (516, 773),
+        (774, 999),
     ]
     assert sum(place.count for place in footer.chunks) == 1000
 
@@ -91,7 +91,7 @@ def test_one_enormous_text_has_a_chunk_of_its_own() -> None:
         Record(1, 2, "m", "c", "", "s"),
     ]
     footer = footer_of(segment.encode("task", 0, Contents(records=packed({"plot": plots}))))
-    assert [place.names for place in footer.chunks] == [[("m", "a"), ("m", "b")], [("m", "c")]]
+    assert [place.names for place in footer.chunks] == [[("m", "a")], [("m", "b")], [("m", "c")]]
 
 
 def test_every_flipped_byte_is_noticed() -> None:
