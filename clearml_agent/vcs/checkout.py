@@ -18,7 +18,7 @@ from clearml_agent.vcs.addresses import Address, read_address, relative_to
 from clearml_agent.vcs.entry_point import EntryPoint, inside, overridden, read_entry_point, words
 from clearml_agent.vcs.git import Failure, Git, GitError
 from clearml_agent.vcs.mirror import Mirror, Wish
-from clearml_agent.vcs.patches import is_diff, read_patch
+from clearml_agent.vcs.patches import fit_line_ends, is_diff, read_patch
 from clearml_agent.vcs.settings import GitSettings
 
 DEEPEST_SUBMODULE = 10
@@ -188,12 +188,24 @@ class _Work:
 
     async def _apply(self, git: Git, root: Path, patch: str) -> None:
         self.log("Applying the uncommitted changes")
+
+        async def apply(text: str) -> None:
+            words = ("apply", "--unidiff-zero", "--whitespace=nowarn", "-")
+            await git(*words, cwd=root, stdin=text.encode("utf-8", "surrogateescape"))
+
+        def content(name: str) -> bytes | None:
+            path = inside(root, name)
+            return path.read_bytes() if path is not None and path.is_file() else None
+
         try:
-            await git(
-                *("apply", "--unidiff-zero", "--whitespace=nowarn", "-"),
-                cwd=root,
-                stdin=patch.encode("utf-8", "surrogateescape"),
-            )
+            try:
+                await apply(patch)
+            except GitError:
+                fitting = fit_line_ends(patch, content)
+                if fitting == patch:
+                    raise
+                await apply(fitting)
+                self.log("The recorded changes had lost the carriage returns of the files: put back")
         except GitError as error:
             raise CheckoutFailed(
                 "the recorded uncommitted changes do not fit the checked-out commit. Set the task's commit to the one "

@@ -81,14 +81,21 @@ def overridden(script: Mapping[str, object], environ: Mapping[str, str]) -> Mapp
 def words(entry: EntryPoint, working_dir: Path, environ: Mapping[str, str]) -> list[str]:
     """The argument list after the interpreter.
 
-    A file name may hold blanks. After `-m`, `$NAME` is replaced from `environ` where it is set.
+    A file name may hold blanks, and backslashes where it was recorded on Windows. After `-m`, `$NAME` is replaced from
+    `environ` where it is set.
     """
-    if entry.text and (working_dir / entry.text).is_file():
-        return [entry.text]
+    if not entry.is_module and (file := _longest_file(entry.text, working_dir)):
+        return [file.replace("\\", "/"), *_split(entry.text[len(file) :])]
     found = _split(entry.text)
     if found[:1] == ["-m"]:
         found = [_expanded(word, environ) for word in found]
     return found
+
+
+def _longest_file(text: str, working_dir: Path) -> str:
+    """The longest beginning of `text`, up to a blank, that is the name of a file; "" when none is."""
+    ends = [len(text), *(match.start() for match in reversed(list(re.finditer(r"\s", text))))]
+    return next((text[:end] for end in ends if end and (working_dir / text[:end].replace("\\", "/")).is_file()), "")
 
 
 def inside(root: Path, relative: str) -> Path | None:

@@ -27,6 +27,8 @@ REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 REQUESTS = ("refs/pull/*/head", "refs/merge-requests/*/head", "refs/pull-requests/*/from")
 """Where hosts (GitHub, Gitea; GitLab; Bitbucket) keep the commits of proposed changes, which no branch need reach."""
 REQUEST = re.compile(r"(?:refs/)?((?:pull|merge-requests|pull-requests)/\d+/(?:head|merge|from))")
+LOCAL = re.compile(r"^(?:refs/heads/|(?:refs/)?(?:remotes/)?origin/)")
+"""How a branch is called in a clone, in front of its name."""
 MOST_PACKS = 40
 
 
@@ -50,7 +52,8 @@ class Wish(msgspec.Struct, frozen=True):
             return f"refs/tags/{self.tag}"
         if request := self.request:
             return f"refs/clearml/{request}"
-        return f"refs/heads/{self.branch.removeprefix('origin/')}" if self.branch else "HEAD"
+        name = LOCAL.sub("", self.branch)
+        return f"refs/heads/{name}" if name and name != "HEAD" else "HEAD"
 
     @property
     def request(self) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Callable
 
 import msgspec
 
-_FIRST = re.compile(r"(diff |submodule )", re.IGNORECASE)
+_FIRST = re.compile(r"diff -|submodule \S+ (?:contains |\(|[0-9a-f]{7})", re.IGNORECASE)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[mK]")
 _HUNK = re.compile(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _NAMES = re.compile(r"^diff --git (?:\"?a/(?P<name>.*?)\"?) (?:\"?b/.*)$")
 _POINTER = re.compile(r"^\+Subproject commit ([0-9a-f]{40,64})")
@@ -27,7 +30,7 @@ class Patch(msgspec.Struct, frozen=True):
 
 def is_diff(text: str) -> bool:
     """Whether a recorded `script.diff` is a diff; otherwise it is a whole file. Source: agent_behaviour.md 6."""
-    stripped = text.lstrip()
+    stripped = without_colour(text).lstrip()
     return _FIRST.match(stripped) is not None or re.match(r"--- .*\r?\n\+\+\+ ", stripped) is not None
 
 
@@ -36,7 +39,10 @@ def read_patch(diff: str) -> Patch:
     kept: list[str] = []
     submodules: dict[str, str] = {}
     left_out: list[str] = []
-    for section in re.split(r"(?m)^(?=diff --git )", diff):
+    diff = without_colour(diff)
+    if "\n" in diff and diff.count("\r\n") == diff.count("\n"):
+        diff = diff.replace("\r\n", "\n")  # converted on its way; where the file has them they come back
+    for section in map(prefixed, re.split(r"(?m)^(?=diff --git )", diff)):
         match = _NAMES.match(section.partition("\n")[0].rstrip("\r"))
         name = match["name"] if match else ""
         if match and (commit := _pointer(section)):
@@ -51,6 +57,53 @@ def read_patch(diff: str) -> Patch:
         submodules,
         tuple(left_out),
     )
+
+
+def without_colour(text: str) -> str:
+    """A diff as `color.ui = always` makes git write it, without the colours."""
+    return _COLOUR.sub("", text) if text.lstrip().startswith("\x1b[") else text
+
+
+def prefixed(section: str) -> str:
+    """A section as it would be without `diff.noprefix` in its recorder's configuration: with `a/` and `b/`."""
+    header, _, rest = section.partition("\n")
+    names = header.removeprefix("diff --git ")
+    half = len(names) // 2
+    if names == header or names[:half] != names[half + 1 :] or names[half : half + 1] != " ":
+        return section  # under prefixes the two are never the same
+    head, hunks, body = rest.partition("\n@@ ")
+    old, new = (_under(names[:half], prefix) for prefix in "ab")
+    lines = [f"diff --git {old} {new}"]
+    for line in head.split("\n"):
+        mark, _, name = line.partition(" ")
+        prefix = {"---": "a", "+++": "b"}.get(mark)
+        lines.append(f"{mark} {_under(name, prefix)}" if prefix and name.rstrip() != "/dev/null" else line)
+    return "\n".join(lines) + hunks + body
+
+
+def _under(name: str, prefix: str) -> str:
+    return f'"{prefix}/{name[1:]}' if name.startswith('"') else f"{prefix}/{name}"
+
+
+def fit_line_ends(diff: str, read: Callable[[str], bytes | None]) -> str:
+    """A diff whose carriage returns were lost, as web forms and text modes lose them, with those of its files.
+
+    read: the content of a file before the change, None where there is none.
+    """
+    return "".join(_fitted(section, read) for section in re.split(r"(?m)^(?=diff --git )", diff))
+
+
+def _fitted(section: str, read: Callable[[str], bytes | None]) -> str:
+    found = re.search(r'(?m)^--- (?:a/(.*)|"a/(.*)")$', section)
+    if found is None or "\r\n" in section:
+        return section
+    quoted: bytes = codecs.escape_decode(found[2].encode())[0] if found[2] else b""  # type: ignore[attr-defined]
+    data = read(found[1].rstrip("\t") if found[1] else quoted.decode("utf-8", "surrogateescape")) or b""
+    if not data or data.count(b"\r\n") != data.count(b"\n"):
+        return section
+    head, hunks, body = section.partition("\n@@ ")
+    first, *lines = body.split("\n")  # the first is the rest of the hunk's header
+    return head + hunks + "\n".join([first, *(f"{line}\r" if line[:1] in ("+", "-", " ") else line for line in lines)])
 
 
 def complete_last_hunk(diff: str) -> str:

@@ -24,6 +24,9 @@ _DIFF = (
     "--no-color",
     "--no-ext-diff",
     "--no-textconv",
+    "--src-prefix=a/",  # whatever diff.noprefix and diff.submodule of the user say
+    "--dst-prefix=b/",
+    "--submodule=short",
     "--ignore-submodules=dirty",
 )
 

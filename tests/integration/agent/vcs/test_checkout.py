@@ -126,6 +126,23 @@ async def test_binary_change_without_content_is_said_and_left_out(repository: An
     assert "weights.bin" in work.console
 
 
+async def test_changes_that_lost_their_carriage_returns_are_applied(repository: Any, work: Any) -> None:
+    path = repository.path / "train.py"
+    path.write_bytes(b"print('one')\r\nprint('end')\r\n")
+    repository.git("commit", "--quiet", "--all", "--message", "from Windows")
+    path.write_bytes(b"print('two')\r\nprint('end')\r\n")
+    for diff in (repository.diff(), repository.diff().replace("\r\n", "\n")):
+        done = await work(repository=str(repository.path), branch="main", diff=diff, **SCRIPT)
+        assert (done.root / "train.py").read_bytes() == path.read_bytes()
+    repository.git("checkout", "--quiet", ".")
+
+
+@pytest.mark.parametrize("name", ["origin/main", "refs/heads/main", "remotes/origin/main", "HEAD"])
+async def test_branch_may_be_called_as_in_a_clone(repository: Any, work: Any, name: str) -> None:
+    done = await work(repository=str(repository.path), branch=name, **SCRIPT)
+    assert done.commit == repository.git("rev-parse", "HEAD").strip()
+
+
 async def test_changes_that_do_not_fit_fail_with_advice(repository: Any, work: Any) -> None:
     first = repository.git("rev-parse", "HEAD").strip()
     repository.commit(train_py="print('two')\n")

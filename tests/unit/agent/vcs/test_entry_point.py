@@ -39,6 +39,10 @@ def test_words(tmp_path: Path) -> None:
     assert words(EntryPoint("a.py --x 'y z'"), tmp_path, {}) == ["a.py", "--x", "y z"]
     assert words(EntryPoint("a.py $X"), tmp_path, {"X": "1"}) == ["a.py", "$X"]
     assert words(EntryPoint("-m mod $X ${Y} $Z"), tmp_path, {"X": "1", "Y": "2"}) == ["-m", "mod", "1", "2", "$Z"]
+    assert words(EntryPoint("with blank.py --x 1"), tmp_path, {}) == ["with blank.py", "--x", "1"]
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "train.py").write_text("")
+    assert words(EntryPoint("sub\\train.py --x 1"), tmp_path, {}) == ["sub/train.py", "--x", "1"]
     with pytest.raises(CheckoutFailed, match="cannot be read"):
         words(EntryPoint("a.py 'open"), tmp_path, {})
 

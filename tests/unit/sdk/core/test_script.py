@@ -45,6 +45,22 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+def test_the_recorded_diff_is_of_one_form_whatever_the_users_git_is_set_to(repository: Path) -> None:
+    (repository / "src" / "train.py").write_text("import sys\n")
+    usual = read_repository(str(repository))
+    for name, value in (
+        ("diff.noprefix", "true"),
+        ("diff.mnemonicPrefix", "true"),
+        ("color.ui", "always"),
+        ("diff.external", "true"),
+        ("diff.submodule", "log"),
+    ):
+        git(repository, "config", name, value)
+    found = read_repository(str(repository))
+    assert found is not None and usual is not None
+    assert found.diff == usual.diff and found.diff.startswith("diff --git a/src/train.py b/src/train.py\n")
+
+
 def test_a_script_in_a_repository_is_recorded_by_commit(repository: Path) -> None:
     script = repository / "src" / "train.py"
     found = capture_script(EntryPoint(str(script), None, str(repository)), environ={})
