@@ -14,6 +14,7 @@ import click
 from clearml_agent import config
 from clearml_agent.arguments import normalise
 from clearml_agent.commands import build, cache, daemon, drain, execute, explain, install, look, setup
+from clearml_agent.commands.options import Commands
 from clearml_agent.errors import AgentError, UsageError
 from clearml_sdk._version import __version__
 from clearml_sdk.api_settings import ApiSettings
@@ -22,6 +23,14 @@ from clearml_sdk.errors import ClearmlError, Unauthorized
 COMPLETE = "_CLEARML_AGENT_COMPLETE"
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 """What its owner can mend."""
+EXAMPLES = """\b
+Examples:
+  clearml-agent init
+  clearml-agent daemon --queue default --create-queue --foreground
+  clearml-agent daemon --queue default --detached --docker python:3.12
+  clearml-agent daemon --stop
+  clearml-agent execute --id TASK
+"""
 COMMANDS = (
     cache.cache,
     daemon.daemon,
@@ -85,7 +94,7 @@ def refused(error: Unauthorized, file: str | None) -> str:
     )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
 @click.version_option(__version__, prog_name="clearml-agent")
 @click.option("--config-file", help="Configuration file (default: CLEARML_CONFIG_FILE, else ~/clearml.conf).")
 @click.option("--debug", "-d", is_flag=True, help="Print debug messages.")

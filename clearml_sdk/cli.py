@@ -21,6 +21,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "clearml-sync": ("clearml_sdk.sync", "", "deliver the reports that processes left behind"),
 }
 """Command -> (module with `main(argv) -> int | None`, extra of the distribution that it needs, what it does)."""
+EXAMPLES = (
+    "clearml ls --status failed",
+    "clearml logs -f examples/first",
+    "clearml clone examples/first --set General/lr=0.5 --queue default",
+)
+NAMES_WIDTH = 16
+"""Columns that the names of the commands take in the list of all."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
             print(f"clearml-lean {__version__}")
             return 0
-        if not arguments or arguments[0] in ("-h", "--help"):
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
             print(usage())
             return 0 if arguments else 2
         if arguments[0] in FRIENDLY:
@@ -44,7 +51,11 @@ def main(argv: list[str] | None = None) -> int:
         if not name.startswith("clearml-"):
             name = f"clearml-{name}"
     if name not in COMMANDS:
-        print(f"unknown command: {name.removeprefix('clearml-')}\n\n{usage()}", file=sys.stderr)
+        from clearml_sdk.command_line import meant
+
+        wanted = name.removeprefix("clearml-")
+        hint = meant(wanted, [*FRIENDLY, *(known.removeprefix("clearml-") for known in COMMANDS)])
+        print(f"clearml: unknown command: {wanted}.{hint}\nclearml --help lists all.", file=sys.stderr)
         return 2
     return run(name, arguments)
 
@@ -66,12 +77,18 @@ def run(name: str, arguments: list[str]) -> int:
 
 
 def usage() -> str:
-    """The list of commands."""
-    tasks = [f"  {name:<13} {what}" for name, (_, what) in FRIENDLY.items()]
-    programs = [f"  {name.removeprefix('clearml-'):<13} {what}" for name, (_, _, what) in sorted(COMMANDS.items())]
-    return "\n".join(
-        ["usage: clearml COMMAND [ARGUMENT ...]", "", *tasks, "", *programs, "", "clearml COMMAND --help says more."]
+    """The list of commands, and some to begin with."""
+    from clearml_sdk.command_line import listed
+
+    programs = {name.removeprefix("clearml-"): what for name, (_, _, what) in sorted(COMMANDS.items())}
+    parts = (
+        "usage: clearml COMMAND [ARGUMENT ...]",
+        "what is on the server:\n" + listed({name: what for name, (_, what) in FRIENDLY.items()}, NAMES_WIDTH),
+        "programs:\n" + listed(programs, NAMES_WIDTH),
+        "examples:\n" + "\n".join(f"  {example}" for example in EXAMPLES),
+        "clearml COMMAND --help says more.",
     )
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

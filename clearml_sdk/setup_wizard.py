@@ -10,6 +10,7 @@ import re
 import sys
 
 from clearml_sdk.api_settings import ApiSettings, derive_host
+from clearml_sdk.command_line import Parser
 from clearml_sdk.config import environment, local_server
 from clearml_sdk.config.settings import default_file
 from clearml_sdk.errors import ClearmlError, ConfigurationError, Unauthorized
@@ -25,7 +26,7 @@ VERIFY_LIMIT_S = 10.0
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="clearml-init",
         description="Write the configuration file: where the server is, and the credentials for it. "
         "With a server of yours running on this machine, nothing is asked.",
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """Run the command; returns its exit status: 0 written, 1 not written, 2 wrong usage."""
+    """Run the command; returns its exit status: 0 written, 1 not written, 2 wrong usage, 130 Ctrl-C."""
     options = parser().parse_args(argv)
     path = os.path.expanduser(options.file) if options.file else default_path()
     if is_taken(path):
@@ -50,9 +51,9 @@ def main(argv: list[str]) -> int:
     except (ClearmlError, FileExistsError) as error:
         print(f"clearml-init: {explain(error)}", file=sys.stderr)
         return 1
-    except (EOFError, KeyboardInterrupt):
+    except (EOFError, KeyboardInterrupt) as end:
         print("\nclearml-init: nothing was written", file=sys.stderr)
-        return 1
+        return 130 if isinstance(end, KeyboardInterrupt) else 1
     print(f"{path} was written: {settings.api_server} accepts these credentials.")
     return 0
 
@@ -210,7 +211,7 @@ def conf_text(settings: ApiSettings) -> str:
     }
     hosts = "".join(f"    {name}: {_quoted(value)}\n" for name, value in values.items() if value)
     return (
-        '# ClearML configuration. Every key and its default: the documentation, "Configuration".\n'
+        '# Written by clearml-init. Environment variables (CLEARML_API_HOST, ...) count before this file.\n'
         f"api {{\n{hosts}"
         "    credentials {\n"
         f"        access_key: {_quoted(settings.access_key or '')}\n"

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from clearml_sdk.command_line import Parser
 from control_plane import __version__
 from control_plane.commands import COMMANDS
 from control_plane.settings import abouts, load
@@ -29,21 +30,18 @@ _FLAGS = (
 _NAMES = {"redis_url": "--redis"}
 
 
-class _HelpFormatter(argparse.HelpFormatter):
-    """Wraps everything but the list of commands."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if "\n" in text else super()._fill_text(text, width, indent)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line, its help made from the settings."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="clearml-server",
         description="Serve ClearML's API, files and web page from one process, until SIGTERM or Ctrl-C.",
-        epilog="commands (clearml-server COMMAND --help says more):\n"
-        + "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items()),
-        formatter_class=_HelpFormatter,
+        commands=COMMANDS,
+        examples=(
+            "clearml-server",
+            "clearml-server --with-agent default --with-services",
+            "clearml-server --host 0.0.0.0 --data-dir /srv/clearml",
+            "clearml-server --redis redis://redis.example:6379",
+        ),
     )
     made.add_argument("--version", action="version", version=f"clearml-server {__version__}")
     for name, default, about in abouts():

@@ -13,13 +13,14 @@ import click
 import msgspec
 
 from clearml_agent import config, show
+from clearml_agent.commands.options import Commands
 from clearml_agent.environments import PackageSettings, inventory
 from clearml_sdk.config import Config
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-@click.group("cache")
+@click.group("cache", cls=Commands)
 def cache() -> None:
     """The cache of built environments."""
 

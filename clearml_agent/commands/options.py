@@ -21,6 +21,16 @@ LEVELS = ["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
 
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
+
+class Commands(click.Group):
+    """A group that lists in full what its commands do: click's own list ends after 45 characters."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=200)) for name in self.commands])
+
+
 RUN_OPTIONS = [
     click.option("-O", "optimization", count=True, help="Given to the task's Python interpreter."),
     click.option("--git-user", help="User for git over https."),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
+from clearml_sdk.command_line import Parser
 from clearml_sdk.commands.table import COMMANDS
 
 TYPE_CHECKING = False
@@ -46,7 +45,7 @@ def main(name: str, arguments: Sequence[str]) -> int:
         for word in candidates(words[1:] if words[:1] == ["--"] else words):
             print(word)
         return 0
-    command = argparse.ArgumentParser(
+    command = Parser(
         prog="clearml completion",
         description="Print a script for the shell: `source <(clearml completion bash)`, or put it where it looks.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from clearml_sdk.command_line import Parser
 from clearml_sdk.commands.table import COMMANDS
 
 TASK_HELP = "id, the beginning of an id, `project/name`, or a part of one; the newest one of that exact name"
@@ -12,7 +13,7 @@ TASK_HELP = "id, the beginning of an id, `project/name`, or a part of one; the n
 def parser(name: str, *, json: bool = True, task: bool = False) -> argparse.ArgumentParser:
     """A parser for the command; task: it takes one."""
     what = COMMANDS[name][1]
-    made = argparse.ArgumentParser(prog=f"clearml {name}", description=f"{what[0].upper()}{what[1:]}.")
+    made = Parser(prog=f"clearml {name}", description=f"{what[0].upper()}{what[1:]}.")
     if task:
         made.add_argument("task", metavar="TASK", help=TASK_HELP)
     if json:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 
 from clearml_sdk._version import __version__
+from clearml_sdk.command_line import Parser
 
 CHUNK_MB = 512
 
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="clearml-data",
         description="Datasets: versions of files. Commands without --id mean the dataset of the last create or sync.",
+        examples=(
+            "clearml-data create --project zoo --name animals",
+            "clearml-data add --files pictures",
+            "clearml-data close",
+            "clearml-data sync --project zoo --name animals --folder pictures",
+            "clearml-data get --id ID --copy mine",
+        ),
     )
     made.add_argument("--version", action="version", version=f"clearml-data {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND")

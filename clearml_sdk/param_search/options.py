@@ -8,6 +8,7 @@ import json
 from clearml_sdk._version import __version__
 from clearml_sdk.automation import parameters
 from clearml_sdk.automation.parameters import DiscreteParameterRange, Parameter
+from clearml_sdk.command_line import Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ EXAMPLE = '{"type": "UniformParameterRange", "name": "Args/lr", "min_value": 0.0
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="clearml-param-search", description="Search for the best values of a task's or a script's parameters."
     )
     add = made.add_argument

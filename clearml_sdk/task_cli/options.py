@@ -6,6 +6,7 @@ import argparse
 import os
 
 from clearml_sdk._version import __version__
+from clearml_sdk.command_line import Parser
 from clearml_sdk.task_types import TaskTypes
 
 TYPE_CHECKING = False
@@ -15,9 +16,15 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="clearml-task",
         description="Make a task of existing code, without changing it; with --queue an agent runs it.",
+        examples=(
+            "clearml-task --project demo --name first --script train.py --args lr=0.1 --queue default",
+            "clearml-task --project demo --name second --folder ~/project --script src/train.py",
+            "clearml-task --project demo --name third --repo https://host/team/code.git --script train.py",
+            "clearml-task --base-task-id ID --args lr=0.2 --queue default --follow",
+        ),
     )
     add = made.add_argument
     add("--version", action="version", version=f"clearml-task {__version__}")

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
+from clearml_sdk.command_line import Parser
 from control_plane import __version__
 from control_plane.commands._progress import Progress
 from control_plane.commands._target import CommandFailed, Target, add_arguments, located, print_json, run
@@ -32,7 +33,7 @@ LISTING = "files.txt"
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clearml-server backup",
         description="Write documents, queues, credentials and events, of one moment, into FILE. The server may run.",
         epilog="Whoever has the file has the administrator's key: keep it as you keep passwords.",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._progress import Progress
 from control_plane.commands._target import CommandFailed, add_arguments, located, print_json, run
 from control_plane.store import Query, Store
@@ -33,7 +34,7 @@ class Done:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clearml-server compact",
         description="Seal the events that wait in memory into segments now, make one of small segments, and remove "
         "files that nothing names. The server may run; killing this spoils nothing.",

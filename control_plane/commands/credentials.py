@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._accounts import ROLES, Calls, calls, seconds, show
 from control_plane.commands._target import add_arguments, print_json, run
 from control_plane.services import auth, credentials, setup
@@ -29,9 +30,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="clearml-server credentials", description="Keys of users, agents and scripts."
-    )
+    parser = Parser(prog="clearml-server credentials", description="Keys of users, agents and scripts.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     listed = verbs.add_parser("list", help="everybody's keys, or one user's; no secrets")

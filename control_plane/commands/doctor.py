@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._target import (
     CommandFailed,
     Target,
@@ -48,7 +49,7 @@ class Finding:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; 1 when anything is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clearml-server doctor",
         description="Say what is wrong or risky about a server, its settings and its data. Changes nothing. "
         "Exit status 1 when something is wrong.",

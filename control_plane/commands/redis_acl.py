@@ -6,11 +6,11 @@ signing key and no setting of the server, and may neither configure Redis nor li
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import secrets
 import sys
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._target import print_json
 from control_plane.store import keys
 
@@ -60,7 +60,7 @@ COMMANDS = {
 
 def main(argv: list[str]) -> int:
     """Print the user's definition; nothing is changed anywhere."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clearml-server redis-acl",
         description="Print a Redis user for agents that work on the server's Redis directly: no credential keys, no "
         "CONFIG, KEYS or FLUSH. Give the line to redis-cli, or put `user ...` into the ACL file of Redis.",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._progress import Progress
 from control_plane.commands._target import CommandFailed, add_arguments, print_json, run
 from control_plane.commands.backup import SECRETS
@@ -26,7 +27,7 @@ from control_plane.store.segments.files import SegmentFiles, open_files
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clearml-server restore",
         description="Fill an empty data directory (or, with --redis, an empty Redis) from a file of "
         "`clearml-server backup`. No server may use it meanwhile.",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._target import CommandFailed, add_arguments, located, print_json, run
 from control_plane.store import Query, Store
 from control_plane.store.retention import Retention, Rule
@@ -20,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clearml-server retention",
         description="Rules by project: scalar curves of tasks that ended so many days ago are thinned, for good. A "
         "rule is about its project and those below it that have none of their own. Servers apply the rules each hour.",

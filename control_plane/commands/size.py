@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._target import CommandFailed, Target, add_arguments, located, print_json, run
 from control_plane.store import Query, Store
 from control_plane.store.segments.files import open_files
@@ -45,7 +46,7 @@ class Row:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="clearml-server size",
         description="Say which projects, tasks and models hold the bytes: in Redis, in segments, in files.",
     )

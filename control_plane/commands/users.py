@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from clearml_sdk.command_line import Parser
 from control_plane.commands._accounts import ROLES, calls, show
 from control_plane.commands._target import CommandFailed, add_arguments, print_json, run
 from control_plane.services import accounts, auth, passwords, users
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="clearml-server users", description="Who may use this server, and as what.")
+    parser = Parser(prog="clearml-server users", description="Who may use this server, and as what.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     listed = verbs.add_parser("list", help="every user")

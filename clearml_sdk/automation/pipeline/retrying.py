@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 
@@ -10,6 +9,7 @@ from clearml_sdk import queueing
 from clearml_sdk.automation.pipeline import state
 from clearml_sdk.automation.pipeline.existing import SERVICES
 from clearml_sdk.automation.pipeline.node import PENDING, Node
+from clearml_sdk.command_line import Parser
 from clearml_sdk.errors import ClearmlError, UsageError
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
@@ -83,7 +83,7 @@ def _let_go(record: TaskRecord, document: Mapping[str, object], steps: Sequence[
 
 def main(argv: list[str]) -> int:
     """`clearml retry`."""
-    parser = argparse.ArgumentParser(prog="clearml retry", description="Run a pipeline again that has ended.")
+    parser = Parser(prog="clearml retry", description="Run a pipeline again that has ended.")
     parser.add_argument("pipeline", help="id of the pipeline's task")
     parser.add_argument(
         "--from",
