@@ -211,7 +211,7 @@ def conf_text(settings: ApiSettings) -> str:
     }
     hosts = "".join(f"    {name}: {_quoted(value)}\n" for name, value in values.items() if value)
     return (
-        '# Written by clearml-init. Environment variables (CLEARML_API_HOST, ...) count before this file.\n'
+        "# Written by clearml-init. Environment variables (CLEARML_API_HOST, ...) count before this file.\n"
         f"api {{\n{hosts}"
         "    credentials {\n"
         f"        access_key: {_quoted(settings.access_key or '')}\n"
