@@ -97,7 +97,7 @@ def _fitted(section: str, read: Callable[[str], bytes | None]) -> str:
     found = re.search(r'(?m)^--- (?:a/(.*)|"a/(.*)")$', section)
     if found is None or "\r\n" in section:
         return section
-    quoted: bytes = codecs.escape_decode(found[2].encode())[0] if found[2] else b""  # type: ignore[attr-defined]
+    quoted: bytes = codecs.escape_decode(found[2].encode())[0] if found[2] else b""
     data = read(found[1].rstrip("\t") if found[1] else quoted.decode("utf-8", "surrogateescape")) or b""
     if not data or data.count(b"\r\n") != data.count(b"\n"):
         return section
