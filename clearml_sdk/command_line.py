@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(
         self,
-        *args: Any,
+        *,
         description: str | None = None,
         examples: Iterable[str] = (),
         commands: Mapping[str, str] | None = None,
@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
     ) -> None:
         text = f"{description[0].upper()}{description[1:]}" if description else None
         kwargs.setdefault("formatter_class", Help)
-        super().__init__(*args, description=text if not text or text.endswith(".") else f"{text}.", **kwargs)
+        super().__init__(description=text if not text or text.endswith(".") else f"{text}.", **kwargs)
         self.examples, self.commands = tuple(examples), commands or {}
 
     def format_help(self) -> str:

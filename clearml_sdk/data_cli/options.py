@@ -30,9 +30,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: str, text: str
-) -> argparse.ArgumentParser:
+def _command(commands: argparse._SubParsersAction[Parser], name: str, run: str, text: str) -> Parser:
     made = commands.add_parser(name, help=text, description=text)
     made.set_defaults(run=run)
     made.add_argument("--json", action="store_true", help="print the outcome as one JSON object")
@@ -68,7 +66,7 @@ def _workers(made: argparse.ArgumentParser) -> None:
     made.add_argument("--max-workers", type=int, metavar="N", help="threads (default: one a processor)")
 
 
-def _making(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _making(commands: argparse._SubParsersAction[Parser]) -> None:
     made = _command(commands, "create", "create", "make a new version of a dataset")
     _identity(made, is_new=True)
     made = _command(commands, "sync", "sync", "have a version hold just what a folder holds, and finish it")
@@ -88,7 +86,7 @@ def _making(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     _verbose(made)
 
 
-def _changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _changing(commands: argparse._SubParsersAction[Parser]) -> None:
     made = _command(commands, "add", "add", "add files or links")
     _id(made)
     add = made.add_argument
@@ -109,7 +107,7 @@ def _changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     _id(made)
 
 
-def _finishing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _finishing(commands: argparse._SubParsersAction[Parser]) -> None:
     made = _command(commands, "upload", "upload", "store what is not stored yet; goes on where it was interrupted")
     _id(made)
     made.add_argument("--storage", metavar="URI", help="where to (default: as it was created)")
@@ -127,7 +125,7 @@ def _finishing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _id(made, required=True)
 
 
-def _managing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _managing(commands: argparse._SubParsersAction[Parser]) -> None:
     made = _command(commands, "delete", "delete", "delete a version, or a whole dataset, with its files")
     add = made.add_argument
     add("--id", help="the version")
@@ -146,7 +144,7 @@ def _managing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     made.add_argument("--name", required=True, help="its name")
 
 
-def _reading(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _reading(commands: argparse._SubParsersAction[Parser]) -> None:
     made = _command(commands, "compare", "compare", "tell what one version changed of another")
     made.add_argument("--source", required=True, metavar="ID", help="the version before")
     made.add_argument("--target", required=True, metavar="ID", help="the version after")
