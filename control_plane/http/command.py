@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import resource
 import stat
 import sys
 import tempfile
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 COLLECTOR = (20_000, 20, 100)
 """Objects made and not freed until the youngest are looked through; how often that until the next generation is."""
+OPEN_FILES = 65_536
+"""Each connection is an open file: agents that wait, and pages that follow, keep theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ async def serve(settings: Settings, *, ready_file: Path | None, children: Childr
     """Serve until a signal; return the exit status."""
     from control_plane.http import children as supervised  # for cost: only some servers have any
 
+    allow_open_files()
     with stop_signals() as stop, ExitStack() as files:
         async with running(settings) as server:
             facts = ready_facts(server, settings)
@@ -51,6 +55,17 @@ async def serve(settings: Settings, *, ready_file: Path | None, children: Childr
             async with supervised.running(children, facts, settings):
                 await stop.wait()
     return 0
+
+
+def allow_open_files() -> None:
+    """Let this process have as many open files as it may, up to OPEN_FILES: by default systems allow it only 1,024."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(most, OPEN_FILES)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        except (ValueError, OSError) as error:  # a system with another limit of its own
+            log.warning("only %d files can be open at once: %s", allowed, error)
 
 
 def calm_collector() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,6 +91,20 @@ def test_a_thousand_idle_connections_cost_little_and_block_nobody(server: Any) -
     finally:
         for sock in idle:
             sock.close()
+
+
+def test_more_connections_than_systems_allow_at_first(new_server: Any) -> None:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+        try:
+            server = stack.enter_context(new_server())
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+        for sock in [stack.enter_context(closing(connect(server.api))) for _ in range(300)]:
+            sock.sendall(PING.encode())
+            head, _ = next(answers(sock, 1))
+            assert head.startswith("HTTP/1.1 200")
 
 
 def test_pipelined_requests_are_answered_in_order(server: Any) -> None:
