@@ -3,13 +3,16 @@
 import gc
 import logging
 import os
+import re
 import resource
+import socket
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import orjson
@@ -138,21 +141,39 @@ def announce(settings: Settings, server: Running) -> None:
     print(f"ClearML is at {server.web_server} (API {server.api_server}, files {server.files_server})")
     if not server.key.is_new:
         return
+    if is_loopback(settings.host):
+        where = "Other machines cannot reach it; with --host 0.0.0.0 they can. Other users of this machine"
+    else:
+        where = "Other machines and users"
     print(
-        f"\nOn this machine nothing needs to be configured. Elsewhere, put this into ~/clearml.conf:\n\n"
-        f"{configuration(server)}\n\n"
+        f"\nOn this machine you need no configuration. {where} need this as ~/clearml.conf:\n\n"
+        f"{configuration(server, settings.host)}\n\n"
+        f"To log in at the page, give the same key and secret. "
         f"The secret is shown this once; it is kept in {settings.data_dir / 'credentials.json'}.\n",
         flush=True,
     )
 
 
-def configuration(server: Running) -> str:
-    """A ready-to-paste clearml.conf."""
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that is bound to it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+def configuration(server: Running, host: str) -> str:
+    """A ready-to-paste clearml.conf. Where every address is bound (`host` 0.0.0.0), it names this machine."""
+
+    def known_as(url: str) -> str:
+        # Bound to every address, the server calls itself by the loopback's.
+        return url if is_loopback(host) else re.sub(r"//(127\.0\.0\.1|\[::1\]):", f"//{socket.gethostname()}:", url)
+
     return (
         "api {\n"
-        f"  api_server: {server.api_server}\n"
-        f"  web_server: {server.web_server}\n"
-        f"  files_server: {server.files_server}\n"
+        f"  api_server: {known_as(server.api_server)}\n"
+        f"  web_server: {known_as(server.web_server)}\n"
+        f"  files_server: {known_as(server.files_server)}\n"
         "  credentials {\n"
         f'    access_key: "{server.key.access_key}"\n'
         f'    secret_key: "{server.key.secret_key}"\n'

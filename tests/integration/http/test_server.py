@@ -187,13 +187,22 @@ def test_credentials_are_printed_once_and_only_on_a_terminal(tmp_path: Path) -> 
     assert secret not in again
 
 
-def _on_terminal(folder: Path) -> tuple[str, str]:
+def test_a_server_for_other_machines_says_how_they_reach_it(tmp_path: Path) -> None:
+    here, _ = _on_terminal(tmp_path / "here")
+    assert "Other machines cannot reach it; with --host 0.0.0.0 they can" in here
+    everywhere, _ = _on_terminal(tmp_path / "everywhere", "--host", "0.0.0.0")
+    pasted = everywhere.partition("api {")[2]
+    assert pasted.count(f"//{socket.gethostname()}:") == 3 and "127.0.0.1" not in pasted
+
+
+def _on_terminal(folder: Path, *options: str) -> tuple[str, str]:
     """What a start prints on a terminal, and the secret."""
     import pty
 
     ready = folder / "ready.json"
     ports = ["--api-port=0", "--web-port=0", "--files-port=0"]
-    command = [sys.executable, "-m", "clearml_sdk.cli", "clearml-server", *ports]
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "clearml_sdk.cli", "clearml-server", *ports, *options]
     command += ["--data-dir", str(folder / "data"), "--ready-file", str(ready)]
     ours, theirs = pty.openpty()
     env = {**os.environ, "CLEARML_RUNTIME_DIR": str(folder / "run")}
