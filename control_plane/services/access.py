@@ -71,7 +71,7 @@ class Access:
         digest = hashlib.sha256(encoded.encode()).hexdigest()
         now = self._clock().timestamp()
         known = self._pairs.get(digest)
-        if known is not None and now - known.checked_at < RECHECK_S:
+        if known is not None and _is_fresh(known.checked_at, now):
             return known.identity
         name, secret = tokens.split_basic(encoded)
         forgotten = self._forgotten
@@ -126,9 +126,9 @@ class Access:
         if known.expires_at <= now:
             self._tokens.pop(text, None)
             raise unauthorized(30, "invalid jwt token", reason="Signature has expired")
-        if now - known.checked_at >= RECHECK_S:
+        if not _is_fresh(known.checked_at, now):
             async with known.checking:  # one call asks the store; those that came meanwhile take its answer
-                if now - known.checked_at >= RECHECK_S:
+                if not _is_fresh(known.checked_at, now):
                     await self._recheck(text, known, now)
             if known.identity.credential:
                 self.uses.note(known.identity.credential, now, address)
@@ -172,7 +172,7 @@ class Access:
     async def _read(self, kind: str, id: str, now: float, *, fresh: bool = False) -> dict[str, Any] | None:
         """A user's or a key's document, at most `RECHECK_S` old."""
         found = self._documents.get((kind, id))
-        if found is not None and now - found[0] < RECHECK_S and not fresh:
+        if found is not None and _is_fresh(found[0], now) and not fresh:
             return found[1]
         forgotten = self._forgotten
         document = await self._store.get(kind, id, USER_FACTS if kind == "user" else credentials.FACTS)
@@ -251,6 +251,11 @@ class Access:
 def login_name(name: str) -> str:
     """The form of a user's name by which they log in: case does not count."""
     return name.strip().casefold()
+
+
+def _is_fresh(checked_at: float, now: float) -> bool:
+    """Whether what was found then is believed still; not after the clock was set back, for it may be long ago."""
+    return abs(now - checked_at) < RECHECK_S
 
 
 def _remember(cache: dict[str, _Known], name: str, known: _Known) -> None:

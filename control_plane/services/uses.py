@@ -34,7 +34,7 @@ class Uses:
 
     def note(self, access_key: str, at: float, address: str) -> None:
         """A key was used at a time, in s since the epoch, from an address."""
-        if at - self._written.get(access_key, 0.0) < EVERY_S:
+        if abs(at - self._written.get(access_key, 0.0)) < EVERY_S:  # else the clock was set back
             return
         if len(self._waiting) < REMEMBERED:
             self._waiting[access_key] = (at, address)

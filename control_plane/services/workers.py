@@ -91,7 +91,7 @@ async def _record(ctx: Context, request: StatusReportRequest, known: dict[str, A
     values = readable(request.machine_stats or {})
     mark = "measured_ms" if values else "recorded_ms"
     is_new = bool(request.task) != bool(known.get("task"))
-    if not is_new and ctx.now_ms - known.get(mark, 0) < LEAST_INTERVAL_S * 1000:
+    if not is_new and abs(ctx.now_ms - known.get(mark, 0)) < LEAST_INTERVAL_S * 1000:
         return
     said |= {"recorded_ms": ctx.now_ms, mark: ctx.now_ms}
     sample = Sample(ctx.now_ms // 1000, bool(request.task), values)
