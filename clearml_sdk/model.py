@@ -10,7 +10,19 @@ from clearml_sdk.models.registered import InputModel, Model
 from clearml_sdk.models.task_models import TaskModels, list_task_models
 from clearml_sdk.record import TaskRecord
 
-__all__ = ["BaseModel", "Framework", "InputModel", "Model", "OutputModel", "task_models"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["BaseModel", "Framework", "InputModel", "Model", "OutputModel", "Waitable", "task_models"]
+
+
+class Waitable:
+    """What is over already, where something to wait for is expected."""
+
+    def wait(self, *_: Any, **__: Any) -> bool:
+        """True, at once."""
+        return True
 
 
 def task_models(record: TaskRecord) -> TaskModels:

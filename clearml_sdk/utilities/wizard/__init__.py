@@ -1,0 +1,1 @@
+"""Questions at a terminal, for scripts that set something up."""
