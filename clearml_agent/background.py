@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import subprocess
 import sys
 import tempfile
@@ -11,12 +13,14 @@ from pathlib import Path
 
 READY_FD = "CLEARML_AGENT_DETACHED_READY"
 LOG_FILE = "CLEARML_AGENT_DETACHED_LOG"
+READY_S = 10.0
+"""How long whoever started a daemon waits until it serves; its server may be away for longer."""
 
 
 def detach(arguments: Sequence[str]) -> int:
-    """Start `clearml-agent` with these arguments in the background; returns when it serves, or has failed.
+    """Start `clearml-agent` with these arguments in the background; returns when it serves, waits, or has failed.
 
-    The exit status is 0 when it serves. Its output goes to a file, whose name is printed.
+    The exit status is 1 when it has failed. Its output goes to a file, whose name is printed.
     """
     log = new_log()
     read_fd, write_fd = os.pipe()
@@ -32,10 +36,16 @@ def detach(arguments: Sequence[str]) -> int:
         )
     os.close(write_fd)
     with os.fdopen(read_fd, "rb") as pipe:
-        worker = pipe.read().decode()  # ends when the daemon says that it serves, or dies
+        is_known = bool(select.select([pipe], [], [], READY_S)[0])
+        worker = pipe.read().decode() if is_known else ""  # ends when the daemon says that it serves, or dies
+    if not is_known:
+        said = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        print(f"the agent runs in the background (pid {process.pid}), writing to {log}, and serves as soon as it can")
+        print(f"it does not serve yet; the last that it said: {said or 'nothing'}", file=sys.stderr)
     if worker:
         print(f"{worker} runs in the background (pid {process.pid}), writing to {log}")
         print(f"stop it with: clearml-agent daemon --stop {worker}")
+    if worker or not is_known:
         process.returncode = 0  # it is on its own from here on
         return 0
     code = process.wait()
@@ -48,7 +58,8 @@ def say_ready(worker: str) -> None:
     """In the background process: tell the one that started it."""
     number = os.environ.pop(READY_FD, None)
     if number is not None:
-        with os.fdopen(int(number), "wb") as pipe:
+        # Whoever started it may wait no more.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(int(number), "wb") as pipe:
             pipe.write(worker.encode())
 
 

@@ -40,14 +40,22 @@ SIGNED = "agents.token"
 """The one call of these that only a server can answer."""
 RETRY_S = 3.0
 """How long the store itself waits for a Redis that is away, before it is said."""
+EMPTY_S = 10.0
+"""How long an agent that starts with its server waits for it to fill a new Redis."""
+OPEN_PAUSE_S = 1.0
 HANDS_OUT = "agents.wait"
 LOOK = "tasks.get_by_id"
+
+
+class NothingThere(AgentError):
+    """No server keeps its data in this Redis, or none does yet."""
 
 
 class RedisConnection(Connection):
     """The server by HTTP, and its store by Redis; shared by every identity of this agent.
 
-    Raises AgentError on entering when Redis cannot be used: not there, no server's data in it, another layout.
+    Entering it waits for a Redis that is away. Raises AgentError when Redis cannot be used: wrong credentials, no
+    server's data in it, another layout.
     """
 
     def __init__(self, settings: ApiSettings, url: str, environ: Mapping[str, str]) -> None:
@@ -69,13 +77,32 @@ class RedisConnection(Connection):
 
         await super().__aenter__()
         try:
-            self.store: Store = await open_store(self.url, self.shown)
+            self.store: Store = await self._open()
         except BaseException:
             await super().__aexit__(None, None, None)
             raise
         self.table: Table = handler_table()
         self.server: Settings = load(self._environ, {})
         return self
+
+    async def _open(self) -> Store:
+        """The store, when it is there: an agent may well start before its Redis."""
+        from control_plane.store.errors import StoreUnavailable
+
+        empty_until: float | None = None
+        while True:
+            try:
+                store = await open_store(self.url, self.shown)
+            except StoreUnavailable as error:
+                self.away(str(error))
+            except NothingThere:
+                empty_until = empty_until or time.monotonic() + EMPTY_S
+                if time.monotonic() >= empty_until:
+                    raise
+            else:
+                self._here()
+                return store
+            await asyncio.sleep(OPEN_PAUSE_S)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -255,10 +282,15 @@ def is_unsigned(token: str) -> bool:
 
 
 async def open_store(url: str, shown: str) -> Store:
-    """The servers' store. An agent neither fills an empty one nor brings an older one up to date."""
+    """The servers' store. An agent neither fills an empty one nor brings an older one up to date.
+
+    Raises StoreUnavailable when Redis does not answer, NothingThere and other AgentErrors for what only a person mends.
+    """
+    from redis.exceptions import AuthenticationError, AuthorizationError
+
     from control_plane.store import Store, keys
     from control_plane.store.connection import Connection as StoreConnection
-    from control_plane.store.errors import StoreError
+    from control_plane.store.errors import StoreError, StoreUnavailable
 
     try:
         probe = StoreConnection(url, retry_s=RETRY_S)
@@ -267,14 +299,17 @@ async def open_store(url: str, shown: str) -> Store:
         finally:
             await probe.close()
         if found is None:
-            raise AgentError(f"no clearml-server keeps its data in {shown}: give the Redis that it was started with")
+            raise NothingThere(f"no clearml-server keeps its data in {shown}: give the Redis that it was started with")
         if int(found) != keys.SCHEMA_VERSION:
             raise AgentError(
                 f"the data in {shown} is of layout {int(found)}, this agent knows {keys.SCHEMA_VERSION}: "
                 "install the server's version of this package on this machine"
             )
-        return await Store.open(url, retry_s=RETRY_S)
+        return await Store.open(url, retry_s=RETRY_S, is_one_of_many=True)
     except (StoreError, ValueError) as error:
+        refused = isinstance(error.__cause__, (AuthenticationError, AuthorizationError))
+        if isinstance(error, StoreUnavailable) and not refused:
+            raise
         raise AgentError(f"cannot use {shown}: {error}") from None
 
 

@@ -44,7 +44,7 @@ CHANGED = (
 READ = (keys.schema_version(), keys.restoring(), keys.retention(), keys.segments_mark(), keys.segments_held())
 
 COMMANDS = {
-    "connection": "auth cluster|slots hello info ping role time",
+    "connection": "auth client|tracking cluster|slots hello info ping role time",
     "scripts": "evalsha exec multi script|load",
     "keys": "del exists expire pexpire unlink",
     "strings": "append get getrange incr incrby mget set strlen",

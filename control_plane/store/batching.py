@@ -71,6 +71,8 @@ class Wire(asyncio.Protocol):
         self.is_lost = False
         self.round_trips = 0
         """Writes so far; each carries whatever was asked in one turn of the loop."""
+        self.on_push: Callable[[Sequence[Any]], None] | None = None
+        """Gets the server's own announcements."""
         self._transport.set_protocol(self)
 
     def ask(self, packed: bytes, answers: int = 1, *, keep_all: bool = False) -> asyncio.Future[Any]:
@@ -104,7 +106,9 @@ class Wire(asyncio.Protocol):
             reader.feed(data)
             while (reply := next_reply()) is not _MORE:
                 if isinstance(reply, hiredis.PushNotification):
-                    continue  # the server's own announcements answer nobody
+                    if self.on_push is not None:
+                        self.on_push(reply)
+                    continue  # they answer nobody
                 first = asked[0]
                 if first.replies is not None:
                     first.replies.append(reply)
@@ -154,6 +158,7 @@ class BatchedRedis(aioredis.Redis):
     def __init__(self, *, silence_s: float, **options: Any) -> None:
         super().__init__(**options)
         self._silence_s = silence_s
+        self.on_push: Callable[[Sequence[Any]], None] | None = None
         self._wire: Wire | None = None
         self._connecting = asyncio.Lock()
         self.commands = 0
@@ -226,6 +231,7 @@ class BatchedRedis(aioredis.Redis):
                     await connection.disconnect(nowait=True)
                     raise
                 self._wire = Wire(writer, self._silence_s)
+                self._wire.on_push = self.on_push
             return self._wire
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,10 @@ class Waiter:
         """Queues that changed, for which this waiter alone was woken."""
         self.taken: set[Change] = set()
         """Those of them that it is looking at; see `settle`."""
+        self.had_turn = False
+        """It was woken for a queue the last time."""
+        self.was_in_vain = False
+        """It waits again after that: others were faster."""
 
     def wake(self) -> None:
         """Note that something may have changed."""
@@ -46,8 +50,10 @@ class Waiter:
 
     async def wait(self) -> None:
         """Until something may have changed since the last `wait` (or since waiting began). May wake for nothing."""
+        self.was_in_vain = self.had_turn
         await self._event.wait()
         self._event.clear()
+        self.had_turn = bool(self.turns)
         self.taken |= self.turns
         self.turns.clear()
 
@@ -100,7 +106,9 @@ class Changes:
         self._listeners: list[Callable[[int, list[Change]], None]] = []
         self._on_gap: list[Callable[[], None]] = []
         self._observers: set[Observer] = set()
-        connection.on_moved(self._gap)
+        self.on_wanted: Callable[[Sequence[Change]], None] | None = None
+        """Called with what somebody begins to wait for; see `tracking`."""
+        connection.on_moved(self.missed)
 
     def listen(self, on_changes: Callable[[int, list[Change]], None], on_gap: Callable[[], None]) -> None:
         """Call `on_changes(number, changes)` for each entry in order, `on_gap()` where entries were missed."""
@@ -128,6 +136,8 @@ class Changes:
         wanted = list(changes)
         for change in wanted:
             self._waiters.setdefault(change, {})[waiter] = None
+        if self.on_wanted is not None:
+            self.on_wanted(wanted)
         try:
             yield waiter
         finally:
@@ -139,6 +149,18 @@ class Changes:
                         del self._waiters[change]
             for change in waiter.turns | waiter.taken:
                 self._wake_one(change)
+
+    def awaited(self) -> Iterable[Change]:
+        """Everything that somebody waits for."""
+        return self._waiters.keys()
+
+    def is_awaited(self, change: Change) -> bool:
+        """Whether somebody waits for it."""
+        return change in self._waiters
+
+    def was_in_vain(self, change: Change) -> bool:
+        """Whether all who wait for a queue found nothing there the last time they were woken for one."""
+        return all(waiter.was_in_vain for waiter in self._waiters.get(change, ()))
 
     async def follow(self) -> None:
         """Read for ever. A lost connection is taken up where it was left."""
@@ -154,7 +176,7 @@ class Changes:
                 if position is None:
                     position = self._connection.newest_change = await last_change(client)
                     newest = await _transaction(client, position)
-                    self._gap()
+                    self.missed()
                 while True:
                     async with asyncio.timeout(BLOCK_MS / 1000 + ANSWER_TIMEOUT_S):
                         answer = await client.xread(
@@ -163,7 +185,7 @@ class Changes:
                     failures = 0
                     for number, transaction, changes in entries(answer):
                         if number != position + 1:
-                            self._gap()
+                            self.missed()
                         position = self._connection.newest_change = number
                         newest = transaction
                         self._tell(number, changes)
@@ -189,6 +211,10 @@ class Changes:
             listener(number, changes)
         for observer in self._observers:
             observer.note(changes)
+        self.wake(changes)
+
+    def wake(self, changes: Iterable[Change]) -> None:
+        """Wake those who wait for these changes."""
         for change in changes:
             if change[0] == "queue":
                 self._wake_one(change)
@@ -212,7 +238,8 @@ class Changes:
                 return
             is_behind = is_behind or waiter is after
 
-    def _gap(self) -> None:
+    def missed(self) -> None:
+        """Changes may have gone by unseen: everybody looks again."""
         for listener in self._on_gap:
             listener()
         for observer in self._observers:

@@ -67,7 +67,7 @@ class Connection:
         self._is_stale = False
         self._locating = asyncio.Lock()
         self._clients: dict[str, BatchedRedis] = {}
-        self._blocking: aioredis.Redis | None = None
+        self._blocking: BatchedRedis | None = None
         self._scripts: dict[str, _Script] = {}
         self._on_moved: list[Callable[[], None]] = []
 
@@ -145,6 +145,10 @@ class Connection:
 
         The caller closes it, and calls `lost` when it fails. Raises what `AWAY` names when no node can be found.
         """
+        # The caller bounds its reads; the connection itself may be silent for longer than those of short commands.
+        return await self._single(10 * ANSWER_TIMEOUT_S)
+
+    async def _single(self, silence_s: float, **options: Any) -> BatchedRedis:
         layout = await self._located()
         pool = aioredis.ConnectionPool.from_url(
             layout.url(METADATA_SLOT),
@@ -152,10 +156,19 @@ class Connection:
             max_connections=1,
             socket_timeout=None,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
+            **options,
         )
-        # The caller bounds its reads; the connection itself may be silent for longer than those of short commands.
-        self._blocking = BatchedRedis(connection_pool=pool, silence_s=10 * ANSWER_TIMEOUT_S)
+        self._blocking = BatchedRedis(connection_pool=pool, silence_s=silence_s)
         return self._blocking
+
+    async def tracking_client(self, on_push: Callable[[Sequence[Any]], None]) -> BatchedRedis:
+        """A client of the node with the metadata on a connection of its own, whose announcements `on_push` gets.
+
+        The caller closes it, and calls `lost` when it fails.
+        """
+        client = await self._single(ANSWER_TIMEOUT_S, protocol=3)
+        client.on_push = on_push
+        return client
 
     def lost(self) -> None:
         """Ask again where the keys are before the next operation."""

@@ -23,6 +23,7 @@ from control_plane.store.queue_minutes import QueueMinutes
 from control_plane.store.queues import Queues
 from control_plane.store.segments.place import open_place
 from control_plane.store.sessions import Sessions
+from control_plane.store.tracking import Tracking
 from control_plane.store.transaction import Transaction
 from control_plane.store.worker_history import WorkerHistory
 from control_plane.store.workers import Workers
@@ -63,11 +64,12 @@ class Store:
         self._following: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, url: str, *, retry_s: float = 15.0) -> Store:
+    async def open(cls, url: str, *, retry_s: float = 15.0, is_one_of_many: bool = False) -> Store:
         """Connect to a URL, in any of the forms that `topology` names.
 
         Args:
             retry_s: how long one request waits while Redis is away (restarting, failing over).
+            is_one_of_many: hear only of what is waited for, instead of every change; nobody can observe all then.
 
         Raises StoreUnavailable if it is not there in that time, UnsafeServer if it evicts keys, StoreError if it holds
         a newer layout than this version knows or half a backup; then nothing was written.
@@ -76,7 +78,8 @@ class Store:
         try:
             store.persistence = await store.connection.check_safe()
             await bring_up_to_date(store.connection)
-            store._following = asyncio.create_task(store.changes.follow(), name="change-stream")
+            hears = Tracking(store.connection, store.changes) if is_one_of_many else store.changes
+            store._following = asyncio.create_task(hears.follow(), name="change-stream")
         except BaseException:
             await store.close()
             raise

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from tests.e2e.agent.commands.conftest import Shared, redis_acl
-from tests.e2e.agent.core.conftest import Tasks, marked_processes, until
+from tests.e2e.agent.core.conftest import Tasks, is_running, marked_processes, until
+from tests.e2e.agent.transports import installation
 from tests.redis_servers import needs_redis
 
 pytestmark = needs_redis
@@ -201,3 +204,23 @@ def test_acl_command_prints_what_redis_takes_and_never_the_password_on_its_outpu
     assert done.stdout.startswith("ACL SETUSER runner reset on #")
     assert "a-good-one" not in done.stdout + done.stderr
     assert redis_acl("--password-stdin", stdin="\n").returncode == 2
+
+
+def test_agent_that_starts_before_its_redis_and_its_server_waits_for_both(new_agent: Any, tmp_path: Path) -> None:
+    with installation("redis", tmp_path) as made:
+        assert made.redis is not None
+        agent, tasks = new_agent(made.server, **made.variables), Tasks(made.server, "default")
+        made.server.kill()
+        made.redis.nodes[0].kill()
+        command = agent.command("daemon", "--queue", "default", "--foreground")
+        with agent.output.open("wb") as out:
+            agent.process = subprocess.Popen(
+                command, env=agent.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        until(lambda: b"no answer from redis://127.0.0.1" in agent.output.read_bytes(), what="for it to say so")
+        assert is_running(agent.process.pid)
+        made.redis.nodes[0].start()
+        until(lambda: b"no answer from http://" in agent.output.read_bytes(), what="for its next wait")
+        made.server.restart()
+        assert tasks.finished(tasks.submit("print('served')"))["status"] == "completed"
+        assert made.variables["CLEARML_AGENT_REDIS_URL"].split("@")[0] not in agent.output.read_text()

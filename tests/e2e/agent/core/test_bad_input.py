@@ -306,6 +306,22 @@ def test_an_agent_without_a_server_says_so_and_serves_when_there_is_one(
     assert tasks.finished(tasks.submit("print('served')"))["status"] == "completed"
 
 
+def test_a_detached_agent_without_a_server_is_left_waiting_for_it(
+    own_server: Any, new_agent: Callable[..., Agent]
+) -> None:
+    agent, tasks = new_agent(own_server), Tasks(own_server, "default")
+    own_server.kill()
+    done = agent.run("daemon", "--queue", "default", "--detached")
+    assert done.returncode == 0, done.stderr
+    assert "serves as soon as it can" in done.stdout
+    assert f"no answer from {own_server.facts['api_server']}" in done.stderr
+    try:
+        own_server.restart()
+        assert tasks.finished(tasks.submit("print('served')"))["status"] == "completed"
+    finally:
+        assert agent.run("daemon", "--stop").returncode == 0
+
+
 def test_commands_without_a_server_end_with_a_message(agent: Agent) -> None:
     agent.variables["CLEARML_API_HOST"] = address = f"http://127.0.0.1:{closed_port()}"
     commands = (("list",), ("explain", "x"), ("drain", "x:0"))
