@@ -252,7 +252,7 @@ def main() -> int:
     try:
         go(once=arguments.once)
     except Failed as failure:
-        console.print(f"[red]{failure}[/]", markup=True)
+        console.print(str(failure), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         console.print("stopped")
