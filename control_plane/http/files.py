@@ -1,7 +1,6 @@
 """The file server: upload, download (in parts too), HEAD and delete of what lies under the data directory's `files`.
 
-Uploads go to a temporary name beside their target and are renamed into place once they are complete and on disk, so
-nobody ever reads half a file. Source: contract/wire.md, section 12; DESIGN 5.
+Source: contract/wire.md, section 12; DESIGN 5.
 """
 
 import asyncio
@@ -9,26 +8,28 @@ import errno
 import logging
 import mimetypes
 import os
-import re
-import secrets
 import stat
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
 import orjson
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from control_plane.http import authentication
 from control_plane.http.byte_ranges import Version, wanted_part
 from control_plane.http.limits import Limits
-from control_plane.http.paths import BadName, inside
+from control_plane.http.paths import BadName
 from control_plane.http.protocol import new_request_id
+from control_plane.http.receiving import receive
+from control_plane.http.sending import send
+from control_plane.http.storing import Upload, target
 from control_plane.logs import exception_facts
 from control_plane.services import fencing, roles
 from control_plane.services.access import Access
@@ -39,13 +40,6 @@ from control_plane.store.errors import ClaimOver
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 256 * 1024
-BLOCK_BYTES = 2 << 20
-"""Of an upload, so much is written at a time, and as much received meanwhile."""
-UPLOADING = ".uploading-"
-"""Prefix of temporary names; a name with it cannot be asked for."""
-
-_FIELD_NAME = re.compile(r';\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
 _MISSING = "There is no such file"
 _INLINE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif")
 _POLICY = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"
@@ -124,47 +118,23 @@ class Files:
         if request.content_type != "multipart/form-data":
             return _problem(400, "Upload as multipart/form-data; the field's name is the file's path")
         try:
-            stored = await self._store_parts(MultipartReader(request.headers, request.content))
-        except (AssertionError, ValueError, HttpProcessingError) as error:
-            # What aiohttp's reader raises for a body that is not what its header says.
-            if isinstance(error, BadName):
+            upload = Upload(self.root, boundary(request.headers.get("Content-Type", "")))
+        except ValueError:
+            return _problem(400, "The Content-Type names no boundary")
+        try:
+            await receive(request, upload.take)
+            upload.end()
+        except BaseException as error:
+            await asyncio.to_thread(upload.discard)
+            if isinstance(error, BadName) or not isinstance(error, ValueError | HttpProcessingError):
                 raise
             return _problem(400, "The multipart body cannot be read to its end")
-        if not stored:
+        if not upload.stored:
             return _problem(400, "No file in the body; the field's name is the file's path")
-        return web.json_response(stored)
-
-    async def _store_parts(self, reader: MultipartReader) -> list[str]:
-        stored: list[str] = []
-        while (part := await reader.next()) is not None:
-            if not isinstance(part, BodyPartReader):
-                raise BadName("nested multipart bodies are not read")
-            target = self._target(field_name(part.headers.get("Content-Disposition", "")))
-            await self._store(part, target)
-            stored.append(str(target.relative_to(self.root)))
-        return stored
-
-    def _target(self, name: str) -> Path:
-        path = inside(self.root, name)
-        if any(part.startswith(UPLOADING) for part in path.relative_to(self.root).parts):
-            raise BadName("the name is reserved")
-        return path
-
-    async def _store(self, part: BodyPartReader, target: Path) -> None:
-        temporary = target.parent / f"{UPLOADING}{secrets.token_hex(8)}"
-        file = await asyncio.to_thread(_create, temporary, self.root)
-        try:
-            await _receive(part, file)
-            if not part.at_eof():
-                raise ValueError("the upload ended early")
-            await asyncio.to_thread(_finish, file, temporary, target)
-        except BaseException:
-            file.close()
-            temporary.unlink(missing_ok=True)
-            raise
+        return web.json_response(upload.stored)
 
     async def _download(self, request: web.BaseRequest, name: str, wants_attachment: bool) -> web.StreamResponse:
-        path = self._target(name)
+        path = target(self.root, name)
         file, version = await asyncio.to_thread(_open, path)
         with file:
             is_get = request.method == "GET"  # ranges are of GET alone
@@ -179,22 +149,15 @@ class Files:
                 response.set_status(206)
                 response.headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{version.size_bytes}"
             response.content_length = part.end - part.start
-            await response.prepare(request)
             if is_get:
-                if part.start:
-                    await asyncio.to_thread(file.seek, part.start)
-                left = part.end - part.start
-                while left > 0:
-                    chunk = await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))
-                    if not chunk:
-                        break
-                    left -= len(chunk)
-                    await response.write(chunk)
+                await send(request, response, file, part.start, part.end)
+            else:
+                await response.prepare(request)
             await response.write_eof()
         return response
 
     def _delete(self, name: str) -> None:
-        path = self._target(name)
+        path = target(self.root, name)
         if stat.S_ISDIR(os.lstat(path).st_mode):
             raise FileNotFoundError(errno.ENOENT, "a folder is not a file")
         path.unlink()
@@ -229,14 +192,11 @@ class Files:
         return web.json_response({"deleted": deleted, "errors": errors})
 
 
-def field_name(disposition: str) -> str:
-    """The field's name in a part's Content-Disposition, as it was meant; empty when there is none.
-
-    aiohttp's own reading drops backslashes and leading slashes, and file names may hold the one and test the other.
-    Clients write a quote as %22 or with a backslash before it.
-    """
-    found = _FIELD_NAME.search(disposition)
-    return found[1].replace('\\"', '"').replace("%22", '"') if found else ""
+def boundary(content_type: str) -> str:
+    """What parts the parts of a multipart body; empty when the header does not say."""
+    message = Message()
+    message["Content-Type"] = content_type
+    return str(message.get_boundary(""))
 
 
 def decoded(path: str) -> str:
@@ -268,60 +228,6 @@ def _harmless(kind: str) -> str:
     """Types that a browser runs are sent as bytes."""
     runs = ("html", "xml", "svg", "javascript", "ecmascript", "xhtml", "pdf")
     return "application/octet-stream" if any(word in kind for word in runs) else kind
-
-
-async def _receive(part: BodyPartReader, file: BinaryIO) -> None:
-    """Write a part's content: while one block is written, the next is received."""
-    loop = asyncio.get_running_loop()
-    writing: asyncio.Future[None] | None = None
-    try:
-        is_over = False
-        while not is_over:
-            block, size_bytes = list[bytes](), 0
-            while size_bytes < BLOCK_BYTES and not is_over:
-                chunk = await part.read_chunk(CHUNK_BYTES)
-                block.append(chunk)
-                size_bytes += len(chunk)
-                is_over = not chunk
-            if writing is not None:
-                await writing
-            writing = loop.run_in_executor(None, file.writelines, block)
-    finally:
-        if writing is not None:
-            await writing  # also when the upload breaks off: the file is closed next
-
-
-def _create(temporary: Path, root: Path) -> BinaryIO:
-    for _ in range(10):
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return _create_in(temporary, root)
-        except FileNotFoundError:
-            continue  # the last file of the folder was deleted at this moment, and the folder with it
-    return _create_in(temporary, root)
-
-
-def _create_in(temporary: Path, root: Path) -> BinaryIO:
-    # Between the check of the name and this moment nobody else writes here; checked again, it costs a microsecond.
-    real = Path(os.path.realpath(temporary.parent))
-    if real != root and root not in real.parents:
-        raise BadName("a link leads out of the server")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-    return os.fdopen(handle, "wb")
-
-
-def _finish(file: BinaryIO, temporary: Path, target: Path) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-    if target.is_dir():
-        raise BadName("a folder has this name")
-    temporary.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _open(path: Path) -> tuple[BinaryIO, Version]:

@@ -38,11 +38,15 @@ def new_request_id() -> str:
 
 
 class Protocol(web.RequestHandler):
-    """One connection. What cannot be read as HTTP is answered with an envelope too, never with HTML."""
+    """One connection. What cannot be read as HTTP is answered with an envelope too, never with HTML.
 
-    __slots__ = ("_head_timer",)
+    is_spent: no further request can be read from it, as somebody else has read from it.
+    """
+
+    __slots__ = ("_head_timer", "is_spent")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.is_spent = False
         super().connection_made(transport)
         head_s = self._manager.head_s if isinstance(self._manager, Server) else HEAD_S
         self._head_timer: asyncio.TimerHandle | None = self._loop.call_later(head_s, self.force_close)
@@ -119,7 +123,7 @@ class Server(web.Server):
             if request.headers.get("Expect", "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             response = await self._handler(request)
-            if self._is_stopping:
+            if self._is_stopping or (isinstance(request.protocol, Protocol) and request.protocol.is_spent):
                 response.force_close()
             return response
         finally:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.http.files import decoded, field_name, file_headers
+from control_plane.http.files import decoded, file_headers
 from control_plane.http.paths import BadName, inside, parts_of
+from control_plane.http.storing import field_name
 
 BAD = [
     "",
