@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clearml_sdk.artifacts import previews
+from clearml_sdk.artifacts.npz import ArraySource
 from clearml_sdk.errors import UsageError
 from clearml_sdk.storage import urls
 from clearml_sdk.storage.http_files import content_type_of
 from clearml_sdk.storage.locations import file_stem
-from clearml_sdk.storage.sources import FileSource, MemorySource
+from clearml_sdk.storage.sources import FileSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,44 +151,16 @@ def _numpy(name: str, value: Any, stem: str, extension: str | None, *, in_place:
         np.savetxt(path, value, delimiter=",")
         return Encoded("numpy", path, "text/csv", preview)
     path = stem + ".npz"
-    if in_place and value.flags.c_contiguous and not value.dtype.hasobject and type(value) is np.ndarray:
-        source = MemorySource(os.path.basename(path), npz_pieces(name, value))
-        return Encoded.of_memory("numpy", source, "application/numpy", preview)
     # Not compressed: deflating costs ten times what sending costs, and weights hardly shrink.
-    np.savez(path, **{name: value})
+    try:
+        source = ArraySource(os.path.basename(path), name, value)
+    except ValueError:
+        np.savez(path, **{name: value})
+    else:
+        if in_place:
+            return Encoded.of_memory("numpy", source, "application/numpy", preview)
+        source.write(path)
     return Encoded("numpy", path, "application/numpy", preview)
-
-
-def npz_pieces(name: str, value: Any) -> list[bytes | memoryview]:
-    """What `np.savez` would write, in pieces, the array's own memory among them. value: C-contiguous, no objects."""
-    import io
-    import zipfile
-
-    import numpy as np
-
-    pieces: list[bytes | memoryview] = []
-
-    class Recorder:
-        """A stream that cannot be sought: `zipfile` then only appends."""
-
-        def write(self, data: bytes | memoryview) -> int:
-            pieces.append(data)
-            return len(data)
-
-        def flush(self) -> None:
-            pass
-
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(value))
-    stream: Any = Recorder()
-    with (
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
-        archive.open(f"{name}.npy", "w", force_zip64=True) as member,
-    ):
-        member.write(header.getvalue())
-        if value.nbytes:
-            member.write(memoryview(value.reshape(-1).view(np.uint8)))
-    return pieces
 
 
 def _pandas(value: Any, stem: str, extension: str | None) -> Encoded:

@@ -8,7 +8,7 @@ import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from http.client import HTTPConnection
     from typing import Protocol
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
             """Its hash."""
 
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 1 << 20
+"""Small enough to be in the processor's cache still when the next step works on it."""
+SENT_AT_ONCE_BYTES = 8 << 20
 
 
 class FileSource:
@@ -42,7 +44,7 @@ class FileSource:
         with open(self._path, "rb") as file:
             sent = 0
             while sent < self.length:
-                count = min(BLOCK_BYTES, self.length - sent)
+                count = min(SENT_AT_ONCE_BYTES, self.length - sent)
                 if connection.sock is None:
                     raise ConnectionResetError("the connection was closed")
                 moved = connection.sock.sendfile(file, sent, count)  # inside the kernel where it can be
@@ -87,12 +89,10 @@ class MemorySource:
             digest.update(block)
         return digest.hexdigest()
 
-    def blocks(self) -> list[memoryview]:
-        return [
-            piece[start : start + BLOCK_BYTES]
-            for piece in self._pieces
-            for start in range(0, piece.nbytes, BLOCK_BYTES)
-        ]
+    def blocks(self) -> Iterator[memoryview]:
+        for piece in self._pieces:
+            for start in range(0, piece.nbytes, BLOCK_BYTES):
+                yield piece[start : start + BLOCK_BYTES]
 
 
 class DigestBeside:
