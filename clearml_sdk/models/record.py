@@ -63,12 +63,6 @@ class ModelRecord:
             self._document = None
 
     @property
-    def is_uploading(self) -> bool:
-        """Whether the weights have no place yet."""
-        uri = str(self.document.get("uri") or "")
-        return not uri or uri.endswith(f"/{PLACEHOLDER}")
-
-    @property
     def is_package(self) -> bool:
         return PACKAGE in (self.document.get("system_tags") or [])
 

@@ -143,10 +143,6 @@ class SpaceLimits:
         used, free = (parse_size(config.get(f"{strategy}.size.{key}")) for key in ("max_used_bytes", "min_free_bytes"))
         return cls(used if used >= 0 else None, free if free >= 0 else None)
 
-    @property
-    def is_any(self) -> bool:
-        return self.max_used is not None or self.min_free is not None
-
     def excess(self, used: int, free: int) -> int:
         """How many bytes of `used` are to go, `free` being free now."""
         over = used - self.max_used if self.max_used is not None else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearml_sdk.automation.pipeline.node import GOOD, PENDING, SKIPPED, Node
+from clearml_sdk.automation.pipeline.node import PENDING, SKIPPED, Node
 from clearml_sdk.automation.pipeline.references import steps_named
 from clearml_sdk.errors import UsageError
 
@@ -66,8 +66,3 @@ def skip_unreachable(nodes: Mapping[str, Node]) -> list[Node]:
 def is_successful(nodes: Iterable[Node]) -> bool:
     """Whether the pipeline went well: every step that was to end did, and failed ones were allowed to."""
     return not any(node.stops_pipeline or not node.is_over for node in nodes)
-
-
-def all_good(nodes: Iterable[Node]) -> bool:
-    """Whether every step was done."""
-    return all(node.status in GOOD for node in nodes)
