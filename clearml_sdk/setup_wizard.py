@@ -107,7 +107,7 @@ def ask(read_line: Callable[[str], str], read_secret: Callable[[str], str]) -> A
     Raises EOFError when there is nobody to answer.
     """
     print(
-        "Create credentials in the web page (Settings > Workspace > Create new credentials) and paste the block\n"
+        "Create credentials in the web page (Settings > Credentials > Create new credentials) and paste the block\n"
         "that it shows here, then an empty line. Or press Enter at once to give the values one by one."
     )
     lines: list[str] = []

@@ -61,6 +61,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         About("further origins whose page may call the API with a cookie", "CLEARML_SERVER_WEB_ORIGINS"),
     ] = ()
+    files_urls: Annotated[
+        tuple[str, ...],
+        About(
+            "further addresses under which clients know the file server, such as http://server:8081: the page shows "
+            "files that were stored under them",
+            "CLEARML_SERVER_FILES_URLS",
+        ),
+    ] = ()
     log_level: Annotated[str, About("debug, info, warning or error", "CLEARML_SERVER_LOG_LEVEL")] = "info"
     stop_grace_s: Annotated[float, About("time that running calls get when the server stops, in s")] = 10.0
     lease_s: Annotated[float, About("lease of our agents and of their claims, in s", "CLEARML_SERVER_LEASE_S")] = 30.0
@@ -127,7 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_dir / "files"
 
 
-_LISTS = ("web_origins", "trusted_proxies")
+_LISTS = ("web_origins", "files_urls", "trusted_proxies")
 """Settings that are several values, separated by commas in the environment."""
 
 

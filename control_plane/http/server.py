@@ -82,7 +82,8 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         )
         _tell_persistence(api)
         files = Files(settings.files_dir.resolve(), access, store, api.counters, api.limits)
-        page = Web(api, files, load_page(), {"api": api_url, "files": files_url})
+        addresses = {"api": api_url, "web": web_url, "files": files_url, "files-urls": " ".join(settings.files_urls)}
+        page = Web(api, files, load_page(), addresses)
         handlers = (api.handle, page.handle, files.handle)
         await stack.enter_async_context(_ports(list(zip(sockets, handlers, strict=True)), settings))
         # A watchdog that dies takes the server down: a server that no longer watches is not a server.
@@ -177,13 +178,22 @@ def _url(host: str, sock: socket.socket) -> str:
 
 
 def web_origins(host: str, port: int) -> list[str]:
-    """The origins of this server's own page: the loopback names and the names of the machine it is bound on."""
+    """The origins of this server's own page: the loopback names, and the names and addresses it is bound on."""
     names = ["127.0.0.1", "localhost", "[::1]"]
     if host in ("0.0.0.0", "::"):
-        names.append(socket.gethostname())
-    elif host not in names:
+        names += [socket.gethostname(), *own_addresses()]
+    else:
         names.append(f"[{host}]" if ":" in host else host)
-    return [f"http://{name}:{port}" for name in names]
+    return [f"http://{name}:{port}" for name in dict.fromkeys(names)]
+
+
+def own_addresses() -> list[str]:
+    """The addresses of this machine's interfaces, as an URL has them: link-local ones of IPv6 cannot stand there."""
+    import psutil  # for cost: a server on loopback does without
+
+    found = [one for interface in psutil.net_if_addrs().values() for one in interface]
+    four = [one.address for one in found if one.family == socket.AF_INET]
+    return four + [f"[{one.address}]" for one in found if one.family == socket.AF_INET6 and "%" not in one.address]
 
 
 @contextmanager

@@ -46,6 +46,19 @@ export function fact(name) {
 }
 
 /**
+ * Where programs reach a part of this server, to be told to people: under the name by which this page was reached; below
+ * the page's own address where a proxy stands before it.
+ * @param {"api" | "files"} name
+ */
+export function programAddress(name) {
+  const isDirect = location.protocol === "http:" && location.port === new URL(fact("web")).port && base === "/";
+  if (!isDirect) return `${location.origin}${base}${name}`;
+  const address = new URL(fact(name));
+  address.hostname = location.hostname;
+  return address.origin;
+}
+
+/**
  * The address under which this page may load a file: files of this server come through the page's own origin, and
  * nothing is ever loaded from anywhere else.
  * @param {string | null | undefined} uri
@@ -62,6 +75,8 @@ export function fileAddress(uri) {
   const files = new URL(fact("files"));
   const isHere = ["127.0.0.1", "localhost", "[::1]", location.hostname, files.hostname].includes(wanted.hostname);
   const path = wanted.pathname + wanted.search;
+  const alias = fact("files-urls").split(" ").find((one) => one && wanted.href.startsWith(`${one}/`));
+  if (alias) return `${base}files${wanted.href.slice(alias.length)}`;
   if (isHere && wanted.port === files.port) return `${base}files${path}`;
   return wanted.origin === location.origin && wanted.pathname.startsWith(`${base}files/`) ? path : null;
 }

@@ -2,7 +2,7 @@
 // Settings: one's own profile and keys, with a configuration to paste; the users, for administrators; the server.
 
 import { call } from "../core/api.js";
-import { fact, to } from "../core/address.js";
+import { base, fact, programAddress, to } from "../core/address.js";
 import { h } from "../core/dom.js";
 import { when } from "../core/format.js";
 import { currentUser, isAdmin, loadUser, mayWrite } from "../core/session.js";
@@ -44,8 +44,8 @@ function passwordDialog() {
 
 /** What programs need to find this server, as they read it. @param {string} key @param {string} secret */
 function configuration(key, secret) {
-  const api = fact("api"), files = fact("files");
-  return `api {\n    web_server: ${location.origin}\n    api_server: ${api}\n    files_server: ${files}\n    credentials {\n        "access_key" = "${key}"\n        "secret_key" = "${secret}"\n    }\n}\n`;
+  const api = programAddress("api"), files = programAddress("files"), web = `${location.origin}${base}`.replace(/\/$/, "");
+  return `api {\n    web_server: ${web}\n    api_server: ${api}\n    files_server: ${files}\n    credentials {\n        "access_key" = "${key}"\n        "secret_key" = "${secret}"\n    }\n}\n`;
 }
 
 /** @param {HTMLElement} element */
@@ -77,5 +77,5 @@ async function createDialog() {
 /** @param {HTMLElement} element */
 async function server(element) {
   const info = await call("server.info");
-  element.replaceChildren(h("section", { class: "card" }, facts([["Version", info.version], ["API", info.api_version], ["API address", fact("api")], ["Files address", fact("files")], ["Page", fact("build")], ["Loaded", when(Date.now())]])));
+  element.replaceChildren(h("section", { class: "card" }, facts([["Version", info.version], ["API", info.api_version], ["API address", programAddress("api")], ["Files address", programAddress("files")], ["Page", fact("build")], ["Loaded", when(Date.now())]])));
 }
