@@ -102,7 +102,7 @@ class Installer:
 
         Raises Failed.
         """
-        lines = [*plan.options, *lines]
+        lines = [*plan.lines_of_options, *lines]
         argv = [uv_program(), "pip", "install", "--no-progress", "--color", "never", "--python", str(place.python)]
         if place.target is not None:
             argv += ["--target", str(place.target)]

@@ -75,7 +75,7 @@ async def install_into(
     """
     settings = installer.settings
     file = scratch / "pip-requirements.txt"
-    file.write_text("".join(f"{line}\n" for line in (*plan.options, *lines)))
+    file.write_text("".join(f"{line}\n" for line in (*plan.lines_of_options, *lines)))
     file.chmod(0o600)  # an address in a line may hold a password
     argv = [
         str(python),

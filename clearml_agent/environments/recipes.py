@@ -119,6 +119,8 @@ class Packages(Recipe):
             "flags": list(settings.flags),
             "installer": Installer.identity(),
         }
+        if plan.folders:
+            found["folders"] = sorted(plan.folders.values())
         if ordered := order.facts(plan.shared, settings):
             found["order"] = ordered
         if self.present is not None:

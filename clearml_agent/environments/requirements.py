@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ _NAME = re.compile(r"^\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
 _PINNED = re.compile(r"^[\w.-]+(\[[^\]]*\])?\s*={2,3}\s*[^,*;\s]+\s*(;.*|--hash.*)?$")
 _DIRECT = re.compile(r"^[\w.-]+(\[[^\]]*\])?\s*@\s*(.+)$")
 _INCLUDE = re.compile(r"^(-r|-c|--requirements?|--constraints?)[\s=]*(.+)$")
+_LINKS = re.compile(r"^(?:-f|--find-links)[\s=]*(.+)$")
 _EDITABLE = re.compile(r"^(-e|--editable)[\s=]+")
 _LOCAL_VERSION = re.compile(
     r"^((?:torch|torchvision|torchaudio|torchtext|torchcsprng)(?:\[[^\]]*\])?\s*==\s*[\w.!]+)\+[\w.]+"
@@ -32,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     shared: packages of the cached environment; own: git, editable and local ones, of the task's own.
     options: lines for the requirements file (`--extra-index-url ...`); arguments: for the installer's command line.
     constraints: contents of `-c` files.
+    folders: folder of the code that holds packages (`--find-links wheels`) -> a hash of what is in it.
     """
 
     shared: tuple[str, ...] = ()
@@ -39,6 +43,12 @@ class Plan(msgspec.Struct, frozen=True):
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    folders: dict[str, str] = {}
+
+    @property
+    def lines_of_options(self) -> list[str]:
+        """What stands before the packages in a requirements file."""
+        return [*self.options, *(f"--find-links {folder}" for folder in self.folders)]
 
     @property
     def is_pinned(self) -> bool:
@@ -58,7 +68,8 @@ def read_plan(lines: Iterable[str], root: Path | None, *, sdk_wheel_url: str | N
     options: list[str] = []
     arguments: list[str] = []
     constraints: list[str] = []
-    for line, is_constraint in _expanded(lines, root, log, depth=0):
+    folders: dict[str, str] = {}
+    for line, is_constraint in _expanded(lines, root, root, folders, log, depth=0):
         if is_constraint:
             constraints.append(line)
         elif is_own(line):
@@ -81,13 +92,13 @@ def read_plan(lines: Iterable[str], root: Path | None, *, sdk_wheel_url: str | N
             shared.pop(name, None)
         own = [line for line in own if requirement_name(line) not in SDK_NAMES]
         shared["clearml-lean"] = f"clearml-lean @ {sdk_wheel_url}"
-    return Plan(tuple(shared.values()), tuple(own), tuple(options), tuple(arguments), tuple(constraints))
+    return Plan(tuple(shared.values()), tuple(own), tuple(options), tuple(arguments), tuple(constraints), folders)
 
 
 def logical_lines(text: str | Sequence[str]) -> list[str]:
     """Lines without comments, blanks and line continuations."""
     joined = text if isinstance(text, str) else "\n".join(text)
-    joined = re.sub(r"\\\r?\n", " ", joined)
+    joined = re.sub(r"\\\r?\n", " ", joined.removeprefix("\ufeff"))
     found = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in found if line]
 
@@ -124,21 +135,52 @@ def fit(line: str, log: Log) -> str:
     return changed
 
 
-def _expanded(lines: Iterable[str], root: Path | None, log: Log, *, depth: int) -> Iterable[tuple[str, bool]]:
-    """(line, whether it is a constraint), files that the lines include read in place."""
+def _expanded(
+    lines: Iterable[str], place: Path | None, root: Path | None, folders: dict[str, str], log: Log, *, depth: int
+) -> Iterable[tuple[str, bool]]:
+    """(line, whether it is a constraint), files that the lines include read in place.
+
+    Args:
+        place: what files and folders are relative to, or else to `root`. folders: gets those with packages.
+    """
     for line in logical_lines(list(lines)):
+        if (links := _LINKS.match(line)) and "://" not in line:
+            name = Path(links[1].strip().strip("\"'")).expanduser()
+            if found := next((base / name for base in (place, root) if base and (base / name).is_dir()), None):
+                folders[str(found.absolute())] = folder_digest(found)
+            else:
+                log(f"WARNING: {line} is left out: there is no such folder in the code")
+            continue
         match = _INCLUDE.match(line)
         if match is None:
             yield line, False
             continue
-        path = (root or Path()) / match[2].strip().strip("\"'").removeprefix("file://")
+        path = (place or Path()) / match[2].strip().strip("\"'").removeprefix("file://")
         if "://" in str(match[2]) or depth >= DEEPEST_INCLUDE or not path.is_file():
             log(f"WARNING: {line} is left out: there is no such file in the code")
             continue
         is_constraint = match[1].startswith(("-c", "--c"))
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-        for inner, constrains in _expanded(text.splitlines(), path.parent, log, depth=depth + 1):
+        inside = text_of(path).splitlines()
+        for inner, constrains in _expanded(inside, path.parent, root, folders, log, depth=depth + 1):
             yield inner, is_constraint or constrains
+
+
+def text_of(path: Path) -> str:
+    """A requirements file's text; PowerShell's `pip freeze > requirements.txt` makes it UTF-16."""
+    data = path.read_bytes()
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_wide else "utf-8-sig", "replace")
+
+
+def folder_digest(folder: Path) -> str:
+    """What a folder of packages holds, as a hash."""
+    found = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            found.update(path.name.encode("utf-8", "surrogateescape") + b"\0")
+            with path.open("rb") as file:
+                found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:24]
 
 
 def _is_path(target: str) -> bool:
