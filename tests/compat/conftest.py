@@ -13,6 +13,7 @@ from tests.conftest import RunningServer
 
 from .official import BIN, WITHOUT_FORK, agent_environment, official_environment, process, sdk_environment
 from .session import OfficialSession
+from .web_app import Browser, logged_in
 
 
 @pytest.fixture(scope="session")
@@ -93,3 +94,9 @@ def our_worker(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) 
     command = [str(BIN / "clearml-agent"), "daemon", "--queue", "ours", "--create-queue", "--foreground"]
     with process("our-agent", home, *command, env=env):
         yield "ours"
+
+
+@pytest.fixture
+def app(server: RunningServer) -> Browser:
+    """A browser that has logged in."""
+    return logged_in(server)
