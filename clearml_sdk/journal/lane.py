@@ -22,6 +22,9 @@ SEGMENT_BYTES = 1 << 22
 DEFAULT_MAX_BYTES = 256 << 20
 MAX_STRIDE = 1024
 WAKE_BYTES = 1 << 18
+READY_BYTES, MOST_READY_BYTES = 1 << 16, 1 << 20
+STEP_BYTES = 1 << 15
+"""Pages are made ready in steps that take no longer than a tenth of a millisecond: the interpreter stands meanwhile."""
 NEVER = 1 << 62
 
 
@@ -64,6 +67,8 @@ class Lane:
         self._skipped: dict[tuple[str, str], int] = {}
         self._numbers = itertools.count(1)
         self._spare: Segment | None = None
+        self._prepared = 0, 0
+        """(segment number, end) when `prepare` was last called."""
         self._segment = self._create(min(FIRST_SEGMENT_BYTES, segment_bytes))
         self.segments.append(self._segment)
 
@@ -112,9 +117,29 @@ class Lane:
             self._wake()
         return is_stored
 
-    def prepare(self) -> None:
-        """Make the next segment ahead of its need, so that no appending thread waits for the file system to do it."""
-        if self._spare is None and self._total_bytes() + 2 * self.segment_bytes <= self.max_bytes:
+    def prepare(self, pause: Callable[[], object] = lambda: None) -> None:
+        """Make room ahead of its need, so that no appending thread waits for the file system.
+
+        That is: the pages of twice what came since the last call, and the next segment once this one is half full.
+        `pause` is called between two steps. For the delivering thread.
+        """
+        segment = self._segment
+        number, end = self._prepared
+        came = segment.end - (end if number == segment.number else 0)
+        self._prepared = segment.number, segment.end
+        wanted = segment.end + min(max(READY_BYTES, 2 * came), MOST_READY_BYTES)
+        while segment.ready < min(wanted, segment.limit):
+            if not segment.make_ready(max(segment.ready, segment.end) + STEP_BYTES):
+                break
+            pause()
+        if self._spare is None and 2 * segment.end > segment.limit:
+            self._make_spare()
+        spare = self._spare
+        if spare is not None and wanted > segment.limit:
+            spare.make_ready(STEP_BYTES)
+
+    def _make_spare(self) -> None:
+        if self._total_bytes() + self.segment_bytes <= self.max_bytes:
             try:
                 self._spare = self._create(self.segment_bytes)
             except OSError:

@@ -13,6 +13,8 @@ MAGIC = b"CLJRNL01"
 _STATE = struct.Struct("<QQQ")
 _STATE_AT = 16
 _OFFSET = struct.Struct("<Q")
+_POPULATE_WRITE = 23
+"""MADV_POPULATE_WRITE of Linux 5.14 and later; `mmap` has no name for it."""
 _ACKED_AT, _SENDING_AT, _DROPPED_AT = 16, 24, 32
 
 
@@ -24,18 +26,19 @@ class Segment:
     acked: everything before it was delivered. sending: end of the batch that is, or was, on its way; 0 or `acked` for
     none. It is stored before the batch is sent, so that whoever sends it again sends exactly the same records.
     series: names -> id, of the series that this segment defines.
+    ready: offset up to which storing waits for no page (`make_ready`).
     is_sealed: the writer has gone on to the next one. is_resting: it is unmapped until it is delivered (`rest`).
     """
 
     __slots__ = (
         *("acked", "dropped", "end", "is_resting", "is_sealed", "limit"),
-        *("map", "number", "path", "sending", "series"),
+        *("map", "number", "path", "ready", "sending", "series"),
     )
 
     def __init__(self, number: int, path: str | None, mapped: mmap.mmap) -> None:
         self.number, self.path, self.map = number, path, mapped
         self.limit = len(mapped)
-        self.end = HEADER_BYTES
+        self.end = self.ready = HEADER_BYTES
         self.acked = self.sending = HEADER_BYTES
         self.dropped = 0
         self.series: dict[tuple[str, str], int] = {}
@@ -76,6 +79,21 @@ class Segment:
         segment.sending = sending if segment.acked < sending <= segment.end else segment.acked
         segment.is_sealed = True
         return segment
+
+    def make_ready(self, end: int) -> bool:
+        """Have the pages up to `end` at hand: the first store into each page of a file takes 50 us otherwise.
+
+        Changes no byte, so it may run beside the writer. False where the system cannot do it.
+        """
+        start = max(self.ready, self.end) & -mmap.PAGESIZE
+        end = min(end, self.limit)
+        if start < end:
+            try:
+                self.map.madvise(_POPULATE_WRITE, start, end - start)
+            except (OSError, ValueError, AttributeError):  # an older kernel, another system; unmapped meanwhile
+                return False
+            self.ready = end
+        return True
 
     def announce(self, end: int) -> None:
         """Note that the batch up to `end` is about to be sent."""

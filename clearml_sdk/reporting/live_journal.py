@@ -52,20 +52,25 @@ class LiveJournal:
         self._poster = Poster(session)
         self.reports = self._lane(REPORTS, max_bytes, self._wake_reports)
         courier = ReportCourier(self._poster, self.id, task_id, session.settings.worker, pause=self._pause)
-        self._sender = Sender(self.reports, courier, name="clearml-reports", period_s=period_s, delay_s=self._delay_s)
+        self._sender = Sender(
+            self.reports, courier, name="clearml-reports", period_s=period_s, delay_s=self._delay_s, pause=self._pause
+        )
         self._starting = threading.Lock()
         self._beside: dict[str, tuple[Lane, Sender]] = {}
         """The lanes of uploads and of calls, made with the first of them."""
+        self._uploading: UploadCourier | None = None
         self._spool: str | None = None
         _start(self._sender)
 
     def append_upload(self, record: bytes) -> None:
         """Append to the lane of uploads."""
-        lane, sender = self._lane_beside(
-            UPLOADS, lambda: UploadCourier(self._session, Poster(self._session), self.id, self.files_folder)
-        )
+        lane, sender = self._lane_beside(UPLOADS, self._upload_courier)
         lane.append(record)
         sender.wake()
+
+    def _upload_courier(self) -> UploadCourier:
+        self._uploading = UploadCourier(self._session, Poster(self._session), self.id, self.files_folder)
+        return self._uploading
 
     def append_call(self, record: bytes) -> bool:
         """Append to the lane of calls; False when there is no room for it."""
@@ -116,11 +121,16 @@ class LiveJournal:
         for name, (_, sender) in list(self._beside.items()):
             left_s = None if timeout_s is None else max(0.0, timeout_s - (time.monotonic() - started_at))
             give_up_s = None if timeout_s is not None else GIVE_UP_S * (6 if name == UPLOADS else 1)
-            is_all = sender.flush(left_s, give_up_s=give_up_s, is_vain=self._is_vain) and is_all
+            is_vain = self._is_upload_vain if name == UPLOADS else self._is_vain
+            is_all = sender.flush(left_s, give_up_s=give_up_s, is_vain=is_vain) and is_all
         return is_all
 
     def _is_vain(self) -> bool:
         return self._folder is not None and self._session.is_down
+
+    def _is_upload_vain(self) -> bool:
+        is_refused = self._uploading is not None and self._uploading.is_refused
+        return self._is_vain() or (self._folder is not None and is_refused)
 
     def close(self, timeout_s: float | None) -> bool:
         is_all = self.flush(timeout_s)

@@ -23,7 +23,7 @@ class Sender:
     """Delivers what is in `lane`, every `period_s` seconds or when woken.
 
     Args:
-        prepares: make the lane's next segment before it is needed.
+        pause: called between two steps of what holds the interpreter.
         delay_s: how long to wait before attempt n + 1; see `SessionCore.retry_delay_s`.
     """
 
@@ -35,10 +35,10 @@ class Sender:
         name: str,
         period_s: float,
         delay_s: Callable[[int], float],
-        prepares: bool = False,
+        pause: Callable[[], object] = lambda: None,
     ) -> None:
         self._lane, self._courier, self.period_s, self._delay_s = lane, courier, period_s, delay_s
-        self._prepares = prepares
+        self._pause = pause
         self._wake = threading.Event()
         self._changed = threading.Condition()
         self._is_stopping = False
@@ -115,8 +115,7 @@ class Sender:
     def _run(self) -> None:
         attempt = 0
         while not self._is_stopping:
-            if self._prepares:
-                self._lane.prepare()
+            self._lane.prepare(self._pause)
             segment = self._lane.first()
             if segment is None:
                 attempt = 0

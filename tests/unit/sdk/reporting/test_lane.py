@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import struct
 import threading
@@ -172,13 +173,51 @@ def test_a_lane_without_a_folder_lives_in_memory() -> None:
 
 def test_a_prepared_segment_is_used_in_its_order(folder: str) -> None:
     lane = Lane(folder, "reports", segment_bytes=4096)
+    lane.append(framing.event(b'"' + b"x" * 3000 + b'"'))
     lane.prepare()
+    assert len(files(folder)) == 2
     lane.append(framing.event(b'"' + b"y" * 50_000 + b'"'))  # longer than what is prepared
     for iteration in range(500):
         lane.prepare()
         lane.append_scalar("loss", "train", iteration, 1, 0.0)
     lines = points(lane)
-    assert len(lines[0]) > 50_000
-    assert [f'"iter":{iteration},' in line for iteration, line in enumerate(lines[1:])] == [True] * 500
+    assert len(lines[0]) > 3000
+    assert len(lines[1]) > 50_000
+    assert [f'"iter":{iteration},' in line for iteration, line in enumerate(lines[2:])] == [True] * 500
     lane.close(remove=False)
     assert [segment.path for segment in lane.segments] == [str(path) for path in files(folder)]
+
+
+def test_reports_find_their_pages_ready(folder: str) -> None:
+    lane = Lane(folder, "reports")
+    lane.append_scalar("loss", "train", 0, 1, 0.0)
+    lane.prepare()
+    if lane.segments[0].ready == HEADER_BYTES:
+        lane.close(remove=True)
+        pytest.skip("this system cannot make pages ready: that came with Linux 5.14")
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+    for iteration in range(1, 1500):  # 13 pages and more
+        lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    assert resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before < 10
+    assert len(points(lane)) == 1500
+    lane.close(remove=True)
+
+
+def test_making_pages_ready_changes_no_record(folder: str) -> None:
+    lane = Lane(folder, "reports")
+    is_over = threading.Event()
+
+    def keep_ready() -> None:
+        while not is_over.is_set():
+            lane.prepare()
+
+    beside = threading.Thread(target=keep_ready)
+    beside.start()
+    try:
+        for iteration in range(100_000):
+            lane.append_scalar("loss", "train", iteration, 1, 0.0)
+    finally:
+        is_over.set()
+        beside.join()
+    assert [f'"iter":{iteration},' in line for iteration, line in enumerate(points(lane))] == [True] * 100_000
+    lane.close(remove=True)
