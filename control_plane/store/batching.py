@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import hiredis
@@ -24,6 +24,8 @@ Command = tuple[str | bytes | int | float, ...]
 
 pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub knows one word only
 _MULTI, _EXEC = pack(("MULTI",)), pack(("EXEC",))
+_PLAIN = frozenset({bytes, int, list, type(None)})
+"""Types of nearly all answers: no errors, and no announcements, which are a type of their own."""
 _MORE = object()
 """What the reader says while an answer is incomplete."""
 _ERRORS: dict[str, type[redis_errors.RedisError]] = {
@@ -105,7 +107,8 @@ class Wire(asyncio.Protocol):
         try:
             reader.feed(data)
             while (reply := next_reply()) is not _MORE:
-                if isinstance(reply, hiredis.PushNotification):
+                is_plain = type(reply) in _PLAIN
+                if not is_plain and isinstance(reply, hiredis.PushNotification):
                     if self.on_push is not None:
                         self.on_push(reply)
                     continue  # they answer nobody
@@ -117,7 +120,7 @@ class Wire(asyncio.Protocol):
                     asked.popleft()
                     if not first.future.done():
                         first.future.set_result(reply if first.replies is None else first.replies)
-                if isinstance(reply, _ENDS_CONNECTION):
+                if not is_plain and isinstance(reply, _ENDS_CONNECTION):
                     self.abort()
         except (hiredis.ProtocolError, IndexError):
             self.abort()  # what is answered can no longer be told apart: nothing more is read from it
@@ -212,6 +215,29 @@ class BatchedRedis(aioredis.Redis):
         _raise_first(replies)
         return replies
 
+    async def field_of_each(self, key: str, ids: Sequence[str], field: str) -> list[bytes | None]:
+        """One field of many hashes; raises the first error among the answers.
+
+        As `many` with HGET, but what is the same in all commands is packed once: packing is most of the work.
+
+        Args:
+            key: of each hash, with `%s` in the place of its id.
+        """
+        size = len(ids[0])
+        if not all(id.isascii() and len(id) == size for id in ids):
+            return await self.many([("HGET", key.replace("%s", id, 1), field) for id in ids])
+        wire = self._wire
+        if wire is None or wire.is_lost:
+            wire = await self._connected()
+        self.commands += len(ids)
+        first, _, last = map(str.encode, key.partition("%s"))
+        before = b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b" % (len(first) + size + len(last), first)
+        after = b"%b\r\n$%d\r\n%b\r\n" % (last, len(field.encode()), field.encode())
+        packed = before + (after + before).join(map(str.encode, ids)) + after
+        replies: list[Any] = await wire.ask(packed, len(ids), keep_all=True)
+        _raise_first(replies)
+        return replies
+
     async def _connected(self) -> Wire:
         async with self._connecting:
             if self._wire is None or self._wire.is_lost:
@@ -248,7 +274,9 @@ def words(pairs: Mapping[str, str | bytes]) -> Iterator[str | bytes]:
         yield value
 
 
-def _raise_first(replies: Iterable[Any]) -> None:
+def _raise_first(replies: Collection[Any]) -> None:
+    if _PLAIN.issuperset(map(type, replies)):
+        return
     for reply in replies:
         if isinstance(reply, redis_errors.RedisError):
             raise reply

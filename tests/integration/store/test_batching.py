@@ -78,6 +78,22 @@ async def test_the_error_of_one_of_many_is_raised_and_the_connection_stays(store
     assert await client.many([("GET", "text"), ("GET", "none")]) == [b"x", None]
 
 
+@pytest.mark.parametrize(
+    "ids", [["a" * 32, "b" * 32, "c" * 32], ["a", "bb", "c" * 200], ["ä", "%", "\0"], ["%", "s", "\0"]]
+)
+async def test_one_field_of_many_hashes_is_read_of_each(store: Store, ids: list[str]) -> None:
+    client = store.connection.client
+    field = "a b\0ä%s"
+    await client.hset(f"h:{ids[0]}:%s:x", mapping={field: "zero", "other": "-"})
+    await client.hset(f"h:{ids[2]}:%s:x", mapping={field: b"\0\xff\r\n"})
+    found = await client.field_of_each("h:%s:%s:x", [*ids, ids[0]], field)
+    assert found == [b"zero", None, b"\0\xff\r\n", b"zero"]
+    await client.set(f"h:{ids[1]}:%s:x", "no hash")
+    with pytest.raises(redis_errors.ResponseError, match="WRONGTYPE"):
+        await client.field_of_each("h:%s:%s:x", ids, field)
+    assert await client.hget(f"h:{ids[0]}:%s:x", "other") == b"-"
+
+
 async def test_every_unanswered_call_hears_of_a_lost_connection(store: Store) -> None:
     client = store.connection.client
     id = int(await client.execute_command("CLIENT ID"))
