@@ -6,6 +6,8 @@ import json
 import pickle
 from pathlib import Path
 
+from clearml_sdk.artifacts import npz
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -48,12 +50,11 @@ def decode(name: str, kind: str, content_type: str, path: str) -> Any:
 
 
 def _numpy(name: str, content_type: str, path: str) -> Any:
-    import numpy as np
-
     if content_type == "text/csv":
+        import numpy as np
+
         return np.genfromtxt(path, delimiter=",")
-    with np.load(path) as archive:
-        return archive[name] if name in archive else archive[archive.files[0]]
+    return npz.read(path, name)
 
 
 def _pandas(content_type: str, path: str) -> Any:

@@ -67,6 +67,33 @@ def test_the_file_is_the_one_that_others_write(key: str, array: Any, tmp_path: P
         assert archive.testzip() is None
 
 
+@pytest.mark.parametrize("array", PLAIN, ids=lambda array: f"{array.dtype}-{array.shape}")
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_archive_of_others_is_read_as_numpy_reads_it(save: Any, array: Any, tmp_path: Path) -> None:
+    path = str(tmp_path / "x.npz")
+    save(path, other=np.zeros(3), key=array)
+    found = npz.read(path, "key")
+    assert found.dtype == array.dtype and found.shape == array.shape and (found == array).all()
+    assert found.flags.f_contiguous == array.flags.f_contiguous and found.flags.writeable
+    assert npz.read(path, "no such name").shape == (3,)
+
+
+def test_what_is_damaged_or_holds_objects_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    ArraySource("x.npz", "a", np.arange(1000)).write(str(path))
+    content = bytearray(path.read_bytes())
+    content[500] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(zipfile.BadZipFile, match="checksum"):
+        npz.read(str(path), "a")
+    np.savez(str(path), a=np.array([object()]))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        npz.read(str(path), "a")
+    np.savez(str(path))
+    with pytest.raises(KeyError, match="no array"):
+        npz.read(str(path), "a")
+
+
 @pytest.mark.parametrize("largest", [100, 1_000])
 def test_an_archive_beyond_32_bits_is_the_one_that_others_write(monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
     array = np.arange(100, dtype=np.int8)
