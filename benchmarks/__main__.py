@@ -8,6 +8,7 @@ import importlib
 BENCHMARKS = {
     "init": "import + Task.init, wall time",
     "sdk": "what the SDK costs a training script",
+    "artifacts": "storing and reading artifacts",
     "api": "calls a second of one server process on one core",
     "datasets": "a dataset of many small files",
     "dispatch": "enqueue -> receipt by one of many idle agents",

@@ -119,7 +119,6 @@ def run(title: str, *, rounds: int) -> None:
         starting(goals, ours, official)
         reporting(goals, ours, official, rounds)
         memory(goals, server, ours)
-        storing(goals, server, ours, official, rounds)
     goals.show()
 
 
@@ -180,36 +179,6 @@ def reporting(goals: Goals, ours: Side, official: Side, rounds: int) -> None:
 def memory(goals: Goals, server: RunningServer, ours: Side) -> None:
     grown = ours.away(server, 3_000_000)["grown"]
     goals.at_most("memory growth over 3,000,000 points, server down", [grown], "MB", 30)
-
-
-def storing(goals: Goals, server: RunningServer, ours: Side, official: Side, rounds: int) -> None:
-    goals.note("100 MB written to the server's disk, and synced", [100 / synced(server) for _ in range(rounds)], "MB/s")
-    theirs = official.run("artifact", megabytes=100)
-    mine = [ours.run("artifact", megabytes=100) for _ in range(rounds)]
-    ratios = [theirs["seconds"] / one["seconds"] for one in mine]
-    goals.at_least(
-        "an array of 100 MB as artifact, to official", ratios, "x", 20, f"{100 / theirs['seconds']:.1f} MB/s"
-    )
-    goals.note("the same", [100 / one["seconds"] for one in mine], "MB/s")
-    goals.at_most(
-        "its peak memory, beside the array", [one["extra"] for one in mine], "MB", 33.6, f"{theirs['extra']:.0f} MB"
-    )
-    found = official.run("read", task=mine[0]["task"])
-    if found["sum"] != mine[0]["sum"] or found["bytes"] != 100_000_000:
-        raise RuntimeError(f"the official SDK reads another array: {found}, not {mine[0]}")
-
-
-def synced(server: RunningServer) -> float:
-    """Seconds that 100 MB take to the disk, as a plain file."""
-    path, content = server.data_dir / "synced", os.urandom(100_000_000)
-    began = time.perf_counter()
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    seconds = time.perf_counter() - began
-    path.unlink()
-    return seconds
 
 
 def ms(seconds: list[float]) -> str:

@@ -144,27 +144,76 @@ def nothing() -> dict[str, Any]:
     return {}
 
 
-def artifact(*, megabytes: int) -> dict[str, Any]:
-    """An array of so many MB as artifact: seconds, and the MB of memory that it took on top of the array."""
+def artifact(*, megabytes: int, waits: bool = True) -> dict[str, Any]:
+    """An array of so many MB as artifact: seconds, and the MB of memory that it took on top of the array.
+
+    waits: in the call, else behind it; returned: seconds until the call did.
+    """
     import numpy as np
 
     task = begin("artifact")
     array = np.random.default_rng(1).random(megabytes * 1_000_000 // 8)
     before = resident_mb()
     began = time.perf_counter()
-    assert task.upload_artifact("array", array, wait_on_upload=True)
+    assert task.upload_artifact("array", array, wait_on_upload=waits)
+    returned = time.perf_counter() - began
+    if not waits:
+        task.flush(wait_for_uploads=True)
     seconds = time.perf_counter() - began
-    print("\nRESULT " + json.dumps({"seconds": seconds, "extra": peak_mb() - before, "task": task.id}), flush=True)
+    extra = peak_mb() - before
     task.close()
-    return {"seconds": seconds, "extra": peak_mb() - before, "task": task.id, "sum": float(array.sum())}
+    total = float(array.sum())
+    return {"seconds": seconds, "returned": returned, "extra": extra, "task": task.id, "sum": total}
+
+
+def file(*, megabytes: int) -> dict[str, Any]:
+    """A file of so many MB as artifact: seconds, and MB of memory."""
+    path = os.path.abspath("large.bin")
+    block = os.urandom(1_000_000)
+    with open(path, "wb") as target:
+        for _ in range(megabytes):
+            target.write(block)
+    task = begin("file")
+    before = resident_mb()
+    began = time.perf_counter()
+    assert task.upload_artifact("file", path, wait_on_upload=True)
+    seconds = time.perf_counter() - began
+    extra = peak_mb() - before
+    os.unlink(path)
+    task.close()
+    return {"seconds": seconds, "extra": extra}
+
+
+def handful(*, count: int, size_bytes: int) -> dict[str, Any]:
+    """`count` small artifacts: seconds until the last call returned, and until all are stored."""
+    task = begin("handful")
+    text = "x" * size_bytes
+    began = time.perf_counter()
+    for number in range(count):
+        task.upload_artifact(f"small {number}", text)
+    returned = time.perf_counter() - began
+    task.flush(wait_for_uploads=True)
+    seconds = time.perf_counter() - began
+    task.close()
+    return {"seconds": seconds, "returned": returned}
 
 
 def read(*, task: str) -> dict[str, Any]:
-    """The array of `artifact`, as this SDK reads it."""
+    """The array of `artifact`, as this SDK reads it: seconds for a local copy, and from that to the array."""
     from clearml import Task
 
-    found = Task.get_task(task_id=task).artifacts["array"].get()
-    return {"sum": float(found.sum()), "bytes": int(found.nbytes)}
+    artifact = Task.get_task(task_id=task).artifacts["array"]
+    began = time.perf_counter()
+    assert artifact.get_local_copy(force_download=True)
+    copied = time.perf_counter()
+    found = artifact.get()
+    decoded = time.perf_counter()
+    return {
+        "sum": float(found.sum()),
+        "bytes": int(found.nbytes),
+        "copied": copied - began,
+        "decoded": decoded - copied,
+    }
 
 
 def resident_mb() -> float:
@@ -184,6 +233,8 @@ PARTS = {
     "lines": lines,
     "nothing": nothing,
     "artifact": artifact,
+    "file": file,
+    "handful": handful,
     "read": read,
 }
 
