@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clearml_sdk.errors import UsageError
     from clearml_sdk.logger import Logger
     from clearml_sdk.model import InputModel, Model, OutputModel
+    from clearml_sdk.notebook_login import browser_login
     from clearml_sdk.storage.manager import StorageManager
     from clearml_sdk.task import Task, TaskTypes
 
@@ -27,7 +28,21 @@ _HOMES = {
     "TaskTypes": "clearml_sdk.task",
     "UsageError": "clearml_sdk.errors",
     "__version__": "clearml_sdk._version",
+    "browser_login": "clearml_sdk.notebook_login",
 }
+_HOMES |= dict.fromkeys(
+    (
+        "DataEntry",
+        "DataEntryImage",
+        "DataSubEntry",
+        "DataSubEntryImage",
+        "DataView",
+        "HyperDataset",
+        "HyperDatasetManagement",
+        "HyperDatasetQuery",
+    ),
+    "clearml_sdk.hyperdatasets",
+)
 
 __all__ = [
     "Dataset",
@@ -42,6 +57,7 @@ __all__ = [
     "TaskTypes",
     "UsageError",
     "__version__",
+    "browser_login",
 ]
 
 

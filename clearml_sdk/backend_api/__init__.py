@@ -3,8 +3,11 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk.backend_api.session import CallResult, ResultNotReadyError, Session, TimeoutExpiredError
+    from clearml_sdk.config.asked import load_config
+    from clearml_sdk.notebook_login import browser_login
 
-__all__ = ["CallResult", "ResultNotReadyError", "Session", "TimeoutExpiredError"]
+__all__ = ["CallResult", "ResultNotReadyError", "Session", "TimeoutExpiredError", "browser_login", "load_config"]
+_HOMES = {"browser_login": "clearml_sdk.notebook_login", "load_config": "clearml_sdk.config.asked"}
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it
@@ -12,5 +15,6 @@ def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be import
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module("clearml_sdk.backend_api.session"), name)
+    home = _HOMES.get(name, "clearml_sdk.backend_api.session")
+    value = globals()[name] = getattr(import_module(home), name)
     return value

@@ -52,6 +52,11 @@ config = Section("sdk")
 config_obj = Section("")
 
 
+def load_config(*additional_module_paths: str) -> Section:
+    """All settings by dotted keys, such as `api.web_server`. The paths are accepted for compatibility."""
+    return config_obj
+
+
 def _settings() -> Any:
     from clearml_sdk import session
 

@@ -6,7 +6,7 @@ from enum import Enum, StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any, ClassVar, Self
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -27,6 +27,28 @@ class StringEnum(StrEnum):
     def has_value(cls, value: object) -> bool:
         """Whether a member has this value."""
         return value in {member.value for member in cls}
+
+
+class SchemaProperty(property):
+    """A property that is a field of a data model, under its `name` in the schema."""
+
+    name: str | None = None
+
+    def setter(self, fset: Callable[[Any, Any], None]) -> SchemaProperty:
+        made = SchemaProperty(self.fget, fset, self.fdel)
+        made.name, made.__doc__ = self.name, self.__doc__
+        return made
+
+
+def schema_property(name: str) -> Callable[[Callable[[Any], Any]], SchemaProperty]:
+    """Declare a field of a `DataModel` by a property: `@schema_property("name")`."""
+
+    def declare(fget: Callable[[Any], Any]) -> SchemaProperty:
+        made = SchemaProperty(fget)
+        made.name, made.__doc__ = name, fget.__doc__
+        return made
+
+    return declare
 
 
 class DataModel:
@@ -54,7 +76,9 @@ class DataModel:
         if strict and unknown:
             raise ValueError(f"{cls.__name__} has no fields {', '.join(unknown)}")
         made = cls.__new__(cls)
-        made.__dict__.update({cls.normalize_key(name): value for name, value in dct.items() if name not in unknown})
+        for name, value in dct.items():
+            if name not in unknown:
+                setattr(made, cls.normalize_key(name), value)
         return made
 
     def validate(self, schema: Mapping[str, Any] | None = None) -> None:
@@ -77,7 +101,13 @@ class DataModel:
             raise TypeError(f"Expected {field_name} of type {expected}, got {type(wrong).__name__}")
 
     def _fields(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        declared = {
+            str(found.name): getattr(self, attribute)
+            for kind in reversed(type(self).__mro__)
+            for attribute, found in vars(kind).items()
+            if isinstance(found, SchemaProperty)
+        }
+        return {**{name: value for name, value in vars(self).items() if not name.startswith("_")}, **declared}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.to_dict()}>"

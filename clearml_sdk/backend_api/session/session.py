@@ -13,6 +13,7 @@ from clearml_sdk import session as sessions
 from clearml_sdk._version import __version__
 from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.backend_api.session.defs import MissingConfigError
+from clearml_sdk.backend_api.session.token_manager import TokenManager, decoded_token
 from clearml_sdk.config import load_settings
 from clearml_sdk.errors import NotConfigured, Unauthorized
 
@@ -185,10 +186,7 @@ class Session(sessions.Session):
     @classmethod
     def get_decoded_token(cls, token: str) -> dict[str, Any]:
         """The claims of a token, unverified. Raises ValueError for what is no token."""
-        claims = sessions.read_claims(token)
-        if not claims:
-            raise ValueError("this is no token: it has no claims that can be read")
-        return claims
+        return decoded_token(token)
 
     def add_auth_headers(self, headers: dict[str, str]) -> dict[str, str]:
         """`headers`, with the authorisation added."""
@@ -341,6 +339,9 @@ class Session(sessions.Session):
     def add_client(cls, client: str, value: str, first: bool = True) -> None:
         """Name a program that calls through this library."""
         cls._clients.insert(0 if first else len(cls._clients), (client, value))
+
+
+TokenManager.register(Session)
 
 
 def _version(text: str) -> list[int]:
