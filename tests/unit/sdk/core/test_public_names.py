@@ -71,8 +71,8 @@ class Named(DataModel):
         """What it is called."""
         return self._name
 
-    @name.setter
-    def name(self, value: str) -> None:  # type: ignore[no-redef]  # mypy knows `property` alone
+    @name.setter  # type: ignore[no-redef]  # mypy knows `property` alone
+    def name(self, value: str) -> None:
         self.assert_isinstance(value, "name", (str,))
         self._name = value
 
