@@ -78,6 +78,15 @@ class WatchedExit(SystemExit):
 _deaths: set[object] = set()
 
 
+_noted_exit_code: object = None
+
+
+def note_exit_code(code: object) -> None:
+    """Who runs the script (and is no interpreter) says with which code it ends: `raise SystemExit(1)` tells nobody."""
+    global _noted_exit_code
+    _noted_exit_code = code
+
+
 class ExitHooks:
     """Watches how this process ends, and calls `finish(ending, limit_s)` once when it does.
 
@@ -161,7 +170,8 @@ class ExitHooks:
 
     def _at_exit(self) -> None:
         if self._is_installed and os.getpid() == self._pid:
-            self._finish(decide_ending(self._exception, None, self._exit_code), None)
+            code = self._exit_code if _noted_exit_code is None else _noted_exit_code
+            self._finish(decide_ending(self._exception, None, code), None)
             if isinstance(self._exception, KeyboardInterrupt):
                 _mark_interrupted()
 

@@ -30,7 +30,7 @@ def running_remotely() -> bool:
 
 def is_simulated() -> bool:
     """Whether nobody but this process looks after the task: `simulate`, or its environment variable, says so."""
-    return bool(_simulated) or (not environment.read("TASK_ID") and bool(environment.read("SIMULATE_REMOTE_TASK")))
+    return bool(_simulated) or bool(environment.read("SIMULATE_REMOTE_TASK"))
 
 
 def simulate(task_id: str) -> None:

@@ -6,14 +6,14 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 
+from clearml_sdk.automation.jobs import forking, processes
 from clearml_sdk.automation.jobs.base import BaseJob
 from clearml_sdk.automation.jobs.cloned import ClearmlJob
-from clearml_sdk.config.local_server import is_alive
+from clearml_sdk.automation.jobs.processes import Order, Process, Started
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.notices import say, warn_once
 from clearml_sdk.process_role import MASTER, STREAMS
@@ -24,89 +24,133 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-GRACE_S = 10.0
-"""From SIGTERM to SIGKILL of a process that is to end."""
-
-_NOT_PASSED_ON = (MASTER, STREAMS, "CLEARML_AGENT_RUN", "CLEARML_LOG_TASK_TO_BACKEND", "CLEARML_SIMULATE_REMOTE_TASK")
+_NOT_PASSED_ON = (MASTER, STREAMS, "CLEARML_AGENT_RUN", "CLEARML_LOG_TASK_TO_BACKEND")
 """Variables that speak of this process's own task."""
 
 LOCAL_PROCESS = "_local_process"
-"""Key of a task's runtime: `host:pid` of the process that runs it and that no agent looks after."""
+"""Key of a task's runtime: the name (`processes.name_of`) of the process that runs it and that no agent looks after."""
 
 
 class LocalClearmlJob(ClearmlJob):
-    """As `ClearmlJob`, but `launch` starts a process here; its end sets the task's final status."""
+    """As `ClearmlJob`, but `launch` starts a process here.
+
+    The process sets the final status of its task, as nobody but it knows that its work is done should this one die.
+    What it left open (its script does not use the SDK, or it was killed) is set here when it has ended.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As `ClearmlJob`."""
         super().__init__(*args, **kwargs)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._start_values()
+
+    def _start_values(self) -> None:
+        self._process: Process | None = None
+        self._exit_code: int | None = None
         self._folder = ""
         self._waiter: threading.Thread | None = None
         self._is_aborted = False
+        self.is_lost = False
+        """Its process was another one's, and ended without anybody knowing how."""
 
     @classmethod
     def of(cls, record: TaskRecord) -> LocalClearmlJob:
-        """The job of a task that another process made."""
+        """The job of a task that another process made, and launched if the task's process lives."""
         job = cls.__new__(cls)
         BaseJob.__init__(job)
         job._record, job._local_imports = record, True
-        job._process, job._folder, job._waiter, job._is_aborted = None, "", None, False
+        job._start_values()
         return job
+
+    def adopt(self, process_name: str) -> bool:
+        """Look after the process that another one started for the task; False when it has ended."""
+        pid = processes.pid_of(process_name)
+        if pid is None:
+            return False
+        self._look_after(Process(pid))
+        return True
 
     def launch(self, queue_name: str | None = None) -> bool:
         """Start the process. False when the task is a cached one, or its code is not found here."""
         if self._is_cached_task:
             return False
         record = self._of()
-        script = record.reload().get("script") or {}
+        document = record.reload()
         try:
-            folder, command = self._prepare(script)
+            order = self._order(document.get("script") or {})
         except (OSError, ValueError) as error:
             say(f"job {record.id} cannot run here: {error}")
             record.call("tasks.failed", {"status_reason": "not found here", "status_message": str(error)[:1000]})
             self._note({"status": "failed"})
             return False
-        record.call("tasks.started", {"force": True})
-        self._process = subprocess.Popen(
-            command, cwd=folder, env=self._environment(record.id, folder), start_new_session=os.name == "posix"
-        )
+        process = self._start(record, document.get("runtime") or {}, order)
         self.task_started = True
         self._note({"status": "in_progress"})
-        with contextlib.suppress(ClearmlError):  # then a controller that takes over cannot tell that it lives
-            record.change("runtime", {LOCAL_PROCESS: f"{_host()}:{self._process.pid}"})
-        self._waiter = threading.Thread(target=self._finish, name=f"clearml-job-{record.id[:8]}", daemon=True)
-        self._waiter.start()
-        _running.add(self)
+        self._look_after(process)
         return True
 
-    def wait_for_process(self, timeout: int | None = None) -> int | None:
-        """Wait until the process has ended and its task has its final status: the exit code, None after `timeout` s."""
-        if self._process is None or self._waiter is None:
+    @staticmethod
+    def _start(record: TaskRecord, runtime: Mapping[str, Any], order: Order) -> Process:
+        """Have a process begin. Where it can wait the task says first which one it is: who takes over then finds it."""
+        forked = forking.fork(order.environment)
+        if forked is None:
+            record.call("tasks.started", {"force": True})
+            started = Started(order)
+            record.edit(runtime={**runtime, LOCAL_PROCESS: processes.name_of(started.pid)})
+            return started
+        try:
+            record.edit(runtime={**runtime, LOCAL_PROCESS: processes.name_of(forked.pid)})
+            record.call("tasks.started", {"force": True})
+        except BaseException:
+            forked.dismiss()
+            raise
+        forked.tell(order)
+        return forked
+
+    def _look_after(self, process: Process) -> None:
+        self._process = process
+        _running.add(self)
+        self._waiter = threading.Thread(target=self._finish, name=f"clearml-job-{self.task_id()[:8]}", daemon=True)
+        self._waiter.start()
+
+    def wait_for_process(self, timeout: float | None = None) -> int | None:
+        """Wait until the process has ended and its task has its final status.
+
+        Returns the exit code; None after `timeout` s, and for a process that another one started.
+        """
+        if self._waiter is None:
             return None
         self._waiter.join(timeout)
-        return None if self._waiter.is_alive() else self._process.returncode
+        return self._exit_code
 
     def abort(self) -> None:
         """End the process; the task is stopped."""
         self._is_aborted = True
-        if self._process is None:
+        if self._process is None or self._waiter is None:
             super().abort()
-            return
-        _end(self._process)
-        self.wait_for_process()
+        elif self._waiter.is_alive():
+            processes.terminate(self._process.pid, self._waiter)
+            self._waiter.join()
 
-    def _prepare(self, script: Mapping[str, Any]) -> tuple[str, list[str]]:
-        """(folder to start in, command line): recorded code is written out, that of a repository must be here."""
+    def end(self) -> None:
+        """As `abort`, but a process whose task has its final status may end by itself."""
+        with contextlib.suppress(ClearmlError):  # then nobody knows whether it has
+            if self.status(force=True) != "in_progress":
+                self.wait_for_process(processes.GRACE_S)
+        self.abort()
+
+    def _order(self, script: Mapping[str, Any]) -> Order:
+        """What to run: recorded code is written out, that of a repository must be here."""
         entry = str(script.get("entry_point") or "")
         if script.get("repository"):
             folder = os.path.normpath(os.path.join(_working_copy(), str(script.get("working_dir") or ".")))
+            environment = self._environment(folder)
             if entry.startswith("-m "):
-                return folder, [sys.executable, *entry.split()]
+                _, module, *arguments = entry.split()
+                return Order(folder, environment, module=module, arguments=arguments)
             path = os.path.join(folder, entry)
             if not os.path.isfile(path):
                 raise ValueError(f"{path} does not exist: start in a working copy of {script['repository']}")
-            return folder, [sys.executable, path]
+            return Order(folder, environment, path=path, arguments=[])
         code = str(script.get("diff") or "")
         if not code:
             raise ValueError("the task has no code")
@@ -114,20 +158,20 @@ class LocalClearmlJob(ClearmlJob):
         path = os.path.join(self._folder, os.path.basename(entry) or "script.py")
         with open(path, "w", encoding="utf-8") as file:
             file.write(code)
-        return os.getcwd(), [sys.executable, path]
+        return Order(os.getcwd(), self._environment(os.getcwd()), path=path, arguments=[])
 
-    def _environment(self, task: str, folder: str) -> dict[str, str]:
+    def _environment(self, folder: str) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if key not in _NOT_PASSED_ON}
-        environment["CLEARML_TASK_ID"] = task
+        environment["CLEARML_TASK_ID"] = environment["CLEARML_SIMULATE_REMOTE_TASK"] = self.task_id()
         if self._local_imports:
             places = [folder, *(place or os.getcwd() for place in sys.path), environment.get("PYTHONPATH", "")]
             environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(place for place in places if place))
         return environment
 
     def _finish(self) -> None:
-        """Wait for the process, and set the final status of its task."""
+        """Wait for the process, and see to the final status of its task."""
         assert self._process is not None
-        code = self._process.wait()
+        code = self._exit_code = self._process.wait()
         _running.discard(self)
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -137,25 +181,20 @@ class LocalClearmlJob(ClearmlJob):
             warn_once(f"local job {self.task_id()}", f"job {self.task_id()} ended with {code}, untold: {error}")
         self._status_at = float("-inf")
 
-    def _set_status(self, code: int) -> None:
+    def _set_status(self, code: int | None) -> None:
         record = self._of()
         if record.read_fields("status").get("status") != "in_progress":
-            return  # the script has set it
+            return  # the process has set it
         if self._is_aborted:
             record.call("tasks.stopped", {"force": True, "status_reason": "stopped by its controller"})
         elif code == 0:
             record.call("tasks.completed", {"force": True, "status_reason": "completed"})
         else:
-            how = f"terminated by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            self.is_lost = code is None
+            how = "its process is gone" if code is None else f"exit code {code}"
+            if code is not None and code < 0:
+                how = f"terminated by {signal.Signals(-code).name}"
             record.call("tasks.failed", {"force": True, "status_reason": how, "status_message": how})
-
-
-def runs_here(local_process: str) -> bool | None:
-    """Whether the process of `LOCAL_PROCESS` lives; None when it is another machine's."""
-    host, _, pid = local_process.rpartition(":")
-    if host != _host() or not pid.isdigit():
-        return None
-    return is_alive(int(pid))
 
 
 @contextlib.contextmanager
@@ -169,29 +208,12 @@ def ended_with_us() -> Iterator[None]:
 
 def end_all() -> None:
     """End the processes of all local jobs."""
+    forking.retire()
     for job in list(_running):
-        job.abort()
+        job.end()
 
 
 _running: set[LocalClearmlJob] = set()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, then SIGKILL to the process and what it has started."""
-    _signal(process, signal.SIGTERM)
-    try:
-        process.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        pass  # it does not listen
-    _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-
-def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if os.name == "posix":
-            os.killpg(process.pid, number)
-        else:
-            process.terminate()
 
 
 def _working_copy() -> str:
@@ -201,9 +223,3 @@ def _working_copy() -> str:
         return git(os.getcwd(), "rev-parse", "--show-toplevel").strip()
     except (GitFailed, FileNotFoundError) as error:
         raise ValueError(f"{os.getcwd()} is in no git repository") from error
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()

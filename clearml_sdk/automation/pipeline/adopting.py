@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearml_sdk.automation.jobs.base import BaseJob, RunningJob
-from clearml_sdk.automation.jobs.local import LOCAL_PROCESS, LocalClearmlJob, runs_here
+from clearml_sdk.automation.jobs.local import LOCAL_PROCESS, LocalClearmlJob
 from clearml_sdk.automation.pipeline import node as states
 from clearml_sdk.automation.pipeline import state
 from clearml_sdk.automation.pipeline.node import Node
@@ -109,15 +109,23 @@ class Adopting:
         node.set_job_started()
         if child.status == "created":
             self._begin(node, node.job, before)  # it was made, and the one before died before it was launched
-        elif self._locally and runs_here(str(child.runtime.get(LOCAL_PROCESS) or "")) is not True:
-            self._lose(node, record)
+        elif isinstance(node.job, LocalClearmlJob) and not node.job.adopt(str(child.runtime.get(LOCAL_PROCESS) or "")):
+            self._found_dead(node, record)
         else:
             node.status = STATUS[child.status]
             self._watch.add(child.id, child.status)
 
-    def _lose(self, node: Node, record: TaskRecord) -> None:
+    def _found_dead(self, node: Node, record: TaskRecord) -> None:
+        """The process of a local step is gone; how it ended it may have said a moment ago."""
+        status = str(record.read_fields("status").get("status"))
+        if status == "in_progress":
+            record.call("tasks.failed", {"force": True, "status_reason": "its process is gone"})
+            self._lose(node)
+        else:
+            self._ended(node, ENDED[status], node.status)
+
+    def _lose(self, node: Node) -> None:
         """The process of a local step died with its controller: its task failed, and the step is begun anew."""
-        record.call("tasks.failed", {"force": True, "status_reason": "its process is gone"})
         lost = self._lost[node.name] = self._lost.get(node.name, 0) + 1
         if lost > LOST:
             self._over(node, states.FAILED, before=node.status)

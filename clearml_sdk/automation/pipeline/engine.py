@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 
+from clearml_sdk.automation.jobs import forking
 from clearml_sdk.automation.jobs.base import BaseJob
 from clearml_sdk.automation.jobs.local import LocalClearmlJob
 from clearml_sdk.automation.pipeline import graph, state
@@ -100,6 +101,8 @@ class Engine(Adopting):
     def run(self) -> None:
         """Until every step is over, or the pipeline is stopped."""
         try:
+            if self._locally:
+                forking.prepare()
             while self._advance():
                 self._save(is_last=False)
                 for task, told in self._watch.wait(self._timeout_s()).items():
@@ -110,6 +113,7 @@ class Engine(Adopting):
             self.failure = self.failure or f"{type(error).__name__}: {error}"
         finally:
             self._watch.close()
+            forking.retire()
             try:
                 self._save(is_last=True)
             finally:
@@ -224,6 +228,12 @@ class Engine(Adopting):
                     self._monitor.outputs(node, node.job._of())
             except ClearmlError as error:
                 warn_once(f"monitor {node.name}", f"pipeline: what step {node.name!r} reported was not copied: {error}")
+        if isinstance(node.job, LocalClearmlJob):
+            if status == states.ABORTED:
+                node.job.abort()  # somebody stopped the task: nobody else ends its process
+            elif status == states.FAILED and node.job.is_lost and not self._is_stopping:
+                self._lose(node)
+                return
         if status == states.FAILED and not self._is_stopping and self._is_retried(node):
             self._begin_anew(node)
             return

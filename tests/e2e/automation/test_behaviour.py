@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from clearml_sdk.automation.jobs.processes import pid_of
 from tests.conftest import RunningServer
-from tests.e2e.agent.core.conftest import marked_processes, until
+from tests.e2e.agent.core.conftest import until
 from tests.e2e.automation.conftest import SCRIPTS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,6 +28,11 @@ def statuses(workshop: Workshop, name: str) -> tuple[dict[str, str], dict[str, A
     found = workshop.controllers(name)[0]
     steps = json.loads(found["configuration"]["Pipeline"]["value"])
     return {step: fields["status"] for step, fields in steps.items()}, found
+
+
+def process_of(step: dict[str, Any]) -> int | None:
+    """The process of a step that runs beside its controller; None once it has ended."""
+    return pid_of(step["runtime"]["_local_process"])
 
 
 def test_failed_step_fails_pipeline_and_skips_what_waits_for_it(workshop: Workshop) -> None:
@@ -67,7 +73,7 @@ def test_step_that_takes_too_long_ends_the_pipeline(workshop: Workshop) -> None:
     assert steps == {"slow": "aborted", "other": "aborted", "behind": "skipped"}
     assert controller["status"] == "failed"
     assert {child["status"] for child in workshop.children(controller["id"])} == {"stopped"}
-    assert not marked_processes(f"CLEARML_TASK_ID={workshop.children(controller['id'])[0]['id']}")
+    assert process_of(workshop.children(controller["id"])[0]) is None
 
 
 def test_stopped_controller_ends_the_steps_that_run_beside_it(workshop: Workshop) -> None:
@@ -79,13 +85,14 @@ def test_stopped_controller_ends_the_steps_that_run_beside_it(workshop: Workshop
     try:
         until(workshop.result, what="for the step to run")
         controller = workshop.controllers("endless")[0]["id"]
+        assert process_of(workshop.children(controller)[0]) is not None
         workshop.server.call("tasks.stop", {"task": controller, "force": True})
         process.wait(60)
     finally:
         process.kill()
         process.wait()
     step = workshop.children(controller)[0]
-    assert not marked_processes(f"CLEARML_TASK_ID={step['id']}")
+    assert process_of(step) is None
     assert step["status"] == "stopped"
     assert workshop.ended(controller)["status"] == "stopped"
     assert statuses(workshop, "endless")[0] == {"slow": "aborted"}

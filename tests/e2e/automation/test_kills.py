@@ -6,14 +6,18 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.agent.core.conftest import marked_processes, until
-from tests.e2e.automation.conftest import Workshop
+from clearml_sdk.automation.jobs.processes import pid_of
+from tests.e2e.agent.core.conftest import is_running, marked_processes, until
+from tests.e2e.automation.conftest import SCRIPTS, Workshop
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -73,3 +77,76 @@ def test_retried_pipeline_runs_what_failed_alone(workshop: Workshop) -> None:
     workshop.command("retry", controller, "--from", "b")
     assert workshop.ended(controller)["status"] == "completed"
     assert sorted(workshop.result()) == ["a", "b", "b", "c", "c", "d", "d"]
+
+
+def step_process(workshop: Workshop, controller: str, name: str) -> int:
+    """The process of a step that runs beside its controller."""
+    (step,) = [child for child in workshop.children(controller) if child["name"] == name]
+    pid = pid_of(step["runtime"]["_local_process"])
+    assert pid is not None, step["runtime"]
+    return pid
+
+
+@pytest.mark.parametrize("fate", ["runs on", "has ended", "dies too"])
+def test_killed_controller_takes_over_the_steps_beside_it(workshop: Workshop, fate: str) -> None:
+    for path in workshop.out.glob("let go *"):
+        path.unlink()
+    shutil.copy(SCRIPTS / "here.py", workshop.out)
+    environment = workshop.server.environment(**{**workshop.variables, "HOME": str(workshop.out)})
+    with (workshop.out / "here.out").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "here.py"], env=environment, cwd=workshop.out, stdout=out, stderr=out
+        )
+    try:
+        (workshop.out / "let go a").touch()
+        until(lambda: workshop.result() == ["a", "b"], what="for the second step to run")
+    finally:
+        process.kill()
+        process.wait()
+    controller = workshop.controllers("here")[0]["id"]
+    pid = step_process(workshop, controller, "second")
+    if fate == "has ended":
+        (workshop.out / "let go b").touch()
+        until(lambda: not is_running(pid), what="for the second step to end")
+    elif fate == "dies too":
+        os.kill(pid, signal.SIGKILL)
+    workshop.server.call("tasks.stopped", {"task": controller, "force": True})
+    workshop.server.call("tasks.enqueue", {"task": controller, "queue_name": workshop.services})
+    if fate == "runs on":
+        until(lambda: workshop.tasks.status(controller) == "in_progress", what="for the controller to go on")
+        assert is_running(pid)
+    (workshop.out / "let go b").touch()
+    (workshop.out / "let go c").touch()
+    found = workshop.ended(controller)
+    assert found["status"] == "completed", workshop.tasks.console(controller)
+    assert workshop.result() == (["a", "b", "b", "c"] if fate == "dies too" else ["a", "b", "c"])
+    ended = [child for child in workshop.children(controller) if child["status"] == "completed"]
+    assert {child["name"]: child["hyperparams"]["return"]["out"]["value"] for child in ended} == {
+        "first": "a",
+        "second": "ab",
+        "third": "abc",
+    }
+    assert len(workshop.children(controller)) == (4 if fate == "dies too" else 3)
+
+
+def test_step_beside_its_controller_ends_when_its_task_is_stopped(workshop: Workshop) -> None:
+    for path in workshop.out.glob("let go *"):
+        path.unlink()
+    shutil.copy(SCRIPTS / "here.py", workshop.out)
+    environment = workshop.server.environment(**{**workshop.variables, "HOME": str(workshop.out)})
+    with (workshop.out / "here.out").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "here.py"], env=environment, cwd=workshop.out, stdout=out, stderr=out
+        )
+    try:
+        until(lambda: workshop.result() == ["a"], what="for the first step to run")
+        controller = workshop.controllers("here")[0]["id"]
+        pid = step_process(workshop, controller, "first")
+        (step,) = workshop.children(controller)
+        workshop.server.call("tasks.stopped", {"task": step["id"], "force": True})
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+    assert not is_running(pid)
+    assert workshop.ended(controller)["status"] == "failed"
