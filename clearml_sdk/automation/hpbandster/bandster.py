@@ -84,6 +84,7 @@ class OptimizerBOHB(SearchStrategy, RandomSeed):
         self._min_budget, self._max_budget = float(min_iteration_per_job or 1), float(max_iteration_per_job)
         self._model_kwargs: dict[str, Any] = {}
         self._model: Any = None
+        self._choices = Choices(hyper_parameters)
         self._brackets: list[Bracket] = []
         self._count = 0
         self._running: dict[str, tuple[Bracket, float, dict[str, Any]]] = {}
@@ -126,7 +127,7 @@ class OptimizerBOHB(SearchStrategy, RandomSeed):
         bracket, budget, values = found
         if values is None:
             proposed, _ = self._proposer().get_config(budget)
-            values = {name: _plain(value) for name, value in proposed.items()}
+            values = {name: self._choices.read(name, value) for name, value in proposed.items()}
         job = self.helper_create_job(self._base_task_id, parameter_override=values)
         self._running[job.task_id()] = (bracket, budget, values)
         return job
@@ -169,7 +170,8 @@ class OptimizerBOHB(SearchStrategy, RandomSeed):
         self._learn(min(iterations, self._max_budget), trial.values, None if value is None else -value)
 
     def _learn(self, budget: float, values: dict[str, Any], loss: float | None) -> None:
-        self._proposer().new_result(_Result(budget, values, loss))
+        config = {name: self._choices.write(name, value) for name, value in values.items()}
+        self._proposer().new_result(_Result(budget, config, loss))
 
 
 class _Result:
@@ -182,6 +184,32 @@ class _Result:
         """A failed trial is one without a result."""
 
 
+class Choices:
+    """Values of any type as the model knows them: by their places, since it keeps all choices in one array."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._values = {
+            str(one.name): [value[str(one.name)] for value in one.to_list()] for one in parameters if _is_choice(one)
+        }
+
+    def read(self, name: str, value: Any) -> Any:
+        """What the model's value stands for."""
+        plain = value.item() if hasattr(value, "item") else value
+        return self._values[name][plain] if name in self._values else plain
+
+    def write(self, name: str, value: Any) -> Any:
+        """The value as the model knows it."""
+        return self._values[name].index(value) if name in self._values else value
+
+
+def _is_choice(one: Parameter) -> bool:
+    if isinstance(one, DiscreteParameterRange):
+        return True
+    if isinstance(one, UniformIntegerParameterRange):
+        return one.step_size != 1
+    return isinstance(one, UniformParameterRange) and bool(one.step_size)
+
+
 def space(parameters: Sequence[Parameter]) -> Any:
     """The ranges as a ConfigSpace. Raises UsageError for kinds that it does not have."""
     import ConfigSpace
@@ -189,21 +217,16 @@ def space(parameters: Sequence[Parameter]) -> Any:
     found = ConfigSpace.ConfigurationSpace(seed=RandomSeed.get_random_seed())
     for one in parameters:
         name = str(one.name)
-        if isinstance(one, LogUniformParameterRange) and not one.step_size:
+        if _is_choice(one):
+            kind = ConfigSpace.CategoricalHyperparameter(name, list(range(len(one.to_list()))))
+        elif isinstance(one, LogUniformParameterRange):
             low, high = one.base**one.min_value, one.base**one.max_value
             kind = ConfigSpace.UniformFloatHyperparameter(name, min(low, high), max(low, high), log=True)
-        elif isinstance(one, UniformParameterRange) and not one.step_size:
+        elif isinstance(one, UniformParameterRange):
             kind = ConfigSpace.UniformFloatHyperparameter(name, one.min_value, one.max_value)
-        elif isinstance(one, UniformIntegerParameterRange) and one.step_size == 1:
+        elif isinstance(one, UniformIntegerParameterRange):
             kind = ConfigSpace.UniformIntegerHyperparameter(name, one.min_value, one._steps()[-1])
-        elif isinstance(one, UniformParameterRange | UniformIntegerParameterRange | DiscreteParameterRange):
-            kind = ConfigSpace.CategoricalHyperparameter(name, [value[name] for value in one.to_list()])
         else:
             raise UsageError(f"BOHB does not know the range {type(one).__name__} of {one.name}")
         found.add(kind)
     return found
-
-
-def _plain(value: Any) -> Any:
-    """A number or text of numpy as Python's own."""
-    return value.item() if hasattr(value, "item") else value
