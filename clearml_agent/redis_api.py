@@ -16,6 +16,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -43,6 +44,8 @@ RETRY_S = 3.0
 EMPTY_S = 10.0
 """How long an agent that starts with its server waits for it to fill a new Redis."""
 OPEN_PAUSE_S = 1.0
+CLOCK_S = 60.0
+"""How often Redis is asked for the time."""
 HANDS_OUT = "agents.wait"
 LOOK = "tasks.get_by_id"
 
@@ -64,6 +67,9 @@ class RedisConnection(Connection):
         self.counters: Counter[str] = Counter()
         self.uses_owner_tokens = False
         self._away_since: float | None = None
+        self._clock_at = -CLOCK_S
+        """When Redis was asked for the time, by `_uptime_s`, and how much its time is ahead of that; s."""
+        self._ahead_s = 0.0
 
     @property
     def shown(self) -> str:
@@ -117,6 +123,7 @@ class RedisConnection(Connection):
         from control_plane.services import fencing, repeats, roles
         from control_plane.services.context import Context
 
+        await self._set_clock()
         row = self.table[endpoint]
         roles.check(identity, endpoint)
         note = repeats.note_of(endpoint, identity, repeats.Call("", "", body, name))
@@ -131,6 +138,7 @@ class RedisConnection(Connection):
             batch_id=batch,
             note=note,
             counters=self.counters,
+            clock=self.now,
         )
         if row.request is bytes:
             request: Any = body
@@ -145,6 +153,18 @@ class RedisConnection(Connection):
         data = await (_cancellable(ctx.connection, work) if endpoint == HANDS_OUT else work)
         self._here()
         return dict(msgspec.json.decode(msgspec.json.encode(data))) if data is not None else {}
+
+    def now(self) -> datetime:
+        """The time of Redis, by which leases are compared with those of other machines; this one's may be wrong."""
+        return datetime.fromtimestamp(_uptime_s() + self._ahead_s, UTC)
+
+    async def _set_clock(self) -> None:
+        asked_at = _uptime_s()
+        if asked_at - self._clock_at < CLOCK_S:
+            return
+        seconds, micros = await self.store.connection.run(lambda client: client.time())
+        self._clock_at = _uptime_s()
+        self._ahead_s = seconds + micros / 1e6 - (asked_at + self._clock_at) / 2
 
     def api(self) -> RedisApi:
         """Calls as the agent itself."""
@@ -264,6 +284,12 @@ class RedisApi(Api):
         self.core.accept_token(str(answer["token"]))
         if self._on_token is not None:
             self._on_token(str(answer["token"]))
+
+
+def _uptime_s() -> float:
+    """A clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class Unsigned:

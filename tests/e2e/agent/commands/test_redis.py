@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from clearml_agent.redis_api import RedisConnection
+from clearml_sdk.api_settings import ApiSettings
 from tests.e2e.agent.commands.conftest import Shared, redis_acl
 from tests.e2e.agent.core.conftest import Tasks, is_running, marked_processes, until
 from tests.e2e.agent.transports import installation
@@ -224,3 +227,20 @@ def test_agent_that_starts_before_its_redis_and_its_server_waits_for_both(new_ag
         made.server.restart()
         assert tasks.finished(tasks.submit("print('served')"))["status"] == "completed"
         assert made.variables["CLEARML_AGENT_REDIS_URL"].split("@")[0] not in agent.output.read_text()
+
+
+async def test_leases_go_by_the_clock_of_redis_and_not_by_this_machines(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = datetime.now(UTC) - timedelta(days=2)
+    monkeypatch.setattr("control_plane.services.context._utc_now", lambda: wrong)
+    settings = ApiSettings(shared.server.api, access_key=shared.server.access_key, secret_key=shared.server.secret_key)
+    async with RedisConnection(settings, shared.agents_url, {}) as connection:
+        body = {"worker": "late:0", "queues": [], "claims": []}
+        answer = await connection.api().call("agents.renew", body)
+        with shared.redis.nodes[0].client() as client:
+            now_s = client.time()[0]
+            scores = dict(client.zrange("{m}:workers", 0, -1, withscores=True))
+        (until_ms,) = (score for worker, score in scores.items() if b"late:0" in worker)
+        assert now_s < until_ms / 1000 <= now_s + answer["lease_s"] + 2
+        await connection.api().call("workers.unregister", {"worker": "late:0"})
