@@ -5,6 +5,7 @@ agent.lock    flock of the agent that looks after the run; free = orphaned, whoe
 launch.json, lock, started, log, result.json     the runner's, see runner.py
 agent.log, error.log, final.log, console.json    the console's, see console.py
 runner.py, start.sh, go, home/, outside          of a run in a container, see docker/container.py
+relay.py, loopback/                              its way to this machine's loopback, see docker/loopback.py
 code/, env/, journal/, clearml.conf              what the task runs in
 """
 

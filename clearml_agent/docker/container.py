@@ -11,6 +11,7 @@ import asyncio
 import errno
 import logging
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -20,11 +21,11 @@ import msgspec
 
 from clearml_agent import runner
 from clearml_agent.config import AgentConfig
-from clearml_agent.docker import plan, pythons
+from clearml_agent.docker import loopback, musl, plan, pythons, relay
 from clearml_agent.docker.engine import Engine, EngineError
 from clearml_agent.docker.inside import Inside
 from clearml_agent.docker.script import NO_PYTHON
-from clearml_agent.environments.interpreters import Interpreter
+from clearml_agent.environments.interpreters import Interpreter, uv_program
 from clearml_agent.environments.present import Present
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.errors import RunFailed
@@ -35,6 +36,7 @@ from clearml_agent.runs import CONTAINED, OUTSIDE, Phase, Result, RunDirectory, 
 log = logging.getLogger("clearml_agent")
 
 GO = b"go"
+NO_SHELL = re.compile(r"/bin/sh\b.*(no such file|not found)", re.IGNORECASE | re.DOTALL)
 LOOK_S, CHECK_S, AGAIN_S = 0.003, 1.0, 1.0
 REMOVALS = 5
 """How often in one second a container that has ended is looked at, until it is taken to stay."""
@@ -57,9 +59,12 @@ class ContainedRun:
         self._designer = designer
         self._design: plan.Design | None = None
         self._go = -1
+        self._gate = loopback.Gate(directory.path / loopback.FOLDER)
         self._ready = asyncio.Event()
         """Set when the container's setup is over, so that helpers can run in it."""
         self._signals: set[asyncio.Task[None]] = set()
+        self._replaced: dict[str, str] = {}
+        """Programs of this machine -> what helpers run in the container in their place."""
 
     @property
     def name(self) -> str:
@@ -79,13 +84,17 @@ class ContainedRun:
 
     async def open(self, task: Mapping[str, Any]) -> ContainedRun:
         self._design = await self._designer.design(task, self._engine, self._directory, self._say)
+        self._replaced[uv_program()] = str(self._designer.uv())
         return self
 
     async def opened(self) -> None:
         """Create and start the container, and wait until its runner waits for the word."""
         design, path = self.design, self._directory.path
         shutil.copyfile(runner.__file__, path / "runner.py")
-        (path / "start.sh").write_text(design.script)
+        if design.loopback.names:
+            shutil.copyfile(relay.__file__, path / loopback.PROGRAM)
+            self._gate.open(design.loopback.names)
+        (path / "start.sh").write_text(design.script, encoding="utf-8")
         os.chmod(path / "start.sh", 0o600)
         if not (path / CONTAINED).exists():
             os.mkfifo(path / CONTAINED, 0o600)
@@ -96,9 +105,21 @@ class ContainedRun:
         self._open_to_others()
         await self._engine.remove(design.name)
         await self._engine.create(design.body, design.name)
-        await self._engine.start(design.name)
+        await self._start()
         await self._until_waiting()
         self._ready.set()
+
+    async def _start(self) -> None:
+        try:
+            await self._engine.start(self.name)
+        except EngineError as error:
+            if not NO_SHELL.search(str(error)):
+                raise
+            raise RunFailed(
+                f"the image {self.design.image.name} has no shell (/bin/sh), which starts every task: choose an image "
+                "that has one",
+                reason="container could not be started",
+            ) from None
 
     async def _until_waiting(self) -> None:
         """Open the writing end of `go`, which succeeds when the runner has opened the other one."""
@@ -173,6 +194,7 @@ class ContainedRun:
                     scratch=self._directory.path,
                     user=self._designer.helpers_user(self._engine),
                     environ=self._designer.helpers_environ(self._directory.path),
+                    replaced=self._replaced,
                 ),
             )
         )
@@ -180,9 +202,16 @@ class ContainedRun:
     async def python(self, wish: str, settings: PackageSettings, say: Log) -> tuple[Interpreter, Present]:
         design = self.design
         found = await pythons.pythons(design.content, settings, cache=self._config.environments)
-        return pythons.choose(
+        interpreter, present = pythons.choose(
             found, wish, settings, design.content, uses_active=self._designer.docker.uses_active, log=say
         )
+        if musl.is_musl(interpreter):
+            config = self._config
+            own = await musl.static_uv(
+                interpreter, settings, cache=config.environments, environ=config.environ, log=say
+            )
+            self._replaced[uv_program()] = str(own)
+        return interpreter, present
 
     def configuration(self, tree: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._designer.configuration(tree)
@@ -229,7 +258,11 @@ class ContainedRun:
             write_struct(self._directory.path / OUTSIDE, outside)
 
     async def identified(self) -> None:
-        """A container is told apart by its name."""
+        """A container is told apart by its name; from now on this agent leads it to the loopback of this machine."""
+        try:
+            self._gate.open_again()
+        except RunFailed as error:
+            self._say(f"WARNING: {error}")  # what it has to report waits for the next agent
 
     async def ended(self) -> Result | None:
         while True:
@@ -293,6 +326,7 @@ class ContainedRun:
     async def close(self) -> None:
         for job in list(self._signals):
             job.cancel()
+        self._gate.close()
         if self._go >= 0:
             os.close(self._go)
             self._go = -1

@@ -30,10 +30,21 @@ class Inside:
         scratch: a directory that is the same here and there.
         user: as whom, `uid:gid`; "" for the container's own.
         environ: given to every helper.
+        replaced: programs of this machine -> what runs there in their place.
     """
 
-    def __init__(self, engine: Engine, container: str, *, scratch: Path, user: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        container: str,
+        *,
+        scratch: Path,
+        user: str,
+        environ: Mapping[str, str],
+        replaced: Mapping[str, str],
+    ) -> None:
         self._engine, self._container, self._scratch, self._user = engine, container, scratch, user
+        self._replaced = replaced
         self._environ = dict(environ)
 
     async def __call__(
@@ -49,7 +60,7 @@ class Inside:
         """A helper that is not done in time goes on until its container is removed."""
         given = {name: value for name, value in (os.environ if env is None else env).items() if PASSED.search(name)}
         source = None
-        words = list(argv)
+        words = [self._replaced.get(argv[0], argv[0]), *argv[1:]]
         if stdin:
             source = self._scratch / f".stdin-{uuid.uuid4().hex}"
             source.write_bytes(stdin)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from clearml_agent.docker import loopback
 from clearml_agent.docker.creation import Mount
 from clearml_agent.docker.settings import DockerSettings
 from clearml_agent.environments.settings import PackageSettings
@@ -31,6 +32,7 @@ def mounts(
     """All of them, outer folders first; what does not exist is left out."""
     found = [
         Mount(str(run), str(run)),
+        Mount(f"{run}/{loopback.FOLDER}", f"{run}/{loopback.FOLDER}", read_only=True),
         Mount(str(environments), str(environments)),
         Mount(str(uv_cache), str(uv_cache)),
         Mount(str(uv), str(uv), read_only=True),

@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from clearml_agent.api import Api
 from clearml_agent.config import AgentConfig
-from clearml_agent.docker import choosing, creation, merging, mounts, naming, script, shown
+from clearml_agent.docker import choosing, creation, loopback, merging, mounts, naming, script, shown
 from clearml_agent.docker.engine import Engine, Image
 from clearml_agent.docker.options import Option
 from clearml_agent.docker.ports import host_address, mapping, with_free_ports
@@ -33,7 +32,6 @@ from clearml_sdk._version import __version__
 from clearml_sdk.config.environment import read
 from clearml_sdk.errors import ApiError, BadAnswer
 
-LOOPBACK = ("localhost", "127.", "::1")
 SHOWN_VARIABLES = ("NVIDIA_", "CUDA_")
 """Variables that the engine itself reads; all others are kept out of `docker inspect`."""
 ROOT = ("0", "root")
@@ -48,6 +46,7 @@ class Design(msgspec.Struct, frozen=True):
     content: names all that decides which packages it has before the task: image and setup.
     is_shared: another user than the agent's writes into the run's directory.
     properties: for the task's runtime properties.
+    loopback: what it reaches on this machine's, which is not its own.
     """
 
     name: str
@@ -60,6 +59,7 @@ class Design(msgspec.Struct, frozen=True):
     variables: dict[str, str]
     system_site_packages: bool
     properties: dict[str, Any] = {}
+    loopback: loopback.Targets = loopback.Targets()
 
     def packages(self, settings: PackageSettings) -> PackageSettings:
         """What the image has counts, and no interpreter of this machine does."""
@@ -93,7 +93,8 @@ class Designer:
                 say(f"WARNING: container argument {line}")
             image = await engine.image(choice.image, force_pull=docker.force_pull, say=say)
             options = [*await self._address(options), *options]
-            return self._body(task, choice, options, image, name, engine, directory, say)
+            inner = await self._loopback(options, engine)
+            return self._body(task, choice, options, image, name, engine, directory, inner, say)
         except UsageError as error:
             raise RunFailed(f"{error}. Correct the arguments of the task's container, or the agent's own") from None
 
@@ -118,12 +119,13 @@ class Designer:
         name: str,
         engine: Engine,
         directory: RunDirectory,
+        inner: loopback.Targets,
         say: Log,
     ) -> Design:
         docker, record, run = self.docker, directory.record, directory.path
         user = next((option.value for option in options if option.name == "user"), image.user)
         options, becomes = self._users(options, engine)
-        options = self._networked(options, engine, say)
+        options = [*options, *(Option("add-host", f"{host}:{address}") for host, address in inner.hosts.items())]
         lines = script.setup(docker.scripts, choice.setup, _requirements_text(task))
         gpus, gpu_variables = self._gpus(record.gpus)
         body = creation.creation(
@@ -152,9 +154,10 @@ class Designer:
             content=content(image.digest, lines, [option for option in options if option.name == "volume"]),
             is_shared=os.geteuid() == 0 and user.partition(":")[0] not in ("", *ROOT),
             write_back=write_back,
-            variables=visible.budget(record.gpus) if record.gpus is not None else {},
+            variables={**unexportable(private), **(visible.budget(record.gpus) if record.gpus is not None else {})},
             system_site_packages=docker.system_site_packages,
             properties={PORTS: published} if (published := mapping(options)) else {},
+            loopback=inner,
         )
 
     def _users(self, options: Sequence[Option], engine: Engine) -> tuple[list[Option], str]:
@@ -177,20 +180,18 @@ class Designer:
         others = [option for option in options if option.name != "user"]
         return [*others, Option("user", "0:0")], "" if engine.is_rootless else f"{me}:{os.getegid()}"
 
-    def _networked(self, options: Sequence[Option], engine: Engine, say: Log) -> list[Option]:
-        """The options with the host's network where the server is on this machine's loopback and nobody chose one."""
-        api = self._api.settings
-        inner = [url for url in (api.api_server, api.web_server, api.files_server) if is_loopback(url)]
+    async def _loopback(self, options: Sequence[Option], engine: Engine) -> loopback.Targets:
+        """What the container, in a network of its own, has to be brought to: the server, package indexes, proxies."""
         network = next((option.value for option in options if option.name == "network"), "")
-        if not inner or network == "host":
-            return list(options)
-        if network or not engine.has_hosts_network or any(option.name.startswith("publish") for option in options):
-            say(
-                f"WARNING: {inner[0]} is this machine's loopback, which a container reaches over the host's network "
-                "only: give the server another address (clearml-server --host), or leave --network and -p out"
-            )
-            return list(options)
-        return [*options, Option("network", "host")]
+        if network == "host" and engine.has_hosts_network:
+            return loopback.Targets()
+        api, config = self._api.settings, self.config
+        servers = [api.api_server, api.web_server, api.files_server]
+        servers.append(str(config.config.get("sdk.development.default_output_uri", None) or ""))
+        indexes = PackageSettings.from_config(config.config.get, config.environ).indexes
+        found = await loopback.targets(loopback.addresses_of(servers, indexes, config.environ))
+        is_anothers = network == "host" or network.startswith("container:")  # such have their own names of hosts
+        return msgspec.structs.replace(found, hosts={}) if is_anothers else found
 
     def _mounts(self, run: Path, options: Sequence[Option], *, has_setup: bool, say: Log) -> list[creation.Mount]:
         found, lost = mounts.of_host(self._own_mounts(run, has_setup=has_setup), self.docker.host_mount)
@@ -204,6 +205,7 @@ class Designer:
         config, docker = self.config, self.docker
         packages = PackageSettings.from_config(config.config.get, config.environ)
         needed = [config.environments, config.repositories, self.uv_cache, Path(docker.sdk_cache)]
+        needed += [run / loopback.FOLDER]
         needed += [Path(docker.pip_cache), *([Path(docker.apt_cache)] if has_setup else [])]
         needed += [Path(packages.download_cache).expanduser()] if packages.download_cache else []
         for folder in needed:
@@ -212,7 +214,7 @@ class Designer:
             run=run,
             environments=config.environments,
             repositories=config.repositories,
-            uv=self._uv(),
+            uv=self.uv(),
             uv_cache=self.uv_cache,
             docker=docker,
             packages=packages,
@@ -220,7 +222,7 @@ class Designer:
             has_setup=has_setup,
         )
 
-    def _uv(self) -> Path:
+    def uv(self) -> Path:
         """uv's program; a copy among what the host can mount, when the agent itself is in a container."""
         program = Path(uv_program())
         if not self._is_out_of_reach(program):
@@ -318,11 +320,6 @@ def content(digest: str, lines: Sequence[str], volumes: Sequence[Option]) -> str
     return f"{digest}+{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def is_loopback(url: str) -> bool:
-    """Whether only this machine's own network reaches an address. Pure."""
-    return (urlsplit(url).hostname or "").startswith(LOOPBACK)
-
-
 def uuids(named: Sequence[str]) -> list[str]:
     """The UUIDs of GPUs named by index, as far as the driver tells: indexes may mean others to the engine."""
     reader = Reader(None)
@@ -348,6 +345,11 @@ def _private(options: Sequence[Option]) -> dict[str, str]:
     """The variables among the options that `docker inspect` is not to show."""
     pairs = (option.value.partition("=") for option in options if option.name == "env" and "=" in option.value)
     return {name: text for name, _, text in pairs if not name.startswith(SHOWN_VARIABLES)}
+
+
+def unexportable(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those whose names no shell can set (`my.name`): the task gets them from its runner. Pure."""
+    return {name: text for name, text in variables.items() if not script.EXPORTABLE.fullmatch(name)}
 
 
 def _requirements_text(task: Mapping[str, Any]) -> str:

@@ -32,6 +32,8 @@ fi >/dev/null"""
 OPENCV_PACKAGES = re.compile(r"^\s*opencv[-_](contrib[-_])?python\b(?![-_]headless)", re.IGNORECASE | re.MULTILINE)
 COMMAND = ("/bin/sh", "-c", 'exec "$(command -v bash || echo /bin/sh)" "$0"')
 NO_PYTHON = 90
+EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""Names of variables that a shell can set."""
 
 
 def setup(scripts: Scripts, own: str, packages: str) -> list[str]:
@@ -59,7 +61,7 @@ def start_script(directory: str, lines: Sequence[str], *, environ: Mapping[str, 
     runner = f"-I -S {shlex.quote(directory)}/runner.py {shlex.quote(directory)} {contained}"
     parts = [
         f"exec >>{shlex.quote(directory)}/log 2>&1 </dev/null",
-        *(f"export {name}={shlex.quote(value)}" for name, value in environ.items() if re.fullmatch(r"\w+", name)),
+        *(f"export {name}={shlex.quote(value)}" for name, value in environ.items() if EXPORTABLE.fullmatch(name)),
         *lines,
     ]
     if home:

@@ -69,8 +69,11 @@ def _killed(result: Result, worker: str, code: int, container: str) -> Outcome:
         return Outcome(STOPPED, "user abort", changed_by(worker), "", "Process terminated by user", code)
     if result.oom:
         advice = (
-            "this machine ran out of memory; give the task less data or a smaller batch, or a worker with more memory"
+            f"its container {container} ran out of memory: of what --memory gives it, or this machine did"
+            if container
+            else "this machine ran out of memory"
         )
+        advice += "; give the task less data or a smaller batch, or a worker with more memory"
     elif result.stop_signal and container:
         advice = f"its container {container} was stopped from outside: by docker stop, or with its engine"
     elif number == signals.SIGKILL:

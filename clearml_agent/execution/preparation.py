@@ -94,7 +94,9 @@ async def prepare(
     if contained is not None:
         surroundings = replace(surroundings, gpus=None, allocation=None)  # it has no others
         tree, base = contained.configuration(tree), variables.of_clearml(base)
-        own = {**own, "PATH": str(environment.python.parent), **contained.variables()}
+        places = [str(environment.python.parent)]
+        places += [f"{prefix}/bin"] if (prefix := own.get("CONDA_PREFIX")) else []
+        own = {**own, "PATH": os.pathsep.join(places), **contained.variables()}
     write_private(Path(surroundings.config_file), json.dumps(variables.configuration(tree, surroundings)))
     Path(surroundings.journal).mkdir(mode=0o700, exist_ok=True)
     launch = Launch(
@@ -128,9 +130,8 @@ async def code_and_environment(
     What was begun for the recorded packages is dropped when the code turns out to bring a lock file.
     """
     requirements = script.get("requirements") or {}
-    settings = PackageSettings.from_config(config.config.get, config.environ).on_image(image_of(task, config))
-    if contained is not None:
-        settings = contained.packages(settings)
+    settings = PackageSettings.from_config(config.config.get, config.environ)
+    settings = settings.on_image(image_of(task, config)) if contained is None else contained.packages(settings)
     lines = recorded_lines(requirements, original=settings.force_original)
     conda = recorded_lines({"pip": requirements.get("conda")} if isinstance(requirements, Mapping) else {})
     forces_init = read_flag("AGENT_FORCE_TASK_INIT", False, config.environ)
@@ -172,13 +173,10 @@ async def code_and_environment(
                 git, config.repositories, config.environ, log=say, is_contained=contained is not None
             ),
         )
-        if contained is None:
+        if contained is None or mode.kind == "conda":  # conda's Python needs nothing of the image but its C library
+            if contained is not None:
+                refuse_folder(settings)
             return await build(request, place, cache=config.environments, log=say, environ=config.environ)
-        if mode.kind == "conda":
-            raise EnvironmentFailed(
-                "conda does not run in a container: use an image that has the packages, set "
-                "agent.package_manager.type to pip or uv, or give the task to an agent without --docker"
-            )
         with contained.helpers():
             wish = version_in(str(script.get("binary") or ""))
             interpreter, present = await contained.python(wish, settings, say)
@@ -248,6 +246,16 @@ async def run_custom(
         python=built.binary, variables=variables_of_it, reused=False, frozen=[], key="", stages={}
     )
     return code, environment
+
+
+def refuse_folder(settings: PackageSettings) -> None:
+    """Raises EnvironmentFailed for a conda environment that containers do not have."""
+    base = settings.conda.base
+    if base and Path(os.path.expandvars(base)).expanduser().is_dir():
+        raise EnvironmentFailed(
+            f"the conda environment {base} is a folder of the agent's machine, which its containers do not have: name "
+            "an archive of it (made with conda-pack), or give the task to an agent without --docker"
+        )
 
 
 def needs_code(lines: Sequence[str]) -> bool:

@@ -160,6 +160,14 @@ def test_mounts_come_from_the_hosts_path(
     assert "the container lacks it" in tasks.console(task)  # the folders of this test's user
     server.call("tasks.stop", {"task": task})
     assert tasks.finished(task)["status"] == "stopped"
+    agent.stop()
+    (wheels := agent.home / "wheels").mkdir()
+    wheel(wheels, "present", "2.0", "version = '2.0'")
+    agent.variables |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    agent.start("--docker", queue=tasks.queue)
+    task = tasks.submit("import present; print('GOT', present.version)", requirements={"pip": "present"})
+    assert tasks.finished(task)["status"] == "completed", tasks.console(task)
+    assert "GOT 2.0" in tasks.console(task)
 
 
 def test_packages_that_the_image_has_are_not_installed_again(

@@ -47,7 +47,7 @@ def test_second_interrupt_kills_what_ignores_the_first(
     outside = docker_agent.runs[0] / "outside"
     until(outside.exists, what="for the runner's pid outside of the container")
     assert json.loads(outside.read_text())["pid"] == first
-    assert len(pids_of(docker_agent.runs[0])) == 1, "the task, and nothing else of this machine"
+    assert len(pids_of(docker_agent.runs[0])) == 2, "the task and its relay, and nothing else of this machine"
     assert docker_agent.process is not None
     docker_agent.process.send_signal(signal.SIGINT)
     until(lambda: b"leaving (SIGINT)" in docker_agent.output.read_bytes(), what="for the first signal")

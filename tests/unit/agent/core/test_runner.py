@@ -12,12 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
 import pytest
 
 from clearml_agent import runner
+from clearml_agent.docker import relay
 
 RUNNER = Path(runner.__file__)
 LIMIT_S = 20.0
@@ -88,8 +90,9 @@ def run(tmp_path: Path) -> Iterator[Started]:
         process.wait(LIMIT_S)
 
 
-def test_the_file_runs_on_python_3_6_with_the_standard_library_alone() -> None:
-    tree = ast.parse(RUNNER.read_text(), feature_version=(3, 6))
+@pytest.mark.parametrize("module", [runner, relay], ids=["runner", "relay"])
+def test_the_file_runs_on_python_3_6_with_the_standard_library_alone(module: ModuleType) -> None:
+    tree = ast.parse(Path(module.__file__ or "").read_text(), feature_version=(3, 6))
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     assert imported <= set(sys.stdlib_module_names)
 
