@@ -4,6 +4,7 @@
 import argparse
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, Response, sync_playwright
@@ -49,9 +50,59 @@ def pages(examples: Examples) -> dict[str, str]:
         "pipelines": "pipelines",
         "pipeline": f"pipelines/{examples.pipeline_project}/experiments/{examples.pipeline}",
         "datasets": "datasets",
+        "dataset": f"datasets/simple/{examples.dataset_project}/experiments/{examples.dataset}",
+        "model-scalars": f"projects/{project}/models/{examples.model}/scalars",
+        "reports": "reports",
+        "report": f"reports/{examples.report_project}/{examples.report}",
+        "odd-tasks": f"projects/{examples.odd_project}/tasks",
+        **{f"odd-{tab}": f"projects/*/tasks/{examples.odd}/{tab}" for tab in (*tabs[:2], "info", "console", "scalars")},
+        "odd-compare": f"projects/*/compare-tasks/hyperparameters?ids={examples.odd},{task}",
+        "odd-projects": "projects?q=odd",
         "settings": "settings/workspace-configuration",
         "users": "settings/users",
         "search": "search?q=train",
+    }
+
+
+def steps(examples: Examples) -> dict[str, tuple[str, Callable[[Page], None] | None]]:
+    """Name of a picture -> address, and what is done there before it is taken."""
+    tasks = f"projects/{examples.project}/tasks"
+    draft = f"projects/{examples.project}/tasks/{examples.draft}"
+
+    def button(name: str) -> Callable[[Page], None]:
+        return lambda page: page.locator("main").get_by_role("button", name=name, exact=True).first.click()
+
+    def edit(title: str) -> Callable[[Page], None]:
+        def do(page: Page) -> None:
+            part = page.locator(f'section[aria-label="{title}"]')
+            part.hover()
+            part.get_by_role("button", name="Edit", exact=True).click()
+
+        return do
+
+    return {
+        "do-menu": (tasks, lambda page: page.locator(".grid-row").nth(1).click(button="right")),
+        "do-many": (tasks, lambda page: page.get_by_label("Select all").check()),
+        "do-columns": (tasks, button("Columns")),
+        "do-tags": (tasks, lambda page: page.get_by_role("button", name="Filter by Tags").click()),
+        "do-clone": (draft, button("Clone")),
+        "do-enqueue": (draft, button("Enqueue")),
+        "do-new": (tasks, button("New task")),
+        "do-edit-code": (f"{draft}/execution", edit("Source code")),
+        "do-edit-values": (f"{draft}/configuration/hyperparameters/Args", edit("Args")),
+        "do-new-project": ("projects", button("New project")),
+        "do-worker": ("workers-and-queues/workers", button("machine:gpu0")),
+        "do-step": (
+            f"pipelines/{examples.pipeline_project}/experiments/{examples.pipeline}",
+            lambda page: page.locator(".dag-node").first.click(),
+        ),
+        "do-enlarge": (f"{tasks}/{examples.trained}/scalars", button("Enlarge loss")),
+        "do-sample": (f"{tasks}/{examples.trained}/debug-samples", button("Open images / sample 0")),
+        "do-filtered": (
+            f"{tasks}?q=resnet&status=completed,failed&range.last_iteration=10..&tags=sweep,baseline",
+            None,
+        ),
+        "do-nothing": (f"{tasks}?q=no-such-task", None),
     }
 
 
@@ -71,12 +122,19 @@ def main() -> int:
         for scheme in ("light", "dark"):
             for width, height in ((1440, 900), (400, 800)):
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page.goto(f"{server.web}/login")
+                page.get_by_role("button", name="Log in").wait_for()
+                page.screenshot(path=str(OUT / f"login-{scheme}-{width}.png"))
                 log_in(page, server, complaints)
-                for name, address in pages(examples).items():
+                wanted = {**{name: (address, None) for name, address in pages(examples).items()}, **steps(examples)}
+                for name, (address, do) in wanted.items():
                     if arguments.only and not name.startswith(tuple(arguments.only)):
                         continue
                     page.goto(f"{server.web}/{address}")
                     page.wait_for_timeout(900)  # pages are live: there is no moment when nothing comes any more
+                    if do is not None:
+                        do(page)
+                        page.wait_for_timeout(600)
                     page.screenshot(path=str(OUT / f"{name}-{scheme}-{width}.png"))
                     wide = page.evaluate("document.documentElement.scrollWidth")
                     if wide > width:

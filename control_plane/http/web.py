@@ -22,6 +22,17 @@ _SAFE: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
+SAMPLE_FRAME = "sample_frame.html"
+_SAMPLE: Mapping[str, str] = {
+    **_SAFE,
+    # What a task's HTML runs in: without origin, cookies, network and ways out, inside of the page alone.
+    "Content-Security-Policy": (
+        "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+        "style-src 'unsafe-inline'; img-src data: blob:; media-src data: blob:; font-src data:; "
+        "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
 _FOR_EVER = "public, max-age=31536000, immutable"
 """An address that names the build never means anything else."""
 
@@ -34,7 +45,8 @@ class Web:
     files: Files
     page: Page
     addresses: Mapping[str, str]
-    """Where the API and the files are for programs: the page shows them, and knows files of this server by them."""
+    """Where the API, the page and the files are for programs on this machine, and (`files-urls`, with spaces between)
+    how else clients call the files: the page shows them, and knows files of this server by them."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request on the web port."""
@@ -68,7 +80,8 @@ class Web:
         if asset is None:
             return web.Response(status=404, text="There is no such file", headers=_SAFE)
         # Somebody who still has the page of before an update gets the files of now, and asks again next time.
-        return _sent(request, asset, _FOR_EVER if build == self.page.build else "no-cache")
+        cache = _FOR_EVER if build == self.page.build else "no-cache"
+        return _sent(request, asset, cache, _SAMPLE if name == SAMPLE_FRAME else _SAFE)
 
     def _index(self, path: str) -> web.Response:
         """The page itself: its addresses (/projects/*/tasks/<id>/...) are states of it."""
@@ -82,8 +95,8 @@ class Web:
         return web.Response(body=body.encode(), headers=headers)
 
 
-def _sent(request: web.BaseRequest, asset: Asset, cache: str) -> web.Response:
-    headers = {**_SAFE, "Content-Type": asset.content_type, "Cache-Control": cache, "Vary": "Accept-Encoding"}
+def _sent(request: web.BaseRequest, asset: Asset, cache: str, safe: Mapping[str, str]) -> web.Response:
+    headers = {**safe, "Content-Type": asset.content_type, "Cache-Control": cache, "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         return web.Response(body=asset.packed, headers={**headers, "Content-Encoding": "gzip"})
     return web.Response(body=asset.body, headers=headers)

@@ -5,7 +5,8 @@ import { ApiError, call, whenSignedOut } from "./core/api.js";
 import { base, to } from "./core/address.js";
 import { go, reload, start } from "./core/router.js";
 import { forget, loadUser } from "./core/session.js";
-import { applyTheme } from "./core/theme.js";
+import { forgetPreferences, loadPreferences } from "./core/preferences.js";
+import { applyPreferredTheme, applyTheme } from "./core/theme.js";
 import { frame } from "./shell.js";
 
 const tasks = async () => (await import("./pages/tasks.js")).tasksPage;
@@ -34,11 +35,17 @@ const ROUTES = [
   { pattern: "datasets/simple/:project/tasks/:task?/:tab?/:part?", section: "datasets", load: async () => (hasTask() ? task() : tasks()) },
   { pattern: "workers-and-queues/:view?/:id?", section: "workers-and-queues", load: async () => (await import("./pages/workers.js")).workersPage },
   { pattern: "settings/:view?", section: "settings", load: async () => (await import("./pages/settings.js")).settingsPage },
+  { pattern: "reports", section: "reports", load: reports },
+  { pattern: "reports/:project/:report", section: "reports", load: reports },
   { pattern: "search", load: async () => (await import("./pages/search.js")).searchPage },
 ];
 
 async function models() {
   return (await import("./pages/models.js")).modelsPage;
+}
+
+async function reports() {
+  return (await import("./pages/reports.js")).reportsPage;
 }
 
 /** Whether the address names a task, behind "tasks". */
@@ -51,11 +58,12 @@ function renamed() {
   go(location.href.replace("/experiments", "/tasks"), { replace: true });
 }
 
-const shell = frame({ onLogout: async () => { await call("login.logout"); forget(); location.assign(to(["login"])); } });
+const shell = frame({ onLogout: async () => { await call("login.logout"); forget(); forgetPreferences(); location.assign(to(["login"])); } });
 
 /** The session began, or was there. */
 async function entered() {
-  await loadUser();
+  await Promise.all([loadUser(), loadPreferences()]);
+  applyPreferredTheme();
   shell.showUser();
 }
 

@@ -5,6 +5,7 @@ import { call } from "../core/api.js";
 import { keep, query } from "../core/address.js";
 import { h } from "../core/dom.js";
 import { number } from "../core/format.js";
+import { colour } from "../core/theme.js";
 import { watch } from "../core/live.js";
 import { paced } from "../core/dom.js";
 import { emptyState } from "../widgets/controls.js";
@@ -43,12 +44,13 @@ function whichSelect(redraw) {
 export function valuesView(tasks, onlyDiffering) {
   const place = h("div", {});
   const which = whichSelect(() => redraw());
+  const groups = () => [{ group: WHICH.find(([value]) => value === which.value)?.[1] ?? "", rows: shown() }];
+  const shown = () => metricRows(tasks, which.value).map(([name, values]) => ({ name, values: values.map((value) => (value === null || value === undefined ? "" : number(value))) }));
   const redraw = () => {
-    const rows = metricRows(tasks, which.value).map(([name, values]) => ({ name, values: values.map((value) => (value === null || value === undefined ? "" : number(value))) }));
-    place.replaceChildren(rows.length ? sideBySide(tasks, [{ group: WHICH.find(([value]) => value === which.value)?.[1] ?? "", rows }], onlyDiffering) : emptyState("None of them reported a metric."));
+    place.replaceChildren(shown().length ? sideBySide(tasks, groups(), onlyDiffering, true) : emptyState("None of them reported a metric."));
   };
   redraw();
-  return { node: h("div", { class: "stack" }, h("div", { class: "toolbar" }, which), place), start: undefined, leave: undefined };
+  return { node: h("div", { class: "stack" }, h("div", { class: "toolbar" }, which), place), groups, start: undefined, leave: undefined };
 }
 
 /** @param {any[]} tasks */
@@ -123,16 +125,17 @@ function axis(values) {
 export function parallelView(tasks) {
   const parameters = differing(tasks);
   return metricView(tasks, async (place, name, values) => {
+    const ink = { color: colour("--text"), size: 11 };
     const dimensions = [...parameters.map((one) => ({ label: one.name, ...axis(one.values) })), { label: name, values: values.map((value) => value ?? 0) }];
-    await draw(place, [{ type: "parcoords", line: { color: values.map((value) => value ?? 0), colorscale: "Viridis", showscale: true }, dimensions }], { margin: { l: 80, r: 60, t: 60, b: 30 } });
+    await draw(place, [{ type: "parcoords", line: { color: values.map((value) => value ?? 0), colorscale: [[0, colour("--scale-low")], [1, colour("--scale-high")]], showscale: true }, dimensions, labelfont: ink, tickfont: ink, rangefont: ink }], { margin: { l: 80, r: 60, t: 60, b: 30 } });
   });
 }
 
-/** Where each point's name stands: towards the middle, so that none is cut off at an edge.
- * @param {number[]} values @returns {string[]} */
-function sides(values) {
-  const low = Math.min(...values), third = (Math.max(...values) - low) / 3;
-  return values.map((value) => !third ? "top center" : value < low + third ? "top right" : value > low + 2 * third ? "top left" : "top center");
+const MOST_NAMED = 12;
+
+/** What plotly shows as it is. @param {string} text */
+function escaped(text) {
+  return text.replace(/[&<>]/g, (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[letter] ?? "");
 }
 
 /** @param {any[]} tasks */
@@ -144,7 +147,9 @@ export function scatterView(tasks) {
     const chosen = parameters.find((one) => one.name === x.value);
     if (!chosen) return place.replaceChildren(emptyState("Their parameters are all the same."));
     const shown = axis(chosen.values);
-    await draw(place, [{ type: "scatter", mode: "markers+text", x: shown.values, y: values, text: tasks.map((task) => task.name), textposition: sides(shown.values), marker: { size: 10 } }], { showlegend: false, xaxis: { title: { text: x.value }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: name } } });
+    // Names stand in the legend: beside their points they would cover each other.
+    const points = tasks.map((task, index) => ({ type: "scatter", mode: "markers", name: task.name, x: [shown.values[index]], y: [values[index]], hovertemplate: `${name}: %{y}<br>${x.value}: ${escaped(chosen.values[index])}`, marker: { size: 11, color: COLOURS[index % COLOURS.length] } }));
+    await draw(place, points, { showlegend: tasks.length <= MOST_NAMED, xaxis: { title: { text: x.value }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: name } } });
   }, x);
   return view;
 }

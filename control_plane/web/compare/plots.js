@@ -18,7 +18,7 @@ export function plotsView(tasks) {
     place.replaceChildren(...(names.length ? names.map((name) => h("section", {}, h("div", { class: "section-title" }, h("h2", {}, name)), h("div", { class: "plots" }, tasks.flatMap((task, index) => {
       const plot = answers[index].plots.find((/** @type {any} */ one) => `${one.metric} / ${one.variant}` === name);
       if (!plot) return [];
-      const card = plotCard(plot, task.name, task.id);
+      const card = plotCard(plot, task.name, { task: task.id });
       leaves.push(card.leave);
       return [card.node];
     })))) : [emptyState("None of them reported plots.")]));

@@ -4,19 +4,40 @@
 import { to } from "../core/address.js";
 import { h } from "../core/dom.js";
 import { duration, runTime, when } from "../core/format.js";
-import { statusChip } from "../widgets/controls.js";
+import { emptyState, statusChip } from "../widgets/controls.js";
+import { go } from "../core/router.js";
 import { packages } from "../task/state.js";
 
 /** @typedef {{group: string, rows: {name: string, values: string[]}[]}} Group */
 
-/** @param {any[]} tasks @param {Group[]} groups @param {boolean} onlyDiffering */
-export function sideBySide(tasks, groups, onlyDiffering) {
-  const head = h("tr", {}, h("th", { scope: "col" }, ""), tasks.map((task) => h("th", { scope: "col" }, h("a", { href: to(["projects", task.project?.id ?? "*", "tasks", task.id, "execution"]) }, task.name), h("div", {}, statusChip(task.status)))));
+/**
+ * The first task is what the others are compared to: their values that are not the same as its are marked.
+ * @param {any[]} tasks @param {Group[]} groups @param {boolean} onlyDiffering @param {boolean} [areNumbers]
+ */
+export function sideBySide(tasks, groups, onlyDiffering, areNumbers = false) {
+  const heading = (/** @type {any} */ task, /** @type {number} */ index) => h("th", { scope: "col", class: areNumbers ? "number" : null },
+    h("a", { href: to(["projects", task.project?.id ?? "*", "tasks", task.id, "execution"]) }, task.name), h("div", { class: "compare-head" }, statusChip(task.status),
+      index ? h("button", { type: "button", class: "link small", title: `Compare the others to ${task.name}`, click: () => rebase(tasks, task.id) }, "make base") : h("span", { class: "quiet small" }, "base")));
+  const cell = (/** @type {string} */ value, /** @type {string} */ base) => h("td", { class: `${value === base ? "same" : "differs"}${areNumbers ? " number" : ""}` }, value || h("span", { class: "quiet" }, "–"));
   const body = groups.flatMap(({ group, rows }) => {
     const shown = rows.filter((row) => !onlyDiffering || differs(row.values));
-    return shown.length ? [h("tr", { class: "group" }, h("th", { colspan: tasks.length + 1, scope: "colgroup" }, group)), ...shown.map((row) => h("tr", { "data-name": row.name }, h("th", { scope: "row" }, row.name), row.values.map((value) => h("td", { class: differs(row.values) ? "differs" : "same" }, value || h("span", { class: "quiet" }, "–")))))] : [];
+    return shown.length ? [h("tr", { class: "group" }, h("th", { colspan: tasks.length + 1, scope: "colgroup" }, group)), ...shown.map((row) => h("tr", { "data-name": row.name }, h("th", { scope: "row" }, row.name), row.values.map((value) => cell(value, row.values[0]))))] : [];
   });
-  return h("div", { class: "compare-scroll" }, h("table", { class: "compare" }, h("thead", {}, head), h("tbody", {}, body)));
+  if (!body.length) return emptyState(onlyDiffering ? "Nothing differs." : "There is nothing to compare here.");
+  return h("div", { class: "compare-scroll" }, h("table", { class: "compare" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Name")), tasks.map(heading))), h("tbody", {}, body)));
+}
+
+/** Put a task first. @param {any[]} tasks @param {string} id */
+function rebase(tasks, id) {
+  const address = new URL(location.href);
+  address.searchParams.set("ids", [id, ...tasks.map((task) => task.id).filter((one) => one !== id)].join(","));
+  go(address.href);
+}
+
+/** The tables as a file. @param {any[]} tasks @param {Group[]} groups */
+export function csvOf(tasks, groups) {
+  const line = (/** @type {string[]} */ cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",");
+  return [line(["group", "name", ...tasks.map((task) => task.name)]), ...groups.flatMap(({ group, rows }) => rows.map((row) => line([group, row.name, ...row.values])))].join("\r\n") + "\r\n";
 }
 
 /** @param {string[]} values */
@@ -36,7 +57,7 @@ export function detailsView(tasks, onlyDiffering) {
     { group: "Container", rows: ["image", "arguments", "setup_shell_script"].map((name) => row(name.replaceAll("_", " "), (task) => task.container?.[name])) },
     { group: "Artifacts", rows: names.map((name) => row(name, (task) => (task.execution?.artifacts ?? []).find((/** @type {any} */ one) => one.key === name)?.hash?.slice(0, 12))) },
   ];
-  return { node: sideBySide(tasks, groups, onlyDiffering), start: undefined, leave: undefined };
+  return { node: sideBySide(tasks, groups, onlyDiffering), groups: () => groups, start: undefined, leave: undefined };
 }
 
 /** @param {any[]} tasks */
@@ -55,5 +76,5 @@ export function parametersView(tasks, onlyDiffering) {
     const names = [...new Set(tasks.flatMap((task) => Object.keys(task.hyperparams?.[section] ?? {})))].sort();
     return { group: section, rows: names.map((name) => ({ name, values: tasks.map((task) => String(task.hyperparams?.[section]?.[name]?.value ?? "")) })) };
   });
-  return { node: sideBySide(tasks, groups, onlyDiffering), start: undefined, leave: undefined };
+  return { node: sideBySide(tasks, groups, onlyDiffering), groups: () => groups, start: undefined, leave: undefined };
 }

@@ -46,3 +46,10 @@ export async function findModels(text, project = null) {
   return [...near.models, ...all.models].filter((one) => !seen.has(one.id) && seen.add(one.id))
     .map((one) => ({ id: one.id, name: one.name, note: [one.project?.name, one.framework].filter(Boolean).join(" · ") }));
 }
+
+/** @param {string} text */
+export async function findTasks(text) {
+  const where = text ? { _any_: { fields: ["name", "id"], pattern: literal(text) } } : {};
+  const { tasks } = await call("tasks.get_all_ex", { ...where, system_tags: ["-archived"], order_by: ["-last_update"], page: 0, page_size: 30, only_fields: ["id", "name", "project.name", "status"] });
+  return tasks.map((/** @type {any} */ one) => ({ id: one.id, name: one.name, note: one.project?.name }));
+}

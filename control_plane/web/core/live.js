@@ -11,6 +11,15 @@ const listeners = new Set();
 /** @type {AbortController | null} */
 let stream = null;
 const RETRY_MS = [500, 1000, 2000, 5000];
+/** A server that starts again is back before somebody need know. */
+const LOST_AFTER = 2;
+/** @type {(isLost: boolean, isBack: boolean) => void} */
+let onConnection = () => {};
+
+/** Be told when the connection is lost, and when it is back. @param {(isLost: boolean, isBack: boolean) => void} told */
+export function whenConnection(told) {
+  onConnection = told;
+}
 
 /**
  * Call `told` when something of these kinds changed; it is given a question: did this one change?
@@ -40,6 +49,7 @@ function open() {
 function close() {
   stream?.abort();
   stream = null;
+  onConnection(false, false);
 }
 
 /** @param {AbortSignal} signal */
@@ -47,6 +57,7 @@ async function run(signal) {
   for (let failures = 0, first = true; !signal.aborted; ) {
     try {
       await follow("organization.follow", {}, (event, data) => {
+        if (failures) onConnection(false, true);
         failures = 0;
         if (event === "ready" && !first) tell(null);
         if (event === "ready") first = false;
@@ -55,6 +66,7 @@ async function run(signal) {
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.code === 401)) return;
       failures += 1;
+      if (failures >= LOST_AFTER) onConnection(true, false);
     }
     await new Promise((done) => setTimeout(done, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]));
   }

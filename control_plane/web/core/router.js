@@ -22,13 +22,26 @@ let current;
 let shown = null;
 let shownKey = "";
 let turn = 0;
+/** The address that is shown: where one comes back to who does not want to leave. */
+let here = location.href;
+/** @type {() => Promise<boolean>} */
+let mayLeave = async () => true;
+
+/** Ask this before another page is shown. @param {() => Promise<boolean>} question */
+export function beforeLeaving(question) {
+  mayLeave = question;
+}
 
 /** @param {Route[]} table @param {HTMLElement} element @param {(section: string) => void} told */
 export function start(table, element, told) {
   routes = table;
   outlet = element;
   onShown = told;
-  addEventListener("popstate", () => show());
+  addEventListener("popstate", async () => {
+    const wanted = location.href;
+    if (await mayLeave()) return location.href === wanted ? show() : undefined;
+    history.pushState(null, "", here);
+  });
   document.addEventListener("click", (event) => {
     const link = /** @type {HTMLElement} */ (event.target).closest?.("a[href]");
     if (!(link instanceof HTMLAnchorElement) || event.defaultPrevented || event.button !== 0) return;
@@ -42,7 +55,8 @@ export function start(table, element, told) {
 }
 
 /** Show another address. @param {string} address @param {{replace?: boolean}} [options] */
-export function go(address, { replace = false } = {}) {
+export async function go(address, { replace = false } = {}) {
+  if (!(await mayLeave())) return;
   history[replace ? "replaceState" : "pushState"](null, "", address);
   return show();
 }
@@ -73,13 +87,14 @@ function find() {
 export async function show() {
   const found = find();
   const mine = ++turn;
+  here = location.href;
   if (!found) {
     await go(base + "dashboard", { replace: true });
     return;
   }
   const [route, parameters] = found;
   // A tab of the page that is already shown: the page changes what it must.
-  const key = `${route.pattern} ${parameters.project ?? ""} ${parameters.task ?? ""} ${parameters.model ?? ""}`;
+  const key = `${route.pattern} ${parameters.project ?? ""} ${parameters.task ?? ""} ${parameters.model ?? ""} ${parameters.report ?? ""}`;
   if (key === shownKey && current && typeof current === "object" && current.update) {
     current.update(parameters);
     return;

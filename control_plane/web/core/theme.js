@@ -1,6 +1,8 @@
 // @ts-check
 // Dark or light: as the system says, unless somebody chose.
 
+import { prefer, preference } from "./preferences.js";
+
 const KEY = "clearml.theme";
 
 /** @returns {"dark" | "light"} */
@@ -11,12 +13,22 @@ export function theme() {
 }
 
 export function applyTheme() {
+  if (document.documentElement.dataset.theme === theme()) return;
   document.documentElement.dataset.theme = theme();
   dispatchEvent(new CustomEvent("themechange"));
 }
 
 export function switchTheme() {
-  localStorage.setItem(KEY, theme() === "dark" ? "light" : "dark");
+  const next = theme() === "dark" ? "light" : "dark";
+  localStorage.setItem(KEY, next);
+  prefer("theme", next);
+  applyTheme();
+}
+
+/** What the user chose, perhaps at another machine. */
+export function applyPreferredTheme() {
+  const chosen = preference("theme");
+  if (chosen === "dark" || chosen === "light") localStorage.setItem(KEY, chosen);
   applyTheme();
 }
 

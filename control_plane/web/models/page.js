@@ -14,9 +14,11 @@ import { saved, section } from "../widgets/section.js";
 import { textEditor, textView } from "../widgets/text.js";
 import { attempt } from "../widgets/toast.js";
 import { fileLink } from "../task/artifacts.js";
+import { plotsTab } from "../task/plots.js";
+import { scalarsTab } from "../task/scalars.js";
 import { modelMenu, modelStatus } from "./actions.js";
 
-const TABS = [["general", "General"], ["network", "Network"], ["labels", "Labels"], ["metadata", "Metadata"], ["lineage", "Lineage"]];
+const TABS = [["general", "General"], ["network", "Network"], ["labels", "Labels"], ["metadata", "Metadata"], ["lineage", "Lineage"], ["scalars", "Scalars"], ["plots", "Plots"]];
 const FIELDS = ["id", "name", "ready", "framework", "tags", "system_tags", "project.id", "project.name", "task.id", "task.name", "parent.name", "user.name", "created", "last_update", "uri", "comment", "design", "labels", "metadata"];
 
 /** @param {HTMLElement} element @param {string} id @param {string} tab */
@@ -29,7 +31,7 @@ export async function modelPage(element, id, tab) {
   let model = await load();
   const path = ["projects", model.project?.id ?? "*", "models", id];
   const head = h("header", { class: "task-head" }), tabs = h("div", {}), body = h("div", { class: "stack" });
-  /** @type {{node: Node, update: (model: any) => void}[]} */
+  /** @type {{node: Node, update: (model: any) => void, leave?: () => void}[]} */
   let parts = [];
   element.replaceChildren(head, tabs, body);
 
@@ -47,7 +49,8 @@ export async function modelPage(element, id, tab) {
   /** @param {string} name */
   function open(name) {
     tabs.replaceChildren(tabBar(TABS.map(([key, label]) => ({ name: key, label, href: to([...path, key]) })), name, "Model"));
-    parts = { general: [general()], network: [network()], labels: [labels()], metadata: [metadata()], lineage: [lineage()] }[name] ?? [general()];
+    parts.forEach((part) => part.leave?.());
+    parts = { general: [general()], network: [network()], labels: [labels()], metadata: [metadata()], lineage: [lineage()], scalars: [reported(scalarsTab)], plots: [reported(plotsTab)] }[name] ?? [general()];
     body.replaceChildren(...parts.map((part) => part.node));
     update();
   }
@@ -60,7 +63,7 @@ export async function modelPage(element, id, tab) {
   const unwatch = watch(["model"], (changed) => { if (changed("model", id)) refresh(); });
   const refresh = paced(async () => { await attempt(async () => { model = await load(); update(); }); }, 300);
   element.addEventListener("changed", () => attempt(async () => { model = await load(); update(); }));
-  return { update: (/** @type {Record<string, string>} */ wanted) => open(wanted.tab ?? "general"), leave: unwatch };
+  return { update: (/** @type {Record<string, string>} */ wanted) => open(wanted.tab ?? "general"), leave: () => { unwatch(); parts.forEach((part) => part.leave?.()); } };
 }
 
 const why = () => (mayWrite() ? null : "Your role may read only");
@@ -167,4 +170,10 @@ function lineage() {
       });
     },
   };
+}
+
+/** What was reported of the model itself. @param {typeof scalarsTab | typeof plotsTab} tab */
+function reported(tab) {
+  const node = h("div", { class: "task-body" });
+  return { node, ...tab(node, { model_events: true }) };
 }

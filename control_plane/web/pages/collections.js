@@ -7,8 +7,11 @@ import { debounced, h, paced } from "../core/dom.js";
 import { literal } from "../core/finders.js";
 import { bytes } from "../core/format.js";
 import { watch } from "../core/live.js";
-import { emptyState, statusChip, tagChip, timeText } from "../widgets/controls.js";
+import { mayWrite } from "../core/session.js";
+import { button, emptyState, statusChip, tagChip, timeText } from "../widgets/controls.js";
 import { icon } from "../widgets/icons.js";
+import { attempt } from "../widgets/toast.js";
+import { runPipelineDialog } from "../dialogs/run_pipeline.js";
 
 /**
  * @param {HTMLElement} element
@@ -38,7 +41,8 @@ async function collection(element, options) {
       h("td", {}, h("a", { href: options.path(project.id, task.id) }, task.runtime?.version || task.hyperparams?.properties?.version?.value ? `${task.name} ${task.runtime?.version ?? task.hyperparams.properties.version.value}` : task.name), " ", (task.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag))),
       h("td", {}, statusChip(task.status)), h("td", {}, timeText(task.created)), h("td", { class: "number quiet" }, options.facts(task))));
     return h("section", { class: "card flush", "aria-label": project.basename ?? project.name }, h("header", { class: "section-head" }, h("h2", { class: "card-title" }, icon(options.kind === "dataset" ? "datasets" : "pipelines"), project.basename ?? project.name),
-      h("span", { class: "quiet small" }, project.name.split("/.")[0]), h("a", { class: "small", href: to(["projects", project.id, "tasks"]) }, "All")),
+      h("span", { class: "quiet small" }, project.name.split("/.")[0]), h("a", { class: "small", href: to(["projects", project.id, "tasks"]) }, "All"),
+      options.kind === "pipeline" && tasks.length && mayWrite() ? button("New run", () => attempt(() => runPipelineDialog(tasks[0].id)), { icon: "play", kind: "small" }) : null),
       tasks.length ? h("div", { class: "scroll-x" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))) : emptyState("Nothing ran yet."));
   }
 

@@ -50,7 +50,7 @@ export function projectCard(project, changed = async () => {}) {
   const stats = project.stats?.active ?? {};
   const running = stats.status_count?.in_progress ?? 0, queued = stats.status_count?.queued ?? 0;
   const total = stats.total_tasks ?? Object.values(stats.status_count ?? {}).reduce((/** @type {number} */ sum, /** @type {any} */ n) => sum + n, 0);
-  const children = project.sub_projects ?? [];
+  const children = (project.sub_projects ?? []).filter((/** @type {any} */ one) => !one.name.includes("/."));
   const items = (/** @type {any} */ event) => {
     const box = event.currentTarget.getBoundingClientRect();
     const act = (/** @type {(project: any) => Promise<any>} */ run) => () => attempt(async () => { await run(project); await changed(); });

@@ -8,7 +8,7 @@ import { literal } from "../core/finders.js";
 import { emptyState, tabBar, timeText } from "../widgets/controls.js";
 import { taskList } from "./dashboard.js";
 
-const KINDS = [["tasks", "Tasks"], ["models", "Models"], ["projects", "Projects"], ["pipelines", "Pipelines"], ["datasets", "Datasets"]];
+const KINDS = [["tasks", "Tasks"], ["models", "Models"], ["projects", "Projects"], ["pipelines", "Pipelines"], ["datasets", "Datasets"], ["reports", "Reports"]];
 
 /** @type {import("../core/router.js").View} */
 export async function searchPage(element) {
@@ -18,6 +18,7 @@ export async function searchPage(element) {
   const where = {
     tasks: { ...fields(["name", "id", "comment", "tags"]), system_tags: ["-archived", "-pipeline", "-dataset"] }, models: { ...fields(["name", "id", "comment", "tags"]), system_tags: ["-archived"] },
     projects: { ...fields(["name", "description"]), shallow_search: false }, pipelines: { ...fields(["name"]), system_tags: ["pipeline"], search_hidden: true, shallow_search: false }, datasets: { ...fields(["name"]), system_tags: ["dataset"], search_hidden: true, shallow_search: false },
+    reports: { ...fields(["name", "comment", "report", "tags"]), system_tags: ["-archived"] },
   };
   const counts = await call("organization.get_entities_count", where);
   const first = KINDS.find(([kind]) => counts[kind])?.[0] ?? "tasks";
@@ -32,6 +33,9 @@ export async function searchPage(element) {
   } else if (chosen === "models") {
     const { models } = await call("models.get_all_ex", { ...where.models, ...page, only_fields: ["id", "name", "project.id", "project.name", "last_update"] });
     body.replaceChildren(models.length ? list(models, (one) => to(["projects", one.project?.id ?? "*", "models", one.id, "general"])) : nothing());
+  } else if (chosen === "reports") {
+    const { tasks } = await call("reports.get_all_ex", { ...where.reports, ...page, only_fields: ["id", "name", "project.id", "project.name", "last_update"] });
+    body.replaceChildren(tasks.length ? list(tasks, (one) => to(["reports", one.project?.id ?? "*", one.id])) : nothing());
   } else {
     const { projects } = await call("projects.get_all_ex", { ...where[chosen], ...page, only_fields: ["id", "name", "last_update"] });
     body.replaceChildren(projects.length ? list(projects, (one) => to(["projects", one.id, "tasks"])) : nothing());

@@ -48,14 +48,16 @@ async function describeModels({ input = [], output = [] } = {}) {
 /** The tab of an address. @param {Record<string, string>} parameters */
 function tabOf({ tab = "execution", part = "" }) {
   if (tab === "output") return RESULTS[part] ?? "console";
-  return TABS.some(([name]) => name === tab) || tab === "pipeline" ? tab : "execution";
+  return TABS.some(([name]) => name === tab) || tab === "pipeline" || tab === "dataset" ? tab : "execution";
 }
 
 /** @type {import("../core/router.js").View} */
 export async function taskPage(element, parameters) {
   let task = await load(parameters.task);
   const isPipeline = (task.system_tags ?? []).includes("pipeline");
-  if (isPipeline && !parameters.tab) parameters = { ...parameters, tab: "pipeline" };
+  const isDataset = (task.system_tags ?? []).includes("dataset");
+  const first = isPipeline ? ["pipeline", "Pipeline"] : isDataset ? ["dataset", "Dataset"] : null;
+  if (first && !parameters.tab) parameters = { ...parameters, tab: first[0] };
   const path = ["projects", task.project?.id ?? "*", "tasks", task.id];
   const head = h("header", { class: "task-head" });
   const tabs = h("div", {});
@@ -69,7 +71,7 @@ export async function taskPage(element, parameters) {
   async function open(wanted) {
     parameters = wanted;
     const name = tabOf(wanted);
-    const all = isPipeline ? [["pipeline", "Pipeline"], ...TABS] : TABS;
+    const all = first ? [first, ...TABS] : TABS;
     tabs.replaceChildren(tabBar(all.map(([id, label]) => ({ name: id, label, href: to([...path, id]) })), name, "Task"));
     tab?.leave?.();
     const place = h("div", { class: "task-body" });
@@ -81,6 +83,7 @@ export async function taskPage(element, parameters) {
   /** @param {string} name @param {HTMLElement} place @param {Record<string, string>} wanted */
   async function made(name, place, wanted) {
     if (name === "pipeline") return (await import("../task/pipeline.js")).pipelineTab(place);
+    if (name === "dataset") return (await import("../task/dataset.js")).datasetTab(place);
     if (name === "configuration") {
       const words = location.pathname.split("/configuration/")[1]?.split("/").map(decodeURIComponent) ?? [];
       return configurationTab(place, path, wanted.part ?? words[0] ?? "", words.slice(1).join("/"));
@@ -130,6 +133,13 @@ export async function taskPage(element, parameters) {
 
   /** The one or two things that one mostly does in this state. */
   function mainActions() {
+    if (isPipeline && task.status !== "created" && mayWrite()) {
+      return [button("New run", () => attempt(async () => (await import("../dialogs/run_pipeline.js")).runPipelineDialog(task.id)), { icon: "play", kind: "primary" }), ...usual()];
+    }
+    return usual();
+  }
+
+  function usual() {
     const wanted = { created: ["enqueue", "clone"], queued: ["dequeue", "clone"], in_progress: ["abort", "clone"], published: ["clone"] }[/** @type {string} */ (task.status)] ?? ["clone", "reset"];
     return ACTIONS.filter((action) => wanted.includes(action.name)).map((action) => button(action.label, () => attempt(async () => { await action.run([task]); left(action.name); }),
       { icon: action.icon, title: whyNot(action, task), disabled: !!whyNot(action, task), kind: action.name === "enqueue" ? "primary" : "" }));

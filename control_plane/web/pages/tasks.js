@@ -15,8 +15,9 @@ import { attempt } from "../widgets/toast.js";
 import { ACTIONS, menuItems, whyNot } from "../tasks/actions.js";
 import { columnsPanel } from "../tasks/chooser.js";
 import { ALWAYS } from "../tasks/columns.js";
-import { customPanel, filterChips, valuesPanel } from "../tasks/filters.js";
-import { LISTS, columns, fields, isFiltered, order, sortBy, where } from "../tasks/query.js";
+import { customPanel, filterChips, learnNames, rangePanel, valuesPanel } from "../tasks/filters.js";
+import { LISTS, RANGES, columns, fields, isFiltered, keepWidth, order, sortBy, where } from "../tasks/query.js";
+import { newTaskDialog } from "../dialogs/new_task.js";
 import { projectHead } from "../pages/project_head.js";
 
 const MOST_SELECTED = 5000;
@@ -34,9 +35,10 @@ export async function tasksPage(element, { project = "*" }) {
   };
   const shown = () => columns().map((column) => ({
     ...column,
-    filter: column.id in LISTS ? (/** @type {Element} */ anchor) => { valuesPanel(anchor, column.id, column.label, project, changed); }
+    filter: column.id in RANGES ? (/** @type {Element} */ anchor) => { rangePanel(anchor, column.label, RANGES[column.id].field, changed, RANGES[column.id]); }
+      : column.id in LISTS && (column.id !== "project" || project === "*") ? (/** @type {Element} */ anchor) => { valuesPanel(anchor, column.id, column.label, project, changed); }
       : /^[mh]\./.test(column.id) ? (/** @type {Element} */ anchor) => { customPanel(anchor, column, project, changed); } : undefined,
-    isFiltered: () => [...query().keys()].some((key) => key === column.id || key.endsWith(`.${column.sort}`)),
+    isFiltered: () => [...query().keys()].some((key) => key === column.id || key.endsWith(`.${column.sort}`) || (column.id === "tags" && key === "notags")),
   }));
   const question = () => ({ ...where(project), order_by: order(), only_fields: fields(columns()) });
 
@@ -51,7 +53,7 @@ export async function tasksPage(element, { project = "*" }) {
     open: (row) => go(to(["projects", row.project?.id ?? "*", "tasks", row.id, "execution"])),
     menu: (row, x, y) => menuAt(rowMenu(row), x, y, `Actions for ${row.name}`),
     empty, sorted: order, sort: (field, adds) => { sortBy(field, adds); table.restart(); },
-    onSelect: () => drawBar(), selectAll: everything,
+    onSelect: () => drawBar(), selectAll: everything, resized: keepWidth,
   });
 
   /** @param {any} row */
@@ -97,6 +99,7 @@ export async function tasksPage(element, { project = "*" }) {
   const archive = button("Archive", () => { keep({ archived: query().get("archived") ? null : "1" }); selected.clear(); drawBar(); changed(); }, { icon: "archive", kind: "small" });
   const csv = button("CSV", () => attempt(saveCsv), { icon: "download", kind: "small", title: "Every task of this question as a file" });
   const choose = button("Columns", (event) => columnsPanel(event.currentTarget, project, changed), { icon: "columns", kind: "small" });
+  const create = mayWrite() && button("New task", () => attempt(() => newTaskDialog(project === "*" ? null : { id: project, name: head.dataset.title ?? "" })), { icon: "plus", kind: "small primary" });
   const bar = h("div", { class: "bulk", role: "toolbar", "aria-label": "Selected tasks", hidden: true });
 
   async function saveCsv() {
@@ -135,8 +138,9 @@ export async function tasksPage(element, { project = "*" }) {
   }
 
   element.classList.add("fixed");
-  element.replaceChildren(head, h("div", { class: "toolbar" }, h("div", { class: "search-box" }, search, regex), status, choose, archive, csv, tally), chips, table.node, bar);
+  element.replaceChildren(head, h("div", { class: "toolbar" }, h("div", { class: "search-box" }, search, regex), status, choose, archive, csv, tally, create || null), chips, table.node, bar);
   drawTools();
+  learnNames(project).then(drawTools, () => {}); // without them the chips show ids
   document.title = `${head.dataset.title ?? "Tasks"} · clearml-lean`;
   table.restart();
   return watch(["task"], paced(async () => {

@@ -4,7 +4,7 @@
 /** @typedef {{name: string, x: number[], y: (number | null)[]}} Curve */
 
 /** Exponential smoothing, as if the curve had been like this before. @param {(number | null)[]} y @param {number} weight 0..0.99 */
-export function smoothed(y, weight) {
+function smoothed(y, weight) {
   if (!weight) return y;
   let last = 0, sum = 0;
   return y.map((value) => {
@@ -15,30 +15,48 @@ export function smoothed(y, weight) {
   });
 }
 
-/** Mean of the values around each. @param {(number | null)[]} y @param {number} radius */
-export function runningMean(y, radius) {
+/**
+ * The mean of the values around each, by what each counts at its distance.
+ * @param {(number | null)[]} y @param {number} radius @param {(distance: number) => number} counts
+ */
+function around(y, radius, counts) {
+  const by = Array.from({ length: radius + 1 }, (_, distance) => counts(distance));
   return y.map((_, index) => {
-    const near = y.slice(Math.max(0, index - radius), index + radius + 1).filter((value) => value !== null);
-    return near.length ? near.reduce((sum, value) => /** @type {number} */ (sum) + /** @type {number} */ (value), 0) : null;
-  }).map((sum, index) => {
-    const count = y.slice(Math.max(0, index - radius), index + radius + 1).filter((value) => value !== null).length;
-    return sum === null ? null : /** @type {number} */ (sum) / count;
+    let sum = 0, whole = 0;
+    for (let at = Math.max(0, index - radius); at <= Math.min(y.length - 1, index + radius); at += 1) {
+      const value = y[at];
+      if (value === null || !Number.isFinite(value)) continue;
+      const weight = by[Math.abs(at - index)];
+      sum += value * weight;
+      whole += weight;
+    }
+    return whole ? sum / whole : null;
   });
+}
+
+const WIDEST = 50;
+
+/** A curve made smooth by 0..0.99 of what a method can. @param {(number | null)[]} y @param {string} method @param {number} weight */
+function smooth(y, method, weight) {
+  const radius = Math.max(1, Math.round(weight * WIDEST));
+  if (method === "mean") return around(y, radius, () => 1);
+  if (method === "gauss") return around(y, radius, (distance) => Math.exp(-((2 * distance / radius) ** 2) / 2));
+  return smoothed(y, weight);
 }
 
 /**
  * The traces of one plot: a smoothed curve lies over a pale one.
  * @param {Curve[]} curves
- * @param {{axis: string, smooth: number, method?: string}} options
+ * @param {{axis: string, smooth: number, method: string}} options
  * @param {string[]} colours
  */
-export function traces(curves, { axis, smooth, method = "ema" }, colours) {
+export function traces(curves, { axis, smooth: weight, method }, colours) {
   return curves.flatMap((curve, index) => {
     const color = colours[index % colours.length];
     const x = axis === "iter" ? curve.x : axis === "timestamp" ? curve.x.map((at) => new Date(at)) : curve.x.map((at) => (at - curve.x[0]) / 1000);
     const common = { x, type: curve.x.length > 3000 ? "scattergl" : "scatter", mode: curve.x.length === 1 ? "markers" : "lines", legendgroup: curve.name };
-    if (!smooth) return [{ ...common, y: curve.y, name: curve.name, line: { color, width: 1.8 }, marker: { color, size: 7 } }];
-    const y = method === "mean" ? runningMean(curve.y, Math.max(1, Math.round(smooth * 50))) : smoothed(curve.y, smooth);
+    if (!weight) return [{ ...common, y: curve.y, name: curve.name, line: { color, width: 1.8 }, marker: { color, size: 7 } }];
+    const y = smooth(curve.y, method, weight);
     return [
       { ...common, y: curve.y, name: curve.name, showlegend: false, hoverinfo: "skip", opacity: 0.25, line: { color, width: 1.2 } },
       { ...common, y, name: curve.name, line: { color, width: 2 } },

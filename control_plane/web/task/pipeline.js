@@ -3,13 +3,11 @@
 
 import { call } from "../core/api.js";
 import { to } from "../core/address.js";
-import { h, paced, s } from "../core/dom.js";
+import { h, paced } from "../core/dom.js";
 import { STATUS, duration, runTime } from "../core/format.js";
 import { emptyState, facts, statusChip } from "../widgets/controls.js";
 import { attempt } from "../widgets/toast.js";
-import { placed } from "./graph.js";
-
-const WIDTH = 190, HEIGHT = 54;
+import { graphOf } from "./graph_view.js";
 
 /** @param {HTMLElement} element */
 export function pipelineTab(element) {
@@ -55,23 +53,13 @@ export function pipelineTab(element) {
   function draw(steps) {
     const names = Object.keys(steps);
     if (!names.length) return graph.replaceChildren(emptyState("No steps yet.", "They are shown when the controller has written them down."));
-    const places = placed(Object.fromEntries(names.map((name) => [name, (steps[name].parents ?? []).filter((/** @type {string} */ one) => one in steps)])), WIDTH + 70, HEIGHT + 30);
-    const width = Math.max(...[...places.values()].map((one) => one.x)) + WIDTH + 4, height = Math.max(...[...places.values()].map((one) => one.y)) + HEIGHT + 4;
-    const edges = names.flatMap((name) => (steps[name].parents ?? []).filter((/** @type {string} */ one) => places.has(one)).map((/** @type {string} */ parent) => {
-      const from = /** @type {any} */ (places.get(parent)), until = /** @type {any} */ (places.get(name));
-      const [x, y, X, Y] = [from.x + WIDTH, from.y + HEIGHT / 2, until.x, until.y + HEIGHT / 2];
-      return s("path", { class: "edge", d: `M${x} ${y}C${x + 35} ${y} ${X - 35} ${Y} ${X} ${Y}` });
-    }));
     const nodes = names.map((name) => {
-      const { x, y } = /** @type {any} */ (places.get(name));
       const status = statusOf(steps[name]);
       const job = jobs.get(steps[name].job_id ?? steps[name].executed);
-      const open = () => { chosen = name; drawDetails(steps[name], name); };
-      return s("g", { class: `dag-node status ${status}`, transform: `translate(${x + 2} ${y + 2})`, tabindex: "0", role: "button", "aria-label": `${name}: ${STATUS[status] ?? status}`, click: open, keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter") open(); } },
-        s("title", {}, name), s("rect", { width: WIDTH, height: HEIGHT, rx: 10 }), s("rect", { width: 5, height: HEIGHT - 16, x: 8, y: 8, rx: 2.5, style: "fill: var(--tone); stroke: none" }),
-        s("text", { x: 22, y: 23 }, name.length > 22 ? `${name.slice(0, 21)}…` : name), s("text", { x: 22, y: 41, class: "sub" }, `${STATUS[status] ?? status}${job && runTime(job) ? ` · ${duration(runTime(job))}` : ""}`));
+      const note = `${STATUS[status] ?? status}${job && runTime(job) ? ` · ${duration(runTime(job))}` : ""}`;
+      return { key: name, parents: steps[name].parents ?? [], status, title: name, note };
     });
-    graph.replaceChildren(s("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, edges, nodes));
+    graph.replaceChildren(graphOf(nodes, ({ key }) => { chosen = key; drawDetails(steps[key], key); }));
     if (chosen && steps[chosen]) drawDetails(steps[chosen], chosen);
   }
 

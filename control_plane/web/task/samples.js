@@ -2,7 +2,7 @@
 // DEBUG SAMPLES: pictures, sounds, films and pages that the task reported, by iteration.
 
 import { call } from "../core/api.js";
-import { fileAddress } from "../core/address.js";
+import { base, fact, fileAddress } from "../core/address.js";
 import { h, paced } from "../core/dom.js";
 import { button, emptyState } from "../widgets/controls.js";
 import { show } from "../widgets/dialog.js";
@@ -97,7 +97,7 @@ function view(all, index) {
   };
   const draw = () => {
     title.textContent = names(all[index]).title;
-    attempt(async () => place.replaceChildren(await medium(all[index])));
+    attempt(async () => place.replaceChildren(...[await medium(all[index])].flat()));
   };
   const body = h("div", { class: "stack", keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "ArrowLeft") step(-1); else if (event.key === "ArrowRight") step(1); } },
     h("div", { class: "toolbar" }, button("Previous", () => step(-1), { icon: "left", kind: "small" }), button("Next", () => step(1), { icon: "right", kind: "small" }), title), place);
@@ -114,10 +114,25 @@ async function medium(event) {
   if (kind === "audio") return h("audio", { src: address, controls: true });
   if (kind === "video") return h("video", { src: address, controls: true });
   if (kind === "page") {
-    // A page of a task's: in a frame of no origin, without scripts, and under this page's policy.
     const answer = await fetch(address);
     if (!answer.ok) throw new Error(`The file could not be read: ${answer.status}.`);
-    return h("iframe", { sandbox: "", srcdoc: await answer.text(), title: `${event.metric} ${event.variant}` });
+    return [sampleFrame(await answer.text(), `${event.metric} ${event.variant}`), h("p", { class: "quiet small" }, "It runs by itself: without a network and apart from this page. Libraries have to be inside the file.")];
   }
   return h("a", { href: `${address}?download`, download: "" }, "Download this file");
+}
+
+/**
+ * A task's HTML, with its scripts, in a frame that has no origin: it can reach neither this page nor its session, and its
+ * policy, which the server sends, lets it load nothing. Only the text goes in.
+ * @param {string} text @param {string} title
+ */
+function sampleFrame(text, title) {
+  const frame = h("iframe", { sandbox: "allow-scripts", src: `${base}assets/${fact("build")}/sample_frame.html`, title });
+  const told = (/** @type {MessageEvent} */ event) => {
+    if (event.source !== frame.contentWindow) return;
+    removeEventListener("message", told);
+    frame.contentWindow.postMessage(text, "*"); // a frame without origin has no name to send to
+  };
+  addEventListener("message", told);
+  return frame;
 }

@@ -5,10 +5,10 @@ import { call } from "../core/api.js";
 import { keep, query } from "../core/address.js";
 import { h, paced } from "../core/dom.js";
 import { number } from "../core/format.js";
-import { emptyState, iconButton } from "../widgets/controls.js";
+import { copyText, emptyState, iconButton } from "../widgets/controls.js";
 import { show } from "../widgets/dialog.js";
 import { draw, plotly, purge, whenSeen } from "../widgets/plot.js";
-import { attempt } from "../widgets/toast.js";
+import { attempt, toast } from "../widgets/toast.js";
 import { summary, traces } from "./curves.js";
 
 const SAMPLES = 600;
@@ -23,14 +23,16 @@ export function curveTools(redraw, reload) {
   const group = h("select", { class: "input", "aria-label": "Group by", change: () => { keep({ group: group.value === "metric" ? null : group.value }); redraw(); } }, [["metric", "A plot per metric"], ["variant", "A plot per series"]].map(([value, label]) => h("option", { value }, label)));
   group.value = query().get("group") ?? "metric";
   const smooth = h("input", { type: "range", min: 0, max: 0.99, step: 0.01, value: query().get("smooth") ?? "0", "aria-label": "Smoothing", input: () => { keep({ smooth: smooth.value === "0" ? null : smooth.value }); redraw(); } });
+  const method = h("select", { class: "input", "aria-label": "Kind of smoothing", change: () => { keep({ method: method.value === "ema" ? null : method.value }); redraw(); } }, [["ema", "exponential"], ["gauss", "Gaussian"], ["mean", "running mean"]].map(([value, label]) => h("option", { value }, label)));
+  method.value = query().get("method") ?? "ema";
   const log = h("input", { type: "checkbox", checked: !!query().get("log"), change: () => { keep({ log: log.checked ? "1" : null }); redraw(); } });
   const find = h("input", { class: "input", type: "search", placeholder: "Find a metric", "aria-label": "Find a metric", value: query().get("metric") ?? "", input: () => { keep({ metric: find.value.trim() }); redraw(); } });
-  const node = h("div", { class: "toolbar" }, find, axis, group, h("label", { class: "check" }, "Smoothing", smooth), h("label", { class: "check" }, log, "Log scale"));
-  return { node, state: () => ({ axis: axis.value, group: group.value, smooth: Number(smooth.value), log: log.checked, find: find.value.trim().toLowerCase() }) };
+  const node = h("div", { class: "toolbar" }, find, axis, group, h("label", { class: "check" }, "Smoothing", smooth), method, h("label", { class: "check" }, log, "Log scale"));
+  return { node, state: () => ({ axis: axis.value, group: group.value, smooth: Number(smooth.value), method: method.value, log: log.checked, find: find.value.trim().toLowerCase() }) };
 }
 
-/** @param {HTMLElement} element */
-export function scalarsTab(element) {
+/** @param {HTMLElement} element @param {{model_events?: boolean}} [of] whose they are: a task's, or a model's */
+export function scalarsTab(element, of = {}) {
   const cards = h("div", { class: "plots", "aria-label": "Scalars" });
   const singles = h("div", {});
   /** @type {any} */
@@ -48,7 +50,7 @@ export function scalarsTab(element) {
   async function fetchAll() {
     if (!element.isConnected || !task) return;
     const key = tools.state().axis === "iter" ? "iter" : "timestamp";
-    const [curves, values] = await Promise.all([call("events.scalar_metrics_iter_histogram", { task: task.id, samples: SAMPLES, key }), call("events.get_task_single_value_metrics", { tasks: [task.id] })]);
+    const [curves, values] = await Promise.all([call("events.scalar_metrics_iter_histogram", { task: task.id, samples: SAMPLES, key, ...of }), call("events.get_task_single_value_metrics", { tasks: [task.id], ...of })]);
     data = curves;
     showSingles(values.tasks[0]?.values ?? []);
     redraw();
@@ -57,7 +59,7 @@ export function scalarsTab(element) {
   /** @param {any[]} values */
   function showSingles(values) {
     singles.replaceChildren(...(values.length ? [h("section", { class: "section", "aria-label": "Summary" }, h("header", { class: "section-head" }, h("h3", {}, "Summary")), h("div", { class: "section-body" },
-      h("table", { class: "params" }, h("tbody", {}, values.map((one) => h("tr", {}, h("td", {}, one.variant), h("td", { class: "number" }, number(one.value))))))))] : []));
+      h("dl", { class: "singles" }, values.map((one) => h("div", {}, h("dt", { class: "quiet small" }, one.variant), h("dd", {}, number(one.value)))))))] : []));
   }
 
   function redraw() {
@@ -73,7 +75,7 @@ export function scalarsTab(element) {
       drawn.delete(key);
     }
     for (const plot of plots) {
-      if (!drawn.has(plot.key)) drawn.set(plot.key, card(plot.key, () => task.id));
+      if (!drawn.has(plot.key)) drawn.set(plot.key, card(plot.key, () => ({ task: task.id, ...of })));
       const one = /** @type {any} */ (drawn.get(plot.key));
       if (!one.node.isConnected) cards.append(one.node);
       one.update(plot.metric, plot.curves, state);
@@ -88,11 +90,21 @@ export function scalarsTab(element) {
   };
 }
 
-/** @param {string} key @param {() => string} owner */
+/** Copies the line by which a report shows these curves. @param {string} key @param {() => string} metric @param {() => any[]} curves @param {() => any} owner */
+function embed(key, metric, curves, owner) {
+  return iconButton("link", `Copy ${key} for a report`, () => attempt(async () => {
+    if (owner().model_events) throw new Error("Reports show curves of tasks.");
+    const { lineOf } = await import("../reports/embeds.js");
+    await copyText(lineOf({ type: "scalar", tasks: [owner().task], metrics: [metric()], variants: curves().length === 1 ? [curves()[0].name] : [] }));
+    toast("Copied: a line for the text of a report.");
+  }));
+}
+
+/** @param {string} key @param {() => object} owner */
 function card(key, owner) {
   const plot = h("div", { class: "plot", role: "group", "aria-label": `Plot of ${key}` });
   const node = h("article", { class: "plot-card", "data-metric": key }, h("header", {}, h("h3", { class: "ellipsis", title: key }, key),
-    h("span", {}, iconButton("columns", `Values of ${key}`, () => values()), iconButton("expand", `Enlarge ${key}`, () => enlarge()))), plot);
+    h("span", {}, embed(key, () => metric, () => curves, owner), iconButton("columns", `Values of ${key}`, () => values()), iconButton("expand", `Enlarge ${key}`, () => enlarge()))), plot);
   let metric = "", isSeen = false, isBound = false, turn = 0;
   /** @type {any[]} */
   let curves = [];
@@ -124,7 +136,7 @@ function card(key, owner) {
     if (from === undefined || state.axis !== "iter") return;
     zoom = [Math.floor(from), Math.ceil(until)];
     const mine = ++turn;
-    const answer = await attempt(() => call("events.scalar_metrics_iter_raw", { task: owner(), metric: { metric, variants: curves.map((one) => one.name) }, key: "iter", batch_size: DETAIL, begin: zoom?.[0], end: zoom?.[1] }));
+    const answer = await attempt(() => call("events.scalar_metrics_iter_raw", { ...owner(), metric: { metric, variants: curves.map((one) => one.name) }, key: "iter", batch_size: DETAIL, begin: zoom?.[0], end: zoom?.[1] }));
     if (!answer || mine !== turn || !zoom) return;
     detail = curves.map((curve) => {
       const found = answer.variants?.[curve.name];

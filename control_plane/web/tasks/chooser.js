@@ -6,8 +6,8 @@ import { h } from "../core/dom.js";
 import { button, iconButton } from "../widgets/controls.js";
 import { panelAt } from "../widgets/menu.js";
 import { attempt } from "../widgets/toast.js";
-import { DEFAULT, FIXED, columnOf, customColumns } from "./columns.js";
-import { columns, keepColumns } from "./query.js";
+import { FIXED, columnOf, customColumns } from "./columns.js";
+import { columns, keepColumns, usualColumns } from "./query.js";
 
 /** @param {Element} anchor @param {string} project @param {() => void} changed */
 export async function columnsPanel(anchor, project, changed) {
@@ -48,7 +48,7 @@ export async function columnsPanel(anchor, project, changed) {
     }));
   }
   draw();
-  const reset = button("Default columns", () => { chosen = [...DEFAULT]; apply(); }, { kind: "small" });
+  const reset = button("Default columns", () => { chosen = [...usualColumns()]; apply(); }, { kind: "small" });
   panelAt(anchor, h("div", { class: "filter-panel columns-panel" }, h("p", { class: "quiet small group" }, "Shown"), shown, search, offered, reset), "Columns");
 }
 

@@ -9,23 +9,23 @@ import { statusChip, tagChip, timeText } from "../widgets/controls.js";
 
 /** @type {Record<string, TaskColumn>} */
 export const FIXED = {
-  type: { id: "type", label: "Type", width: 110, fields: ["type"], sort: "type", cell: (task) => task.type?.replaceAll("_", " ") },
-  name: { id: "name", label: "Name", width: 320, fields: ["name", "project.id"], sort: "name", cell: nameCell },
-  tags: { id: "tags", label: "Tags", width: 160, fields: ["tags"], cell: (task) => (task.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag)) },
-  status: { id: "status", label: "Status", width: 130, fields: ["status", "runtime.progress"], sort: "status", cell: statusCell },
+  type: { id: "type", label: "Type", width: 105, fields: ["type"], sort: "type", cell: (task) => task.type?.replaceAll("_", " ") },
+  name: { id: "name", label: "Name", width: 260, grows: true, fields: ["name", "project.id"], sort: "name", cell: nameCell },
+  tags: { id: "tags", label: "Tags", width: 150, fields: ["tags"], cell: (task) => (task.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag)) },
+  status: { id: "status", label: "Status", width: 140, fields: ["status", "runtime.progress"], sort: "status", cell: statusCell },
   project: { id: "project", label: "Project", width: 180, fields: ["project.name"], sort: "project.name", cell: (task) => task.project?.name ?? "" },
-  user: { id: "user", label: "User", width: 120, fields: ["user.name"], sort: "user.name", cell: (task) => task.user?.name ?? "" },
-  started: { id: "started", label: "Started", width: 110, fields: ["started"], sort: "started", cell: (task) => timeText(task.started) },
-  updated: { id: "updated", label: "Updated", width: 110, fields: ["last_update"], sort: "last_update", cell: (task) => timeText(task.last_update) },
+  user: { id: "user", label: "User", width: 105, fields: ["user.name"], sort: "user.name", cell: (task) => task.user?.name ?? "" },
+  started: { id: "started", label: "Started", width: 100, fields: ["started"], sort: "started", cell: (task) => timeText(task.started) },
+  updated: { id: "updated", label: "Updated", width: 100, fields: ["last_update"], sort: "last_update", cell: (task) => timeText(task.last_update) },
   created: { id: "created", label: "Created", width: 110, fields: ["created"], sort: "created", cell: (task) => timeText(task.created) },
-  iteration: { id: "iteration", label: "Iteration", width: 100, fields: ["last_iteration"], sort: "last_iteration", cell: (task) => number(task.last_iteration) },
-  runtime: { id: "runtime", label: "Run time", width: 110, fields: ["started", "completed", "active_duration"], sort: "active_duration", cell: (task) => duration(runTime(task)) },
+  iteration: { id: "iteration", label: "Iteration", width: 95, isNumber: true, fields: ["last_iteration"], sort: "last_iteration", cell: (task) => number(task.last_iteration) },
+  runtime: { id: "runtime", label: "Run time", width: 95, isNumber: true, fields: ["started", "completed", "active_duration"], sort: "active_duration", cell: (task) => duration(runTime(task)) },
   parent: { id: "parent", label: "Parent", width: 160, fields: ["parent.name"], cell: (task) => task.parent?.name ?? "" },
   comment: { id: "comment", label: "Description", width: 220, fields: ["comment"], sort: "comment", cell: (task) => task.comment ?? "" },
 };
 export const DEFAULT = ["name", "tags", "status", "type", "user", "started", "updated", "iteration", "runtime"];
 /** Read for every row: what actions look at. */
-export const ALWAYS = ["id", "name", "status", "system_tags", "project.id", "project.name"];
+export const ALWAYS = ["id", "name", "type", "status", "system_tags", "project.id", "project.name"];
 
 /** @param {any} task */
 function nameCell(task) {
@@ -35,7 +35,7 @@ function nameCell(task) {
 /** @param {any} task */
 function statusCell(task) {
   const progress = task.status === "in_progress" && task.runtime?.progress;
-  return [statusChip(task.status), progress ? h("span", { class: "quiet small" }, ` ${progress}%`) : null];
+  return [statusChip(task.status), progress ? h("span", { class: "quiet small progress" }, `${progress}%`) : null];
 }
 
 const VALUES = { value: "last", min_value: "min", max_value: "max" };
@@ -52,7 +52,7 @@ export function columnOf(key) {
     const [metric, variant, value] = rest;
     const field = `last_metrics.${metric}.${variant}`;
     const label = `${decodeURIComponent(rest.slice(3).join("."))} ${VALUES[/** @type {keyof typeof VALUES} */ (value)] ?? value}`;
-    return { id: key, label, width: 140, fields: [field], sort: `${field}.${value}`, cell: (task) => number(task.last_metrics?.[metric]?.[variant]?.[value]) };
+    return { id: key, label, width: 140, isNumber: true, fields: [field], sort: `${field}.${value}`, cell: (task) => number(task.last_metrics?.[metric]?.[variant]?.[value]) };
   }
   if (kind === "h" && rest.length >= 2) {
     const section = rest[0], name = rest.slice(1).join(".");

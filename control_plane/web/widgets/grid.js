@@ -10,7 +10,7 @@ const ROW = 36;
 const MARGIN_ROWS = 8;
 
 /**
- * @typedef {{id: string, label: string, width: number, cell: (row: any) => any, sort?: string, hint?: string,
+ * @typedef {{id: string, label: string, width: number, isNumber?: boolean, grows?: boolean, cell: (row: any) => any, sort?: string, hint?: string,
  *   filter?: (anchor: Element) => void, isFiltered?: () => boolean}} Column
  * @typedef {{label: string, columns: Column[], page: (number: number) => Promise<any[]>, total: () => Promise<number>,
  *   open: (row: any) => void, menu?: (row: any, x: number, y: number) => void, empty: () => Node,
@@ -28,7 +28,7 @@ export function grid(options) {
   let drawn = new Map();
   /** @type {Set<number>} */
   const asked = new Set();
-  let total = 0, turn = 0, current = -1, isLoaded = false;
+  let total = 0, turn = 0, current = -1, picked = -1, isLoaded = false;
   const selected = options.selected;
 
   const head = h("div", { class: "grid-head", role: "row" });
@@ -39,7 +39,7 @@ export function grid(options) {
   new ResizeObserver(() => draw()).observe(node);
 
   function drawHead() {
-    const template = columns.map((column) => `${column.width}px`).join(" ");
+    const template = columns.map((column) => (column.grows ? `minmax(${column.width}px, 1fr)` : `${column.width}px`)).join(" ");
     node.style.setProperty("--columns", (selected ? "36px " : "") + template);
     node.style.setProperty("--width", `${columns.reduce((sum, column) => sum + column.width, selected ? 36 : 0)}px`);
     const order = options.sorted?.() ?? [];
@@ -71,14 +71,15 @@ export function grid(options) {
     const filter = column.filter && h("button", { type: "button", class: column.isFiltered?.() ? "filter-button on" : "filter-button", "aria-label": `Filter by ${column.label}`,
       click: (/** @type {any} */ event) => column.filter?.(event.currentTarget) }, icon("filter"));
     const grip = h("span", { class: "grip", pointerdown: (/** @type {PointerEvent} */ event) => resize(event, column) });
-    return h("div", { role: "columnheader", class: "cell", "aria-sort": column.sort ? direction : null }, inner, filter, grip);
+    return h("div", { role: "columnheader", class: column.isNumber ? "cell numeric" : "cell", "aria-sort": column.sort ? direction : null }, inner, filter, grip);
   }
 
   /** @param {PointerEvent} event @param {Column} column */
   function resize(event, column) {
     event.preventDefault();
-    const from = event.clientX, width = column.width;
+    const from = event.clientX, width = /** @type {Element} */ (event.target).parentElement?.clientWidth ?? column.width;
     const move = (/** @type {PointerEvent} */ moved) => {
+      column.grows = false;
       column.width = Math.max(60, width + moved.clientX - from);
       drawHead();
     };
@@ -133,10 +134,12 @@ export function grid(options) {
   /** @param {any} row @param {number} index @param {boolean} isOn */
   function filledRow(row, index, isOn) {
     const toggle = (/** @type {any} */ event) => {
-      select(row, event.target.checked);
+      if (event.shiftKey && picked >= 0) selectRange(picked, index, event.target.checked);
+      else select(row, event.target.checked);
+      picked = index;
     };
-    const check = selected && h("div", { role: "gridcell", class: "cell check" }, h("input", { type: "checkbox", checked: isOn, "aria-label": `Select ${row.name ?? row.id}`, change: toggle }));
-    const cells = columns.map((column) => h("div", { role: "gridcell", class: `cell cell-${column.id.split(".")[0]}` }, column.cell(row)));
+    const check = selected && h("div", { role: "gridcell", class: "cell check" }, h("input", { type: "checkbox", checked: isOn, "aria-label": `Select ${row.name ?? row.id}`, title: "Shift: all rows from the last one", click: toggle }));
+    const cells = columns.map((column) => h("div", { role: "gridcell", class: `cell cell-${column.id.split(".")[0]}${column.isNumber ? " numeric" : ""}` }, column.cell(row)));
     const click = (/** @type {any} */ event) => {
       if (event.target.closest("a, button, input, label")) return;
       current = index;
@@ -150,10 +153,31 @@ export function grid(options) {
     return h("div", { class: isOn ? "grid-row on" : "grid-row", role: "row", "aria-rowindex": index + 2, "data-id": row.id, click, contextmenu }, check, cells);
   }
 
+  /** The rows between two, and those. @param {number} from @param {number} until @param {boolean} wanted */
+  async function selectRange(from, until, wanted) {
+    const [first, last] = from < until ? [from, until] : [until, from];
+    const mine = turn;
+    for (let page = Math.floor(first / PAGE); page <= Math.floor(last / PAGE); page += 1) {
+      if (!pages.has(page)) await ask(page);
+    }
+    if (mine !== turn) return;
+    for (let index = first; index <= last; index += 1) {
+      const row = rowAt(index);
+      if (row) mark(row, wanted);
+    }
+    redraw();
+    options.onSelect?.();
+  }
+
   /** @param {any} row @param {boolean} wanted */
-  function select(row, wanted) {
+  function mark(row, wanted) {
     if (wanted) selected?.set(row.id, row);
     else selected?.delete(row.id);
+  }
+
+  /** @param {any} row @param {boolean} wanted */
+  function select(row, wanted) {
+    mark(row, wanted);
     redraw();
     options.onSelect?.();
   }
@@ -217,7 +241,7 @@ export function grid(options) {
       for (const { node: old } of drawn.values()) old.remove();
       drawn = new Map();
       node.scrollTop = 0;
-      current = -1;
+      current = picked = -1;
       sized(rows.length);
       pages.set(0, rows);
       draw();

@@ -10,6 +10,7 @@ const PATHS = {
   pipelines: "M5 3h4v4H5zM15 10h4v4h-4zM5 17h4v4H5zM9 5h3a2 2 0 0 1 2 2v5M9 19h3a2 2 0 0 0 2-2v-5h1",
   datasets: "M4 6c0-4 16-4 16 0s-16 4-16 0zM4 6v12c0 4 16 4 16 0V6M4 12c0 4 16 4 16 0",
   models: "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
+  reports: "M6 3h9l4 4v14H6zM15 3v4h4M9 11h7M9 14.500h7M9 18h4",
   queues: "M4 6h16M4 12h16M4 18h10",
   settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.500v5M9 14.500v5",
   search: "M10.500 4a6.500 6.500 0 1 1 0 13 6.500 6.500 0 0 1 0-13zM15.500 15.500 21 21",

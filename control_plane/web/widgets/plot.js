@@ -33,7 +33,7 @@ function themed(layout = {}) {
     margin: { l: 48, r: 12, t: 30, b: 30 }, hovermode: "closest", colorway: COLOURS, showlegend: true,
     legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", font: { size: 11 } },
     ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis), ...axes,
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { ...layout.font, color: text, family: "system-ui, sans-serif", size: 12 }, template: undefined,
+    paper_bgcolor: colour("--panel"), plot_bgcolor: "rgba(0,0,0,0)", font: { ...layout.font, color: text, family: "system-ui, sans-serif", size: 12 }, template: undefined,
     autosize: true, width: undefined, height: undefined,
   };
 }
@@ -47,22 +47,36 @@ const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: [
 export async function draw(element, traces, layout) {
   const Plotly = await plotly();
   if (!element.isConnected) return;
+  shown.set(element, { traces, layout });
+  for (const trace of traces) if (trace.type === "table") colourTable(trace);
   await Plotly.react(element, traces, themed(layout), CONFIG);
 }
+
+/** What is drawn, to be drawn again in the colours of the other theme. @type {WeakMap<Element, {traces: any[], layout: any}>} */
+const shown = new WeakMap();
+addEventListener("themechange", () => {
+  for (const element of document.querySelectorAll(".js-plotly-plot")) {
+    const one = shown.get(element);
+    if (one) draw(/** @type {HTMLElement} */ (element), one.traces.map((trace) => ({ ...trace })), one.layout);
+  }
+});
 
 /** A figure as a task reported it: its pictures come through this page's origin, or not at all. @param {string} text */
 export function figure(text) {
   const { data = [], layout = {} } = JSON.parse(text);
   for (const image of layout.images ?? []) if (!String(image.source).startsWith("data:")) image.source = fileAddress(image.source) ?? "";
-  for (const trace of data) if (trace.type === "table") colourTable(trace);
   return { data, layout };
 }
+
+/** Parts of tables that have the page's colours. */
+const ours = new WeakSet();
 
 /** A table keeps its own colours; one without any gets the page's. @param {any} trace */
 function colourTable(trace) {
   for (const [name, fill] of [["header", "--sunken"], ["cells", "--panel"]]) {
     const part = trace[name];
-    if (!part || part.fill?.color) continue;
+    if (!part || (part.fill?.color && !ours.has(part))) continue;
+    ours.add(part);
     Object.assign(part, { fill: { color: colour(fill) }, line: { color: colour("--line") }, font: { ...part.font, color: colour("--text") }, align: part.align ?? "left" });
   }
 }

@@ -3,11 +3,31 @@
 // edited is left alone when the document changes.
 
 import { h } from "../core/dom.js";
+import { beforeLeaving } from "../core/router.js";
 import { button, problem } from "./controls.js";
+import { ask } from "./dialog.js";
 import { icon } from "./icons.js";
 import { attempt, toast } from "./toast.js";
 
 const ANSWER_MS = 5000;
+
+/** Forms in which something was typed that is not saved. @type {Set<Element>} */
+const unsaved = new Set();
+
+function isUnsaved() {
+  for (const form of unsaved) if (!form.isConnected) unsaved.delete(form);
+  return unsaved.size > 0;
+}
+
+/** @returns {Promise<boolean>} */
+async function mayDiscard() {
+  if (!isUnsaved()) return true;
+  const isSure = await ask({ title: "Not saved", body: "What you typed is not saved. Discard it?", action: "Discard", danger: true, run: () => {} });
+  if (isSure) unsaved.clear();
+  return isSure;
+}
+beforeLeaving(mayDiscard);
+addEventListener("beforeunload", (event) => { if (isUnsaved()) event.preventDefault(); });
 
 /**
  * @typedef {{node: Node, save: () => Promise<void>}} Form `save` may throw: its message is shown and the form stays
@@ -59,6 +79,7 @@ export function section({ title, read, view, form, extras = [], why = () => null
       act.disabled = true;
       try {
         await save();
+        unsaved.delete(typed);
         editing = false;
         changed();
       } catch (error) {
@@ -67,12 +88,16 @@ export function section({ title, read, view, form, extras = [], why = () => null
       }
     };
     const cancel = () => {
+      unsaved.delete(typed);
       editing = false;
       draw();
     };
+    const escape = async () => { if (!unsaved.has(typed) || await mayDiscard()) cancel(); };
     tools.replaceChildren();
-    body.replaceChildren(h("form", { submit, class: "section-form", novalidate: true, keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") cancel(); } },
-      fields, alert, h("div", { class: "form-actions" }, act, button("Cancel", cancel))));
+    const typed = h("form", { submit, class: "section-form", novalidate: true, input: () => unsaved.add(typed),
+      keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") escape(); else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) typed.requestSubmit(); } },
+      fields, alert, h("div", { class: "form-actions" }, act, button("Cancel", cancel)));
+    body.replaceChildren(typed);
     body.querySelector("input, textarea, select")?.focus();
   }
 

@@ -32,6 +32,12 @@ class Examples:
     queue: str
     pipeline: str
     pipeline_project: str
+    dataset: str
+    dataset_project: str
+    odd: str
+    odd_project: str
+    report: str
+    report_project: str
 
 
 def report(server: RunningServer, events: list[dict[str, Any]]) -> None:
@@ -267,8 +273,152 @@ def fill(server: RunningServer) -> Examples:
         "workers.status_report",
         {"worker": "machine:gpu0", "queues": [queue], "task": running, "timestamp": 1, "machine_stats": stats},
     )
+    points = [
+        {"metric": "epoch/loss", "variant": name, "iter": n, "value": 1 / (n + lift)}
+        for n in range(60)
+        for name, lift in (("train", 2), ("test", 3))
+    ]
+    report(
+        server,
+        [
+            {**one, "type": "training_stats_scalar", "task": model, "model_event": True, "timestamp": at}
+            for one in points
+        ],
+    )
+    report(
+        server,
+        [
+            {
+                "type": "plot",
+                "metric": "confusion",
+                "variant": "test",
+                "iter": 1,
+                "plot_str": json.dumps(figure),
+                "task": model,
+                "model_event": True,
+                "timestamp": at,
+            }
+        ],
+    )
     pipeline, pipeline_project = make_pipeline(server, trained)
-    return Examples(project, trained, draft, [*tasks, running], model, queue, pipeline, pipeline_project)
+    dataset, dataset_project = make_dataset(server)
+    odd, odd_project = make_odd(server)
+    written = call("reports.create", {"name": "What the sweep says", "report": report_text(tasks), "tags": ["sweep"]})
+    return Examples(
+        project, trained, draft, [*tasks, running], model, queue, pipeline, pipeline_project, dataset, dataset_project,
+        odd, odd_project, written["id"], written["project_id"],
+    )  # fmt: skip
+
+
+def report_text(tasks: list[str]) -> str:
+    line = f'<iframe src="http://127.0.0.1/widgets/?type=scalar&objects={",".join(tasks)}&metrics=loss&variants=validation" width="100%"></iframe>'
+    return f"# The sweep\n\nA *low* rate is **better**, as `loss` shows:\n\n{line}\n\n| rate | accuracy |\n| --- | ---: |\n| 0.1 | 0.958 |\n| 0.01 | 0.961 |\n\n> To be tried again with a longer warm-up.\n"
+
+
+ODD = (
+    "Überlanger Name – 漢字かな交じり文 – العربية من اليمين – שלום – 🚀🧪 – <script>alert(1)</script> – " + "sehr" * 30
+)
+
+
+def make_odd(server: RunningServer) -> tuple[str, str]:
+    """A task whose every name is long and in many scripts, with forty tags; returns it and its project."""
+    call = server.call
+    project = str(
+        call("projects.create", {"name": f"Odd/{ODD.replace('/', '|')}", "description": ODD, "tags": [ODD[:60]]})["id"]
+    )
+    script = {
+        "repository": f"https://git.example/{'long' * 40}.git",
+        "entry_point": f"{'folder/' * 20}train.py",
+        "diff": f"+{ODD * 3}\n",
+        "requirements": {"pip": f"package=={'1.' * 60}0"},
+    }
+    values = {f"{ODD[:40]} {n}": ODD * (n % 4) for n in range(40)}
+    task = str(call("tasks.create", {
+        "name": ODD, "type": "data_processing", "project": project, "tags": [f"tag {n} {ODD[: n * 3]}" for n in range(40)], "comment": ODD * 4, "script": script,
+        "hyperparams": {**parameters("Args", **values), **parameters(ODD[:70], rate=0.1)}, "configuration": {ODD[:70]: {"name": ODD[:70], "value": ODD * 10}},
+    })["id"])  # fmt: skip
+    call("tasks.started", {"task": task})
+    points = [
+        {
+            "metric": f"{ODD[:50]} {m}",
+            "variant": f"{ODD[:60]} {v}",
+            "iter": n,
+            "value": (-1) ** m * 10.0 ** (m * 4) / (n + 1 + v),
+        }
+        for m in range(3)
+        for v in range(12)
+        for n in range(20)
+    ]
+    report(
+        server,
+        [{**one, "type": "training_stats_scalar", "task": task, "timestamp": 1_760_000_000_000} for one in points],
+    )
+    report(
+        server,
+        [
+            {"type": "log", "task": task, "timestamp": 1_760_000_000_000 + n, "msg": f"{n} {ODD * (n % 3 + 1)}\n"}
+            for n in range(30)
+        ],
+    )
+    call("tasks.failed", {"task": task, "status_reason": ODD, "status_message": ODD * 2})
+    return task, project
+
+
+def make_dataset(server: RunningServer) -> tuple[str, str]:
+    """A dataset of three versions, as clients write it down; returns the last one and its project."""
+    call = server.call
+    project = str(
+        call("projects.create", {"name": "Vision/.datasets/animals", "system_tags": ["hidden", "dataset"]})["id"]
+    )
+    struct: dict[str, Any] = {}
+    versions: list[str] = []
+    for number, (count, changes) in enumerate([(120, (120, 0, 0)), (130, (10, 4, 0)), (128, (3, 9, 5))]):
+        version = f"1.0.{number}"
+        runtime = {
+            "version": version,
+            "ds_file_count": count,
+            "ds_total_size": count * 41_300,
+            "ds_total_size_compressed": count * 30_000,
+            **dict(zip(("ds_change_add", "ds_change_modify", "ds_change_remove"), changes, strict=True)),
+        }
+        task = str(
+            call(
+                "tasks.create",
+                {
+                    "name": "animals",
+                    "type": "data_processing",
+                    "project": project,
+                    "system_tags": ["dataset"],
+                    "tags": ["pets"] if number else [],
+                    "runtime": runtime,
+                },
+            )["id"]
+        )
+        struct[str(number)] = {
+            "job_id": task,
+            "name": "animals",
+            "version": version,
+            "parents": [str(number - 1)] if number else [],
+        }
+        lines = [
+            f"{'cats' if n % 2 else 'dogs'}/picture {n:04}, with a comma.jpg, {30_000 + n * 91}, {n:064x}"
+            for n in range(count)
+        ]
+        content = "\n".join([f"File Name ({count} files), File Size (total 5 MB), Hash (SHA2)", *lines])
+        call(
+            "tasks.edit",
+            {
+                "task": task,
+                "configuration": {
+                    "Dataset Struct": {"name": "Dataset Struct", "type": "json", "value": json.dumps(struct)},
+                    "Dataset Content": {"name": "Dataset Content", "type": "CSV", "value": content},
+                },
+            },
+        )
+        call("tasks.started", {"task": task})
+        call("tasks.completed", {"task": task})
+        versions.append(task)
+    return versions[-1], project
 
 
 def make_pipeline(server: RunningServer, step_task: str) -> tuple[str, str]:

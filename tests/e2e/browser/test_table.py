@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import RunningServer
+from tests.e2e.browser.examples import report
 from tests.e2e.browser.steps import choose_in_menu, draft, project_of, row, task_of
 
 MANY = 300
@@ -151,3 +153,73 @@ def test_a_task_is_deleted_with_its_files(server: RunningServer, inside: Page, e
     expect(page.locator(".tally")).to_have_text("0 tasks")
     assert not stored.exists()
     assert server.call("tasks.get_all", {"id": [task]})["tasks"] == []
+
+
+def test_rows_are_filtered_by_what_they_lack_by_days_and_by_numbers(server: RunningServer, inside: Page) -> None:
+    page = inside
+    project = project_of(server, "a table of ranges")
+    for name, tags, iteration in (("one", ["a"], 10), ("two", ["a", "b"], 20), ("three", [], 30)):
+        task = draft(server, name, project=project, tags=tags)
+        server.call("tasks.started", {"task": task})
+        point = {"type": "training_stats_scalar", "metric": "m", "variant": "v", "value": 1, "timestamp": 1}
+        report(server, [{**point, "task": task, "iter": iteration}])
+    draft(server, "four", project=project)
+    names = page.locator(".grid-row .task-name")
+    page.goto(f"{server.web}/projects/{project}/tasks?sort=name")
+    expect(names).to_have_text(["four", "one", "three", "two"])
+    page.get_by_role("button", name="Filter by Tags").click()
+    page.get_by_role("dialog").get_by_role("button", name="Without b").click()
+    expect(names).to_have_text(["four", "one", "three"])
+    page.get_by_role("dialog").get_by_label("a", exact=True).check()
+    expect(names).to_have_text(["one"])
+    expect(page.locator(".chip")).to_have_text(["tags: a×", "without tag: b×"])
+    page.reload()
+    expect(names).to_have_text(["one"])
+    page.get_by_role("button", name="Clear all").click()
+    page.get_by_role("button", name="Filter by Iteration").click()
+    page.get_by_role("dialog").get_by_label("From").fill("20")
+    page.get_by_role("dialog").get_by_role("button", name="Apply").click()
+    expect(names).to_have_text(["three", "two"])
+    expect(page.locator(".chip")).to_have_text(["Iteration from 20×"])
+    page.get_by_role("button", name="Clear all").click()
+    page.get_by_role("button", name="Filter by Started").click()
+    today = page.evaluate("new Date().toLocaleDateString('sv')")
+    page.get_by_role("dialog").get_by_label("To").fill(today)
+    page.get_by_role("dialog").get_by_role("button", name="Apply").click()
+    expect(names).to_have_text(["one", "three", "two"])  # what never started is not among them
+    page.get_by_role("button", name="Filter by Started").click()
+    page.get_by_role("dialog").get_by_label("To").fill("2020-01-01")
+    page.get_by_role("dialog").get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("No task fits these filters.")).to_be_visible()
+
+
+def test_rows_between_two_are_selected_with_shift(server: RunningServer, inside: Page) -> None:
+    page = inside
+    project = project_of(server, "a table to select in")
+    for number in range(130):
+        server.call("tasks.create", {"name": f"row {number:03}", "type": "training", "project": project})
+    page.goto(f"{server.web}/projects/{project}/tasks?sort=name")
+    page.get_by_label("Select row 001").check()
+    page.locator(".grid").focus()
+    page.keyboard.press("End")
+    page.get_by_label("Select row 128").click(modifiers=["Shift"])
+    expect(page.get_by_role("toolbar", name="Selected tasks")).to_contain_text("128 tasks selected")
+
+
+def test_a_task_is_saved_as_json_and_the_children_of_one_are_aborted(server: RunningServer, inside: Page) -> None:
+    page = inside
+    project = project_of(server, "a table of families")
+    parent = draft(server, "the parent", project=project, type="optimizer")
+    children = [draft(server, f"child {n}", project=project, parent=parent) for n in range(2)]
+    server.call("tasks.started", {"task": children[0]})
+    page.goto(f"{server.web}/projects/{project}/tasks")
+    with page.expect_download() as saving:
+        choose_in_menu(page, row(page, "the parent"), "Save as JSON")
+    assert json.loads(saving.value.path().read_text())["id"] == parent
+    choose_in_menu(page, row(page, "the parent"), "Abort children")
+    expect(page.get_by_role("dialog")).to_contain_text("1 task that “the parent” started is aborted")
+    page.get_by_role("dialog").get_by_role("button", name="Abort").click()
+    expect(row(page, "child 0").locator(".status")).to_have_text("Aborted")
+    assert task_of(server, children[1])["status"] == "created"
+    row(page, "child 1").click(button="right")
+    expect(page.get_by_role("menuitem", name="Abort children")).to_have_count(0)
