@@ -12,7 +12,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice, pairwise
 from typing import Any, Final, Literal
 
 import msgspec
@@ -126,20 +126,27 @@ class Packed:
             self.counts.append(len(found))
             self.bodies.append(block[len(_head(len(found))) :])
 
-    def by_time(self) -> tuple[Packed, list[int]]:
+    def by_time(self) -> tuple[Packed, Sequence[int]]:
         """The same by time, those of one moment as they were, and the places that they were at."""
-        times, places = self.times, list(range(len(self)))
-        if _ascend(times):
-            return self, places
-        ends = list(accumulate(self.counts, initial=0))
-        order = sorted(range(len(self.counts)), key=lambda piece: times[ends[piece]])
-        by_piece = [place for piece in order for place in places[ends[piece] : ends[piece + 1]]]
-        # Of one moment: a later piece that goes first is no order.
-        if _ascend([(times[place], place) for place in by_piece]):
+        times, ends = self.times, list(accumulate(self.counts, initial=0))
+        spans = list(pairwise(ends))
+        order = sorted(range(len(spans)), key=lambda piece: times[ends[piece]])
+        if all(_ascend(times[begin:end]) for begin, end in spans) and self._follow(order, spans):
+            if _ascend(order):
+                return self, range(len(self))
+            by_piece = list(chain.from_iterable(range(*spans[piece]) for piece in order))
             counts, bodies = [self.counts[one] for one in order], [self.bodies[one] for one in order]
             return self._of(by_piece, counts, bodies), by_piece
-        places.sort(key=times.__getitem__)
+        places = sorted(range(len(self)), key=times.__getitem__)
         return self.taken(places), places
+
+    def _follow(self, order: Sequence[int], spans: Sequence[tuple[int, int]]) -> bool:
+        """Whether each piece in this order is over when the next begins; of one moment, the one that came first goes
+        first."""
+        return all(
+            (self.times[spans[one][1] - 1], one) < (self.times[spans[other][0]], other)
+            for one, other in pairwise(order)
+        )
 
     def taken(self, places: Iterable[int]) -> Packed:
         """Those at some places, in this order."""
@@ -168,8 +175,8 @@ class Packed:
         return unpack_records(self.block(0, len(self.counts)))
 
     def _of(self, places: list[int], counts: list[int], bodies: list[bytes | msgspec.Raw]) -> Packed:
-        times, iterations = self.times, self.iterations
-        return Packed([times[place] for place in places], [iterations[place] for place in places], counts, bodies)
+        times, iterations = map(self.times.__getitem__, places), map(self.iterations.__getitem__, places)
+        return Packed(list(times), list(iterations), counts, bodies)
 
 
 def _head(count: int) -> bytes:
@@ -264,7 +271,7 @@ def pack_lines(lines: Sequence[Record]) -> Iterator[bytes]:
         if len(block) <= BLOCK_BYTES or len(lines) == 1:
             yield block
             return
-    lines = sorted(lines, key=lambda line: line.at_ms)
+    lines = sorted(lines, key=operator.attrgetter("at_ms"))
     each = min(LINES_A_BLOCK, (len(lines) + 1) // 2)
     for first in range(0, len(lines), each):
         yield from pack_lines(lines[first : first + each])
