@@ -295,8 +295,9 @@ class HyperParameterOptimizer:
             self._news.clear()
             if self.reached_time_limit() and not self._over.is_set():
                 self.optimizer.stop()
-            self._report(is_last=self._over.is_set())
-            if self._over.is_set():
+            is_last = self._over.is_set()  # it may become so while the report before the last one is made
+            self._report(is_last=is_last)
+            if is_last:
                 return
             self._over.wait(QUIET_S)
 
