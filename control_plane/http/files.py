@@ -118,7 +118,8 @@ class Files:
         if request.content_type != "multipart/form-data":
             return _problem(400, "Upload as multipart/form-data; the field's name is the file's path")
         try:
-            upload = Upload(self.root, boundary(request.headers.get("Content-Type", "")))
+            edge = boundary(request.headers.get("Content-Type", ""))
+            upload = Upload(self.root, edge, request.content_length or 0)
         except ValueError:
             return _problem(400, "The Content-Type names no boundary")
         try:

@@ -22,6 +22,7 @@ class Scanner:
         self._held = b"\r\n"  # the first edge may stand at the very start
         self._head: bytearray | None = None
         self._is_in_part = False
+        self._left: int | None = None  # of a part whose head tells its length: it need not be searched for its end
         self.is_over = False
 
     def feed(self, data: bytes | bytearray, size_bytes: int) -> Iterator[Event]:
@@ -35,6 +36,11 @@ class Scanner:
 
     def _content(self, data: bytes | bytearray, view: memoryview, at: int, end: int) -> Generator[Event, None, int]:
         """Up to the next edge; where it stopped. Before the first part stands what nobody reads."""
+        if self._left:
+            stop = min(end, at + self._left)
+            self._left -= stop - at
+            yield view[at:stop]
+            return stop
         if self._held:
             # What was held is the begin of an edge, or of nothing: a few bytes more tell.
             more = bytes(view[at : min(end, at + len(self._edge))])
@@ -46,25 +52,28 @@ class Scanner:
             if self._edge.startswith(joint):
                 self._held = joint
                 return end
-            if self._is_in_part:
-                yield memoryview(self._held)
+            yield from self._piece(memoryview(self._held))
             self._held = b""
         found = data.find(self._edge, at, end)
         if found >= 0:
-            if self._is_in_part and found > at:
-                yield view[at:found]
+            yield from self._piece(view[at:found])
             yield from self._end()
             return found + len(self._edge)
         # An edge has one carriage return, its first byte: the last one here may begin it.
         last = data.rfind(b"\r", max(at, end - len(self._edge)), end)
         stop = last if last >= 0 and self._edge.startswith(view[last:end]) else end
         self._held = bytes(view[stop:end])
-        if self._is_in_part and stop > at:
-            yield view[at:stop]
+        yield from self._piece(view[at:stop])
         return end
 
+    def _piece(self, piece: memoryview) -> Iterator[Event]:
+        if piece and self._is_in_part:
+            if self._left is not None:
+                raise ValueError("a part is longer than its head says")
+            yield piece
+
     def _end(self) -> Iterator[Event]:
-        self._held, self._head = b"", bytearray()
+        self._held, self._head, self._left = b"", bytearray(), None
         if self._is_in_part:
             self._is_in_part = False
             yield None
@@ -85,7 +94,10 @@ class Scanner:
         if first.strip(b" \t"):
             raise ValueError("an edge is not followed by a line's end")
         self._head, self._is_in_part = None, True
-        yield _headers(lines)
+        headers = _headers(lines)
+        length = headers.get("content-length", "")
+        self._left = int(length) if length.isascii() and length.isdigit() else None
+        yield headers
         return at + over + 4 - before
 
 

@@ -4,7 +4,8 @@ Nobody ever reads half a file. What a server that dies leaves has a temporary na
 Source: contract/wire.md, section 12; DESIGN 5.
 """
 
-import ctypes
+import fcntl
+import mmap
 import os
 import re
 import secrets
@@ -18,16 +19,19 @@ UPLOADING = ".uploading-"
 """Prefix of temporary names; a name with it cannot be asked for."""
 
 _FIELD_NAME = re.compile(r';\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
-_WRITE_BACK_BYTES = 8 << 20
-_SYNC_FILE_RANGE_WRITE = 2
+BLOCK_BYTES = 2 << 20
+LARGE_BYTES = 4 << 20
+"""A body of this size is written past the system's cache."""
+_DIRECT: int = getattr(os, "O_DIRECT", 0)
 
 
 class Upload:
     """One multipart body on its way into the folder `root`. stored: the names of what is there."""
 
-    def __init__(self, root: Path, boundary: str) -> None:
-        """Raises ValueError for no boundary."""
+    def __init__(self, root: Path, boundary: str, size_bytes: int) -> None:
+        """size_bytes: of the body; 0 where nobody knows. Raises ValueError for no boundary."""
         self._root, self._scanner = root, Scanner(boundary.encode())
+        self._is_large = size_bytes >= LARGE_BYTES
         self._file: _File | None = None
         self._lock = threading.Lock()  # a caller that was cancelled discards what a thread still writes
         self.stored: list[str] = []
@@ -58,7 +62,7 @@ class Upload:
             if event.get("content-type", "").lower().startswith("multipart/"):
                 raise BadName("nested multipart bodies are not read")
             name = field_name(event.get("content-disposition", ""))
-            self._file = _File(target(self._root, name), self._root)
+            self._file = _File(target(self._root, name), self._root, is_large=self._is_large)
         else:
             assert self._file is not None
             file, self._file = self._file, None
@@ -69,23 +73,22 @@ class Upload:
 class _File:
     """A file that is being written beside its place."""
 
-    def __init__(self, target: Path, root: Path) -> None:
+    def __init__(self, target: Path, root: Path, *, is_large: bool) -> None:
         self.target = target
         self._temporary = target.parent / f"{UPLOADING}{secrets.token_hex(8)}"
         self._handle = _create(self._temporary, root)
-        self._written = self._sent = 0
+        self._blocks = _Blocks(self._handle) if is_large and _go_direct(self._handle) else None
 
     def write(self, data: memoryview) -> None:
-        while data:
-            count = os.write(self._handle, data)
-            self._written += count
-            data = data[count:]
-        if self._written - self._sent >= _WRITE_BACK_BYTES:
-            _begin_write_back(self._handle, self._sent, self._written - self._sent)
-            self._sent = self._written
+        if self._blocks is not None:
+            self._blocks.write(data)
+        else:
+            _write(self._handle, data)
 
     def finish(self) -> None:
         try:
+            if self._blocks is not None:
+                self._blocks.end()
             os.fsync(self._handle)
             if self.target.is_dir():
                 raise BadName("a folder has this name")
@@ -103,6 +106,47 @@ class _File:
     def discard(self) -> None:
         os.close(self._handle)
         self._temporary.unlink(missing_ok=True)
+
+
+class _Blocks:
+    """Writes past the system's cache: whole blocks, from memory that begins at a page.
+
+    A file of gigabytes then pushes nothing out of the cache, and costs no memory that is used once.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._block = memoryview(mmap.mmap(-1, BLOCK_BYTES))
+        self._filled = 0
+
+    def write(self, data: memoryview) -> None:
+        while data:
+            count = min(len(data), BLOCK_BYTES - self._filled)
+            self._block[self._filled : self._filled + count] = data[:count]
+            self._filled += count
+            data = data[count:]
+            if self._filled == BLOCK_BYTES:
+                _write(self._handle, self._block)
+                self._filled = 0
+
+    def end(self) -> None:
+        """Write what is left, which is no whole block."""
+        fcntl.fcntl(self._handle, fcntl.F_SETFL, fcntl.fcntl(self._handle, fcntl.F_GETFL) & ~_DIRECT)
+        _write(self._handle, self._block[: self._filled])
+
+
+def _go_direct(handle: int) -> bool:
+    """Whether this disk can write past the system's cache, and now will."""
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETFL, fcntl.fcntl(handle, fcntl.F_GETFL) | _DIRECT)
+    except OSError:
+        return False
+    return bool(_DIRECT)
+
+
+def _write(handle: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
 
 
 def target(root: Path, name: str) -> Path:
@@ -138,11 +182,3 @@ def _create_in(temporary: Path, root: Path) -> int:
     if real != root and root not in real.parents:
         raise BadName("a link leads out of the server")
     return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-
-
-def _begin_write_back(handle: int, start: int, count: int) -> None:
-    """Have the disk begin with what was written, so that the sync in the end finds most of it done."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    call = getattr(libc, "sync_file_range", None)  # Linux's alone; nothing is lost without it
-    if call is not None:
-        call(handle, ctypes.c_int64(start), ctypes.c_int64(count), _SYNC_FILE_RANGE_WRITE)

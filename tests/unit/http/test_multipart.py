@@ -45,9 +45,11 @@ def read(body: bytes, sizes: list[int], boundary: bytes = EDGE) -> tuple[list[tu
     return parts, scanner.is_over and not is_open
 
 
-def body_of(parts: list[tuple[str, bytes]]) -> bytes:
+def body_of(parts: list[tuple[str, bytes]], *, tells_length: bool = False) -> bytes:
     written = b"".join(
-        b"--edge\r\nContent-Disposition: %s\r\nX: y\r\n\r\n%s\r\n" % (name.encode(), content) for name, content in parts
+        b"--edge\r\nContent-Disposition: %s\r\n%s: %d\r\n\r\n%s\r\n"
+        % (name.encode(), b"Content-LENGTH" if tells_length else b"X", len(content), content)
+        for name, content in parts
     )
     return written + b"--edge--\r\n"
 
@@ -61,6 +63,21 @@ def test_what_was_written_is_read_however_it_comes(
     parts: list[tuple[str, bytes]], sizes: list[int], preamble: bytes
 ) -> None:
     assert read(preamble + body_of(parts) + b"epilogue\r\n--edge\r\n", sizes) == (parts, True)
+
+
+@given(
+    parts=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.lists(st.sampled_from(NEAR)).map(b"".join)), max_size=4),
+    sizes=st.lists(st.integers(1, 30), max_size=5),
+)
+def test_a_part_that_tells_its_length_may_hold_anything(parts: list[tuple[str, bytes]], sizes: list[int]) -> None:
+    assert read(body_of(parts, tells_length=True), sizes) == (parts, True)
+
+
+def test_a_part_that_tells_another_length_is_an_error() -> None:
+    body = body_of([("a", b"content")], tells_length=True)
+    with pytest.raises(ValueError, match="longer"):
+        read(body.replace(b": 7", b": 6"), [3])
+    assert not read(body.replace(b": 7", b": 99"), [3])[1]
 
 
 @given(sizes=st.lists(st.integers(1, 30), max_size=5), cut=st.integers(1, 40))
