@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
 QUIET_S = 5.0
 """The end of a run waits no longer for uploads of which nothing moves, when the journal has them all."""
+LOOK_S = 0.25
 
 
 class Job:
-    """Work in the background; `wait` for what it returned (or raised). is_kept: a later process does it, if need be."""
+    """Work in the background; `wait` for what it returned (or raised).
 
-    def __init__(self, work: Callable[[], bool], key: str, *, is_kept: bool) -> None:
-        self.work, self.key, self.is_kept = work, key, is_kept
+    is_kept: a later process does it, if need be. where: gives the URL that it uploads to, or what that begins with.
+    """
+
+    def __init__(
+        self, work: Callable[[], bool], key: str, *, is_kept: bool, where: Callable[[], str] | None = None
+    ) -> None:
+        self.work, self.key, self.is_kept, self.where = work, key, is_kept, where
         self._done = threading.Event()
         self._result = False
         self._error: BaseException | None = None
@@ -61,12 +67,14 @@ class Background:
         self._moved_at = 0.0
         self._changed = threading.Condition()
 
-    def run(self, work: Callable[[], bool], *, key: str, is_kept: bool = False) -> Job:
+    def run(
+        self, work: Callable[[], bool], *, key: str, is_kept: bool = False, where: Callable[[], str] | None = None
+    ) -> Job:
         """Have `work` done; at the end of the process (no thread can start any more) it is done here."""
         if self._pid != os.getpid():  # the parent's threads do the parent's jobs
             self._pid = os.getpid()
             self._reset()
-        job = Job(work, key, is_kept=is_kept)
+        job = Job(work, key, is_kept=is_kept, where=where)
         with self._changed:
             self._waiting.append(job)
             if self._threads < self._limit:
@@ -93,13 +101,25 @@ class Background:
     def flush_or_leave(self, timeout_s: float | None, *, is_vain: Callable[[], bool]) -> bool:
         """As `flush`, but leave to a later process what the journal has and does not move, or where it `is_vain`."""
         started = time.monotonic()
-        while not self.flush(0.5):
+        while not self.flush(LOOK_S):
             now = time.monotonic()
             if timeout_s is not None and now - started > timeout_s:
                 return False
-            if self._is_kept() and (now - max(started, self._moved_at) > QUIET_S or is_vain()):
+            is_quiet = now - max(started, self._moved_at) > QUIET_S
+            if self._is_kept() and (is_quiet or self._is_refused() or is_vain()):
                 return False
         return True
+
+    def _is_refused(self) -> bool:
+        """Whether nobody listens where the jobs of all threads upload to."""
+        from clearml_sdk.storage import http_files, urls
+
+        with self._changed:
+            jobs = list(self._running.values())
+        places = [job.where() if job.where is not None else "" for job in jobs]
+        return bool(places) and all(
+            urls.scheme_of(place) in ("http", "https") and http_files.is_down(place) for place in places
+        )
 
     def _is_kept(self) -> bool:
         """Whether nothing on its way would be lost with the process."""

@@ -31,6 +31,8 @@ QUIET_S = 5.0
 AWAY = frozenset({429, 502, 503, 504})
 REPLACED = ("runtime", "configuration", "container")
 """Dictionaries that `tasks.edit` replaces whole; others write their keys too."""
+REPORT = "events.add"
+"""A report of a model that the server does not know yet: it is made after the model."""
 READS = frozenset({"tasks.get_by_id", "tasks.get_all", "models.get_by_id", "projects.get_by_id"})
 
 
@@ -67,6 +69,8 @@ class Outage:
             return bool(body.get("id") == [self._task])
         if endpoint == "models.get_all":
             return "uri" in body
+        if endpoint == REPORT:
+            return calls.is_pending(str(body.get("task")))
         is_about_task = endpoint.startswith("tasks.")
         return (endpoint in READS or endpoint in documents.CHANGES) and (
             not is_about_task or body.get("task") == self._task
@@ -78,7 +82,10 @@ class Outage:
 
         name = (headers or {}).get(CALL_NAME) or new_call_name()
         why: ClearmlError = ServerUnreachable(self._session.settings.api_server, "earlier calls wait in the journal")
-        if not self._reporter.calls_wait() and self._is_worth_a_try():
+        if endpoint == REPORT:
+            body = {**body, "task": calls.current_id(str(body["task"]))}
+        is_pending = calls.is_pending(str(body.get("task")))
+        if not is_pending and not self._reporter.calls_wait() and self._is_worth_a_try():
             limit_s = 0.0 if self._failed_at is not None else PATIENCE_S
             try:
                 answer = self._session.call(endpoint, body, headers={CALL_NAME: name}, give_up_s=limit_s)
@@ -141,6 +148,8 @@ class Outage:
             is_kept = False
         if not is_kept:
             raise why  # there is no room for it
+        if endpoint == REPORT:
+            return {}
         return self._change(endpoint, body)
 
     def _change(self, endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:

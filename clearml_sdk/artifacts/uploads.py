@@ -125,7 +125,7 @@ class ArtifactUploads:
                     kept.drop(temporary)
             return True
 
-        job = self._background.run(run, key=name, is_kept=is_kept)
+        job = self._background.run(run, key=name, is_kept=is_kept, where=self._folder.destination)
         return job.wait() if wait else True
 
     def flush(self, timeout_s: float | None = None) -> bool:

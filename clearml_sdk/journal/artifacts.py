@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from clearml_sdk.record import TaskRecord
     from clearml_sdk.session import Session
 
+WRONG_STATUS = 110
 ARTIFACT, WEIGHTS, SUFFIX = "artifact-", "weights-", ".json"
 
 
@@ -128,7 +130,20 @@ def _deliver(session: Session, task: str, order: Order) -> None:
     url = TaskFolder(record).url("artifacts", file_stem(order.name), os.path.basename(order.file))
     facts = {"uri": url, "content_size": source.length, "hash": source.sha256()}
     transfer.upload_source(session, source, url)
-    record.call("tasks.add_or_update_artifacts", {"artifacts": [{**order.entry, **facts}], "force": True})
+    _register(record, {**order.entry, **facts})
+
+
+def _register(record: TaskRecord, entry: dict[str, Any]) -> None:
+    """List an artifact in the task; in one that has ended too, which takes them as a whole only."""
+    try:
+        record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
+    except ApiError as error:
+        if error.subcode != WRONG_STATUS:
+            raise
+        record.forget()
+        listed = record.get("execution.artifacts") or []
+        others = [one for one in listed if (one.get("key"), one.get("mode", "output")) != (entry["key"], "output")]
+        record.edit(execution={"artifacts": [*others, entry]})
 
 
 def _deliver_weights(session: Session, task: str, order: Order) -> None:

@@ -43,6 +43,11 @@ def current_id(model_id: str) -> str:
     return made_models.get(model_id, model_id)
 
 
+def is_pending(model_id: str) -> bool:
+    """Whether this is the id of a model that the server does not know yet."""
+    return model_id.startswith(_PENDING)
+
+
 def call_record(
     name: str,
     endpoint: str,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UPLOADS = "uploads"
 MAX_ATTEMPTS = 5
+TRIES = 0
+"""Within one attempt: the rest is the sender's, whose waits end with the run."""
 
 
 def upload_record(file: str, url: str, event: dict[str, Any], *, is_spooled: bool, delete: bool) -> bytes:
@@ -44,6 +46,14 @@ class UploadCourier:
     def __init__(self, session: Session, poster: Poster, journal_id: str, files: Callable[[], str]) -> None:
         self._session, self._poster, self._journal_id, self._files = session, poster, journal_id, files
         self._attempts = 0
+        self._url = ""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nobody listens where the last file was to be uploaded to."""
+        from clearml_sdk.storage import http_files, urls
+
+        return urls.scheme_of(self._url) in ("http", "https") and http_files.is_down(self._url)
 
     def deliver(self, segment: Segment) -> Outcome:
         from clearml_sdk.storage.errors import StorageError
@@ -58,7 +68,8 @@ class UploadCourier:
         is_resent = segment.sending == end
         if not is_resent:
             try:
-                upload(self._session, path, order["url"])
+                self._url = order["url"]
+                upload(self._session, path, self._url, tries=TRIES)
             except FileNotFoundError as error:
                 warn_once("upload-gone", f"a reported file is not there any more: {error}")
                 segment.acknowledge(end)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from clearml_sdk import hocon_text, reporters
 from clearml_sdk.errors import ClearmlError
+from clearml_sdk.journal.calls import is_pending
 from clearml_sdk.models.record import ARCHIVED, ModelRecord
-from clearml_sdk.notices import warn_once
+from clearml_sdk.notices import harmless, warn_once
+from clearml_sdk.outage import REPORT
 from clearml_sdk.reporting.plots import Plots
 from clearml_sdk.reporting.reporter import SINGLE_VALUE_ITERATION, SINGLE_VALUE_TITLE
 from clearml_sdk.storage import cache
@@ -277,7 +280,12 @@ class BaseModel(Plots):
     def _report_event(self, kind: str, title: str, series: str, iteration: int, **fields: Any) -> None:
         record = self._record()
         event = {"type": kind, "metric": title, "variant": series, "iter": iteration, "model_event": True, **fields}
-        reporters.reporter_of(record.session, record.id).event(event)
+        model_id = record.id
+        if is_pending(model_id):  # it comes after the model itself, in the lane of calls
+            with harmless(f"reporting to the model {self.name}"):
+                record.session.call(REPORT, {"task": model_id, "timestamp": int(time.time() * 1000), **event})
+            return
+        reporters.reporter_of(record.session, model_id).event(event)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} id={self._model.id if self._model is not None else None}>"

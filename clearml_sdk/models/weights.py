@@ -107,7 +107,7 @@ def store(
             say(f"Task: stored the model's weights at {url}")
         return True
 
-    job = uploads.run(run, key=model.id, is_kept=is_kept)
+    job = uploads.run(run, key=model.id, is_kept=is_kept, where=lambda: url)
     if wait and not job.wait():
         raise UsageError(f"the weights {weights.shown} could not be stored at {url}")
     return url

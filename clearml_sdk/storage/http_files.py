@@ -23,7 +23,7 @@ from clearml_sdk.transport import HttpTransport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from clearml_sdk.session import Session
     from clearml_sdk.storage.sources import Source
@@ -35,16 +35,30 @@ READ_TRIES = 5
 RETRIED = frozenset({408, 429, 502, 503, 504, 509})
 CONNECT_TIMEOUT_S = 30.0
 SLOWEST_BYTES_PER_S = 50_000
+DOWN_S = 1.0
 OCTETS = "application/octet-stream"
 _TOTAL = re.compile(r"bytes 0-\d+/(\d+)")
+_refused_at: dict[str, float] = {}
+"""Servers where nobody listened when they were last asked: since when."""
+
+
+def is_down(url: str) -> bool:
+    """Whether nobody listens at the server of `url`, and has not for longer than a moment; asks nothing."""
+    refused_at = _refused_at.get(urls.server_of(url))
+    return refused_at is not None and time.monotonic() - refused_at >= DOWN_S
 
 
 def upload(
-    session: Session | None, source: Source, url: str, *, progress: Callable[[int], object] | None = None
+    session: Session | None,
+    source: Source,
+    url: str,
+    *,
+    progress: Callable[[int], object] | None = None,
+    tries: int = UPLOAD_TRIES,
 ) -> None:
-    """Send `source` to be stored at `url`. Raises StorageError, FileNotFoundError."""
+    """Send `source` to be stored at `url`; again, up to `tries` times. Raises StorageError, FileNotFoundError."""
     boundary = os.urandom(16).hex()
-    head, tail = _multipart(urls.server_path(url), source.name, boundary)
+    head, tail = _multipart(urls.server_path(url), source, boundary)
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Content-Length": str(len(head) + source.length + len(tail)),
@@ -56,7 +70,7 @@ def upload(
         connection.send(tail)
 
     limit_s = max(30.0, source.length / SLOWEST_BYTES_PER_S)
-    with _Exchange(session, url, UPLOAD_TRIES) as exchange:
+    with _Exchange(session, url, tries) as exchange:
         exchange.run("POST", "/", headers, send, limit_s).read()
 
 
@@ -120,27 +134,67 @@ def _download_once(session: Session | None, url: str, path: str, progress: Calla
         if not total or not tag:  # 416 of an empty file, or parts that may be of different files
             answer = exchange.run("GET", _request_path(url), {}, None, CONNECT_TIMEOUT_S)
             return _stream(url, answer, path, progress)
-
-    def read(start: int, end: int) -> bytes:
-        return _part(session, url, start, end, tag)
-
-    return download_in_parts(url, path, size, tag, read, progress=progress or bar("download", url, size))
+        with _Parts(session, url, tag, exchange, answer) as parts:
+            return download_in_parts(url, path, size, tag, parts.read, progress=progress or bar("download", url, size))
 
 
-def _part(session: Session | None, url: str, start: int, end: int, tag: str) -> bytes:
-    """The bytes between two offsets of the version `tag`. Raises StorageUnreachable, also when it is another now."""
-    wanted = {"Range": f"bytes={start}-{end - 1}", "If-Range": tag}
-    with _Exchange(session, url, READ_TRIES) as exchange:
-        answer = exchange.run("GET", _request_path(url), wanted, None, CONNECT_TIMEOUT_S, accepted=(200, 206, 416))
-        if answer.status != 206 or not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-{end - 1}/"):
-            raise StorageUnreachable(url, "the file has changed while it was downloaded")
+class _Parts:
+    """Brings parts of the version `tag` of a file; each thread has a connection of its own, and keeps it."""
+
+    def __init__(
+        self, session: Session | None, url: str, tag: str, exchange: _Exchange, first: http.client.HTTPResponse
+    ) -> None:
+        """exchange, first: by which the first part comes already."""
+        self._session, self._url, self._tag = session, url, tag
+        self._first: list[tuple[_Exchange, http.client.HTTPResponse]] = [(exchange, first)]
+        self._idle: list[_Exchange] = []
+
+    def __enter__(self) -> _Parts:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for exchange in self._idle:
+            exchange.close()
+
+    def read(self, start: int, end: int) -> Iterator[memoryview]:
+        """The bytes between two offsets. Raises StorageUnreachable, also when the file is another one now."""
+        exchange, answer = self._first.pop() if not start and self._first else self._ask(start, end)
+        is_whole = False
         try:
-            found = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise StorageUnreachable(url, f"the download broke off: {error}") from error
-    if len(found) != end - start:
-        raise StorageUnreachable(url, f"the download broke off: {len(found)} of {end - start} bytes")
-    return found
+            found = answer.headers.get("Content-Range", "")
+            if answer.status != 206 or not found.startswith(f"bytes {start}-{end - 1}/"):
+                raise StorageUnreachable(self._url, "the file has changed while it was downloaded")
+            buffer, left = memoryview(bytearray(BLOCK_BYTES)), end - start
+            while left:
+                try:
+                    count = answer.readinto(buffer[:left])
+                except (OSError, http.client.HTTPException) as error:
+                    raise StorageUnreachable(self._url, f"the download broke off: {error}") from error
+                if not count:
+                    raise StorageUnreachable(
+                        self._url, f"the download broke off, {left} bytes before the end of a part"
+                    )
+                left -= count
+                yield buffer[:count]
+            is_whole = True
+        finally:
+            if is_whole:
+                self._idle.append(exchange)
+            else:
+                exchange.close()
+
+    def _ask(self, start: int, end: int) -> tuple[_Exchange, http.client.HTTPResponse]:
+        try:
+            exchange = self._idle.pop()
+        except IndexError:
+            exchange = _Exchange(self._session, self._url, READ_TRIES)
+        wanted = {"Range": f"bytes={start}-{end - 1}", "If-Range": self._tag}
+        path = _request_path(self._url)
+        try:
+            return exchange, exchange.run("GET", path, wanted, None, CONNECT_TIMEOUT_S, accepted=(200, 206, 416))
+        except BaseException:
+            exchange.close()
+            raise
 
 
 def _version(answer: http.client.HTTPResponse) -> str:
@@ -178,18 +232,23 @@ def _stream(url: str, answer: http.client.HTTPResponse, path: str, progress: Cal
 
 
 class _Exchange:
-    """One request and its answer, tried again where that helps; the connection is closed at the end of the `with`."""
+    """One request and its answer, tried again where that helps; then the next. `close` it in the end."""
 
     def __init__(self, session: Session | None, url: str, tries: int) -> None:
         self._session, self._url, self._tries = session, url, tries
         self._transport = HttpTransport(verify=True if session is None else session.settings.verify)
         self._connection: http.client.HTTPConnection | None = None
+        self._answer: http.client.HTTPResponse | None = None
         self._must_log_in = False
 
     def __enter__(self) -> _Exchange:
         return self
 
     def __exit__(self, *unused: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
 
@@ -233,9 +292,7 @@ class _Exchange:
         send: Callable[[http.client.HTTPConnection], None] | None,
         limit_s: float,
     ) -> http.client.HTTPResponse:
-        if self._connection is not None:
-            self._connection.close()
-        connection = self._connection = self._transport.connect(urls.server_of(self._url), CONNECT_TIMEOUT_S)
+        connection = self._connected()
         if connection.sock is not None:
             connection.sock.settimeout(limit_s)
         connection.putrequest(method, path, skip_accept_encoding=True)
@@ -247,7 +304,24 @@ class _Exchange:
                 send(connection)
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the server has answered before the end (a refusal): its answer says why
-        return connection.getresponse()
+        self._answer = connection.getresponse()
+        return self._answer
+
+    def _connected(self) -> http.client.HTTPConnection:
+        """The connection of the last answer if that was read to its end, else a new one."""
+        before, self._answer = self._answer, None
+        if self._connection is not None:
+            if before is not None and before.isclosed() and not before.will_close:
+                return self._connection
+            self._connection.close()
+        server = urls.server_of(self._url)
+        try:
+            self._connection = self._transport.connect(server, CONNECT_TIMEOUT_S)
+        except ConnectionRefusedError:
+            _refused_at.setdefault(server, time.monotonic())
+            raise
+        _refused_at.pop(server, None)
+        return self._connection
 
     def _authorization(self) -> dict[str, str]:
         session = self._session
@@ -261,12 +335,15 @@ class _Exchange:
         return {"Authorization": f"Bearer {session.core.token}"}
 
 
-def _multipart(target: str, path: str, boundary: str) -> tuple[bytes, bytes]:
-    """What stands before and behind the file's bytes; the field's name is the target path (wire.md 12)."""
+def _multipart(target: str, source: Source, boundary: str) -> tuple[bytes, bytes]:
+    """What stands before and behind the file's bytes; the field's name is the target path (wire.md 12).
+
+    The length is for our server, which then need not search the bytes for their end.
+    """
     name = target.replace("\\", "\\\\").replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n'
-        f"Content-Type: {content_type_of(path)}\r\n\r\n"
+        f"Content-Type: {content_type_of(source.name)}\r\nContent-Length: {source.length}\r\n\r\n"
     )
     return head.encode("utf-8", "replace"), f"\r\n--{boundary}--\r\n".encode()
 

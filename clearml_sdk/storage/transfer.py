@@ -21,25 +21,34 @@ if TYPE_CHECKING:
     Progress = Callable[[int], object]
 
 
-def upload(session: Session | None, path: str, url: str, *, progress: Progress | None = None) -> str:
-    """Copy the file at `path` to `url` and return the URL to record. Waits.
+def upload(
+    session: Session | None, path: str, url: str, *, progress: Progress | None = None, tries: int | None = None
+) -> str:
+    """Copy the file at `path` to `url` and return the URL to record. Waits. tries: see `upload_source`.
 
     Raises StorageError; FileNotFoundError when there is no file at `path`.
     """
     if urls.scheme_of(url) == "file" and os.path.abspath(urls.local_path(url)) == os.path.abspath(path):
         return url
-    return upload_source(session, FileSource(path), url, progress=progress)
+    return upload_source(session, FileSource(path), url, progress=progress, tries=tries)
 
 
-def upload_source(session: Session | None, source: Source, url: str, *, progress: Progress | None = None) -> str:
-    """Store `source` at `url` and return the URL to record. Waits. Raises StorageError."""
+def upload_source(
+    session: Session | None, source: Source, url: str, *, progress: Progress | None = None, tries: int | None = None
+) -> str:
+    """Store `source` at `url` and return the URL to record. Waits. Raises StorageError.
+
+    tries: how often more an HTTP server that does not answer is asked; None: for half a minute.
+    """
     scheme = urls.scheme_of(url)
     if scheme == "file":
         _place(source, urls.local_path(url))
         return url
     progress = progress or bar("upload", url, source.length)
     if scheme in ("http", "https"):
-        http_files.upload(session, source, url, progress=progress)
+        http_files.upload(
+            session, source, url, progress=progress, tries=http_files.UPLOAD_TRIES if tries is None else tries
+        )
         return url
     if scheme in DRIVERS:
         object_files.upload(source, url, progress=progress)

@@ -41,6 +41,10 @@ early.update_weights("weights.pt", upload_uri=task._record.session.settings.file
 late = OutputModel(task, name="late", tags=["t"])
 late.update_labels({"a": 1})
 late.set_metadata("key", "value")
+for step in range(3):
+    late.report_scalar("quality", "test", step / 2, step)
+late.report_single_value("best", 0.5)
+late.report_table("table", "t", table_plot=[["a"], [1]])
 Path("late.pt").write_bytes(b"late")
 late.update_weights("late.pt", upload_uri=task._record.session.settings.files_server, auto_delete_file=False)
 InputModel.import_model("https://elsewhere.test/base.pt").connect(task, name="known")
@@ -95,6 +99,11 @@ def test_models_are_registered_once_the_server_is_back(away: Workplace) -> None:
     late = models[outputs["late"]]
     assert (late["name"], late["tags"], late["labels"]) == ("late", ["t"], {"a": 1})
     assert late["metadata"]["key"]["value"] == "value"
+    asked = {"task": late["id"], "model_events": True}
+    curve = away.server.call("events.scalar_metrics_iter_histogram", asked)["quality"]["test"]
+    assert (curve["x"], curve["y"]) == ([0, 1, 2], [0.0, 0.5, 1.0])
+    plots = away.server.call("events.get_task_plots", asked)["plots"]
+    assert [(plot["metric"], plot["variant"]) for plot in plots] == [("table", "t")]
     assert len([model for model in models.values() if model["name"] in {"early", "late"}]) == 2
     read = away.run(
         "from clearml import Model\n"
