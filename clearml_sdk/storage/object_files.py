@@ -56,9 +56,9 @@ def download(url: str, path: str, *, progress: Progress | None = None) -> str:
     progress = progress or bar("download", url, size)
     tag = str(facts.get("ETag") or facts.get("etag") or facts.get("md5Hash") or facts.get("LastModified") or "")
 
-    def read(start: int, end: int) -> bytes:
+    def read(start: int, end: int) -> list[bytes]:
         with _Translated(url):
-            return bytes(system.cat_file(place.path, start=start, end=end))
+            return [bytes(system.cat_file(place.path, start=start, end=end))]
 
     return download_in_parts(url, path, size, tag, _patient(read), progress=progress)
 
@@ -127,10 +127,10 @@ def _open(url: str) -> tuple[Any, Place]:
         return fsspec.filesystem(place.protocol, use_listings_cache=False, **place.options), place
 
 
-def _patient(read: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
+def _patient(read: Callable[[int, int], list[bytes]]) -> Callable[[int, int], list[bytes]]:
     """`read`, tried again where that may help."""
 
-    def again(start: int, end: int) -> bytes:
+    def again(start: int, end: int) -> list[bytes]:
         for _ in range(TRIES - 1):
             try:
                 return read(start, end)

@@ -12,16 +12,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from clearml_sdk.journal import locking
-from clearml_sdk.storage.sources import FileSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    Read = Callable[[int, int], bytes]
+    Read = Callable[[int, int], Iterable[bytes | memoryview]]
 
 PART_BYTES = 8 << 20
 THREADS = 4
+BLOCK_BYTES = 1 << 20
 
 
 def download_in_parts(
@@ -30,7 +30,8 @@ def download_in_parts(
     """Store what is at `url` in the file `path`, whole or not at all, and return its sha256.
 
     Args:
-        tag: see `PartialFile`. read: gives the bytes between two offsets; called from several threads.
+        tag: see `PartialFile`.
+        read: gives the bytes between two offsets, in pieces, each good until the next one; called from several threads.
 
     What was brought stays beside `path` until it is whole. Raises what `read` raises, OSError.
     """
@@ -40,12 +41,19 @@ def download_in_parts(
         partial.open()
     is_done = False
     try:
-        partial.fill(read, progress=progress)
+        with ThreadPoolExecutor(1, thread_name_prefix="clearml-hash") as beside:
+            digest = beside.submit(partial.sha256)
+            try:
+                partial.fill(read, progress=progress)
+            except BaseException:
+                partial.give_up()
+                raise
+            found = digest.result()
         is_done = True
     finally:
         partial.close(remove=is_done)
     os.replace(partial.path, path)
-    return FileSource(path).sha256()
+    return found
 
 
 class PartialFile:
@@ -60,7 +68,8 @@ class PartialFile:
         self.path, self.size, self.part_bytes = path, size, part_bytes
         self._head = f"{size} {part_bytes} {tag}\n".encode("utf-8", "replace")
         self._done: set[int] = set()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._is_given_up = False
         self._state = self._file = self._held = -1
 
     @property
@@ -94,13 +103,14 @@ class PartialFile:
         return sum(self._length(number) for number in self._done)
 
     def fill(self, read: Read, *, threads: int = THREADS, progress: Callable[[int], object] | None = None) -> None:
-        """Download what is missing: `read(start, end)` gives the bytes between two offsets. Raises what it raises."""
+        """Download what is missing. read: see `download_in_parts`. Raises what it raises, ValueError for less bytes."""
         if progress is not None and self._done:
             progress(self.bytes_there)
         missing = [number for number in range(self._count()) if number not in self._done]
 
         def bring(number: int) -> None:
-            self.put(number, read(number * self.part_bytes, number * self.part_bytes + self._length(number)))
+            start = number * self.part_bytes
+            self.put(number, read(start, start + self._length(number)))
             if progress is not None:
                 progress(self._length(number))
 
@@ -113,17 +123,53 @@ class PartialFile:
                 for job in jobs:
                     job.cancel()
 
-    def put(self, number: int, data: bytes) -> None:
+    def put(self, number: int, pieces: Iterable[bytes | memoryview]) -> None:
         """Store a part. Raises ValueError when it has another length than it must."""
-        if len(data) != self._length(number):
-            raise ValueError(f"part {number} of {self.path} has {len(data)} bytes, not {self._length(number)}")
-        with self._lock:
-            os.lseek(self._file, number * self.part_bytes, os.SEEK_SET)
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
+        left, at = self._length(number), number * self.part_bytes
+        for piece in pieces:
+            if len(piece) <= left:
+                self._write(piece, at)
+            left, at = left - len(piece), at + len(piece)
+        if left:
+            raise ValueError(f"part {number} of {self.path} has not the {self._length(number)} bytes that it must have")
+        with self._changed:
             os.write(self._state, b"%d\n" % number)
             self._done.add(number)
+            self._changed.notify_all()
+
+    def sha256(self) -> str:
+        """The hash of the whole file; waits for its parts. Empty after `give_up`."""
+        digest = hashlib.sha256()
+        buffer = memoryview(bytearray(min(BLOCK_BYTES, max(1, self.size))))
+        with open(self.path, "rb", buffering=0) as file:
+            for number in range(self._count()):
+                with self._changed:
+                    while number not in self._done and not self._is_given_up:
+                        self._changed.wait()
+                    if self._is_given_up:
+                        return ""
+                left = self._length(number)
+                while left and (count := file.readinto(buffer[:left])):
+                    digest.update(buffer[:count])
+                    left -= count
+        return digest.hexdigest()
+
+    def give_up(self) -> None:
+        """Have nobody wait for parts any longer."""
+        with self._changed:
+            self._is_given_up = True
+            self._changed.notify_all()
+
+    def _write(self, piece: bytes | memoryview, at: int) -> None:
+        view = memoryview(piece)
+        while view:
+            if hasattr(os, "pwrite"):
+                count = os.pwrite(self._file, view, at)
+            else:
+                with self._changed:
+                    os.lseek(self._file, at, os.SEEK_SET)
+                    count = os.write(self._file, view)
+            view, at = view[count:], at + count
 
     def close(self, *, remove: bool) -> None:
         """Let go of it; `remove`: also of what tells of it (the file itself is the caller's, who renames it)."""

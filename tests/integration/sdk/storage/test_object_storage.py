@@ -104,7 +104,7 @@ def test_a_partial_file_of_another_version_is_begun_anew(tmp_path: Path) -> None
     path = str(tmp_path / "x.part")
     first = PartialFile(path, 10, "one", part_bytes=4)
     assert first.open()
-    first.put(0, b"aaaa")
+    first.put(0, [b"aa", b"aa"])
     assert first.bytes_there == 4
     first.close(remove=False)
     same = PartialFile(path, 10, "one", part_bytes=4)
@@ -118,7 +118,7 @@ def test_a_partial_file_of_another_version_is_begun_anew(tmp_path: Path) -> None
     other = PartialFile(path, 10, "two", part_bytes=4)
     assert other.open() and other.bytes_there == 0
     content = b"0123456789"
-    other.fill(lambda start, end: content[start:end])
+    other.fill(lambda start, end: [content[start:end]])
     other.close(remove=True)
     assert Path(path).read_bytes() == content and [p.name for p in tmp_path.iterdir()] == ["x.part"]
 
