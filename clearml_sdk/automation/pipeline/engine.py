@@ -17,7 +17,7 @@ from clearml_sdk.automation.pipeline.launching import Launcher
 from clearml_sdk.automation.pipeline.monitoring import Monitor
 from clearml_sdk.automation.pipeline.node import Node
 from clearml_sdk.errors import ClearmlError, ServerUnreachable
-from clearml_sdk.notices import say, warn_once
+from clearml_sdk.notices import announce, say, warn_once
 from clearml_sdk.status_watch import TERMINAL, StatusWatch
 
 TYPE_CHECKING = False
@@ -184,6 +184,7 @@ class Engine(Adopting):
         return True
 
     def _begin(self, node: Node, job: BaseJob, before: str) -> None:
+        announce(f"Launching step [{node.name}]")
         if isinstance(job, LocalClearmlJob):
             node.status = states.RUNNING
             is_launched = job.launch()

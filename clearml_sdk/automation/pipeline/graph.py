@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from clearml_sdk.automation.pipeline.node import PENDING, SKIPPED, Node
-from clearml_sdk.automation.pipeline.references import steps_named
+from clearml_sdk.automation.pipeline.references import KINDS, PIPELINE, references, steps_named
 from clearml_sdk.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 
 def add_named_parents(nodes: Mapping[str, Node]) -> None:
@@ -21,6 +21,19 @@ def add_named_parents(nodes: Mapping[str, Node]) -> None:
             raise UsageError(f"step {node.name!r} waits for {', '.join(map(repr, unknown))}, which are no steps")
         if node.name in node.parents:
             raise UsageError(f"step {node.name!r} refers to itself")
+
+
+def check_references(nodes: Mapping[str, Node], parameters: Container[str]) -> None:
+    """Raise UsageError for a reference that can stand for nothing, whatever the steps do."""
+    for node in nodes.values():
+        for reference in references([node.parameters, node.configurations, node.task_overrides, node.base_task_id]):
+            name = ".".join(reference.path)
+            if reference.owner == PIPELINE:
+                if name != "id" and name not in parameters:
+                    raise UsageError(f"step {node.name!r}: {reference.text}: the pipeline has no parameter {name!r}")
+            elif not reference.path or reference.path[0] not in KINDS:
+                known = ", ".join(sorted(KINDS))
+                raise UsageError(f"step {node.name!r}: {reference.text}: of a step there are {known}")
 
 
 def in_order(nodes: Mapping[str, Node]) -> list[Node]:

@@ -105,6 +105,7 @@ def remember_steps(pipeline: ControllerBase) -> None:
     stored = _stored(task)
     if process_role.running_remotely() and stored:
         _take_over_edits(pipeline, stored)
+    graph.check_references(nodes, pipeline._values)
     store_code(pipeline, pipeline._code)
     version = task_settings.choose_version(task, pipeline._version, _plain_name(task))
     runtime = task._record.read_fields("runtime").get("runtime") or {}

@@ -45,6 +45,25 @@ def test_reference_makes_a_parent() -> None:
         graph.add_named_parents(found)
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("${pipeline.gone}", "no parameter 'gone'"),
+        ("${a.artefacts.x.url}", "of a step there are artifacts"),
+        ("${a}", "of a step there are"),
+        ("${a.id} ${pipeline.known} ${pipeline.id} ${a.models.output.-1.url} ${a.script.branch}", None),
+    ],
+)
+def test_reference_that_can_stand_for_nothing_is_refused(value: str, told: str | None) -> None:
+    found = nodes(a=[], b=[])
+    found["b"].task_overrides = {"comment": [value]}
+    if told is None:
+        graph.check_references(found, {"known"})
+    else:
+        with pytest.raises(UsageError, match=told):
+            graph.check_references(found, {"known"})
+
+
 def test_what_waits_for_a_failed_step_is_skipped() -> None:
     found = nodes(a=[], b=["a"], c=["b"], d=[])
     found["a"].status = "failed"
