@@ -7,14 +7,15 @@ server, or with the points packed (`packing`) for one that says in its tokens th
 from __future__ import annotations
 
 import json
+from itertools import repeat
 
-from clearml_sdk.journal import framing
-from clearml_sdk.journal.framing import EVENT, LOG, PREFIX_BYTES, SCALAR, SERIES, unpack_scalar
+from clearml_sdk.journal import framing, points
+from clearml_sdk.journal.framing import EVENT, LOG, POINTS, PREFIX_BYTES, SERIES, SLOT_BYTES
 from clearml_sdk.journal.packing import Columns, packed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from mmap import mmap
 
 MAX_EVENTS = 4000
@@ -43,10 +44,16 @@ class BatchBuilder:
         task: id of the task that the events belong to (unless they say otherwise themselves).
         worker: name of the machine, put into console events.
         pause: called now and then, so that other threads are let in: Python alone makes them wait for up to 5 ms.
+        patience_s: how long to wait for a point that is just being appended; see `points.read`.
     """
 
-    def __init__(self, task: str, worker: str, *, pause: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, task: str, worker: str, *, pause: Callable[[], object] = lambda: None, patience_s: float = 0.0
+    ) -> None:
         self._id, self._task, self._worker, self._pause = task, json.dumps(task), json.dumps(worker), pause
+        self._patience_s = patience_s
+        self._heads: dict[int, int] = {}
+        """Where a batch ended among the slots of a block -> where that block begins."""
         self._prefixes: dict[int, str] = {}
         self._names: dict[int, tuple[str, str]] = {}
 
@@ -55,6 +62,8 @@ class BatchBuilder:
         for kind, payload, following in framing.records(data, start, end):
             if kind == SERIES:
                 self._define(data[payload:following])
+            elif following > end:
+                self._heads[end] = payload - PREFIX_BYTES
 
     def build(self, data: bytes | mmap, start: int, end: int, *, exactly: bool = False, packs: bool = False) -> Batch:
         """The next batch from `start`, up to `end` at most; all of it if `exactly`.
@@ -67,30 +76,31 @@ class BatchBuilder:
         lines: list[str] = []
         texts: list[str] = []
         log_at, log_level, log_chars, event_bytes = 0, "", 0, 0
-        prefixes = self._prefixes
         columns: dict[int, Columns] = {}
-        points = records = 0
-        offset = start
-        while offset < end and (exactly or (len(lines) + points < MAX_EVENTS and event_bytes < MAX_EVENT_BYTES)):
+        count = records = 0
+        offset, head_at = start, self._heads.get(start, start)
+        while offset < end and (exactly or (len(lines) + count < MAX_EVENTS and event_bytes < MAX_EVENT_BYTES)):
             records += 1
             if records % PAUSE_EVERY == 0:
                 self._pause()
-            _, head = framing.unpack_prefix(data, offset)
-            payload = offset + PREFIX_BYTES
+            _, head = framing.unpack_prefix(data, head_at)
+            payload = head_at + PREFIX_BYTES
             following = payload + (head & framing.MAX_PAYLOAD_BYTES)
             kind = head >> 24
-            if kind == SCALAR:
-                _, _, series_id, iteration, at_ms, value = unpack_scalar(data, offset)
+            if kind == POINTS:
+                first = max(offset, framing.slots_at(head_at))
+                room = end if exactly else first + (MAX_EVENTS - len(lines) - count) * SLOT_BYTES
+                stop = min(following, room, end)
+                found = points.read(data, first, stop, patience_s=self._patience_s)
                 if packs:
-                    points += 1
-                    column = columns.get(series_id)
-                    if column is None:
-                        column = columns[series_id] = Columns()
-                    column.steps.append(iteration)
-                    column.times_ms.append(at_ms)
-                    column.values.append(value)
+                    count += len(found)
+                    self._add(found, columns)
                 else:
-                    lines.append(f'{prefixes[series_id]}"timestamp":{at_ms},"iter":{iteration},"value":{value!r}}}')
+                    lines.extend(self._lines(found))
+                self._pause()
+                if stop < following:
+                    self._heads[stop], offset = head_at, stop
+                    continue
             elif kind == LOG:
                 at_ms, level, text = framing.read_log(data[payload:following])
                 if texts and (level != log_level or log_chars > MAX_LOG_CHARS):
@@ -103,7 +113,7 @@ class BatchBuilder:
                 log_chars += len(text)
             elif kind == EVENT:
                 size = following - payload
-                if (lines or points) and not exactly and event_bytes + size > MAX_EVENT_BYTES:
+                if (lines or count) and not exactly and event_bytes + size > MAX_EVENT_BYTES:
                     break
                 # Packed points are stored before the lines: one that comes after a ready-made one goes behind it.
                 packs = packs and SCALAR_TYPE not in data[payload:following]
@@ -111,13 +121,35 @@ class BatchBuilder:
                 event_bytes += size
             else:
                 self._define(data[payload:following])
-            offset = following
+            offset = head_at = following
         if texts:
             lines.append(self._log_line(log_at, log_level, texts))
         body = "\n".join(lines).encode("utf-8", "replace")
         if columns:
             body = packed(self._id, [(*self._names[id], column) for id, column in columns.items()], body)
-        return Batch(body, len(lines) + points, offset, bool(columns))
+        return Batch(body, len(lines) + count, offset, bool(columns))
+
+    def _add(self, found: points.Slots, columns: dict[int, Columns]) -> None:
+        if isinstance(found.ids, int):
+            column = columns.get(found.ids)
+            if column is None:
+                column = columns[found.ids] = Columns()
+            column.steps.extend(found.steps)
+            column.times_ms.extend(found.times_ms)
+            column.values.extend(found.values)
+            return
+        for series_id, step, at_ms, value in zip(found.ids, found.steps, found.times_ms, found.values, strict=True):
+            column = columns.get(series_id)
+            if column is None:
+                column = columns[series_id] = Columns()
+            column.steps.append(step)
+            column.times_ms.append(at_ms)
+            column.values.append(value)
+
+    def _lines(self, found: points.Slots) -> Iterator[str]:
+        ids = repeat(found.ids) if isinstance(found.ids, int) else found.ids
+        for series_id, step, at_ms, value in zip(ids, found.steps, found.times_ms, found.values, strict=False):
+            yield f'{self._prefixes[series_id]}"timestamp":{at_ms},"iter":{step},"value":{value!r}}}'
 
     def _define(self, payload: bytes) -> None:
         series_id, title, name = framing.read_series(payload)

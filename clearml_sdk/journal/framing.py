@@ -2,12 +2,16 @@
 
     record   crc u32 | head u32 = kind << 24 | payload length | payload
     SERIES   id u32 | length of the title u16 | title | series       (the names of a series, before its first point)
-    SCALAR   series id u32 | iteration i64 | at u64, ms since epoch | value f64
+    POINTS   slots: iteration i64 | at i64, ms since epoch | value f64 | series id u32 | mark u32
     LOG      at u64, ms since epoch | level u8 | text
     EVENT    a whole event as JSON text
 
 Little endian; texts are UTF-8. The checksum covers head and payload, so that a record of which only a part reached the
 file is seen as the end of the segment: what is read back is always a prefix of what was written.
+
+POINTS are framed before they are there, with a constant in place of the checksum: each slot is filled by one call, in
+the order of its fields, and holds a point once its mark says so. Slots begin at multiples of their size, so that none
+lies across two sectors of a disk.
 """
 
 from __future__ import annotations
@@ -20,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from mmap import mmap
 
-SERIES, SCALAR, LOG, EVENT = 1, 2, 3, 4
-KINDS = frozenset({SERIES, SCALAR, LOG, EVENT})
+SERIES, POINTS, LOG, EVENT = 1, 2, 3, 4
+KINDS = frozenset({SERIES, POINTS, LOG, EVENT})
+FILLED, VOID = 1, 2
+"""Marks of a slot: it holds a point, or never will. 0: not yet."""
 
 PREFIX_BYTES = 8
 MAX_PAYLOAD_BYTES = (1 << 24) - 1
@@ -31,24 +37,34 @@ LEVEL_CODES = {name: code for code, name in enumerate(LEVELS)} | {"warn": 3, "fa
 
 _CRC = struct.Struct("<I")
 _PREFIX = struct.Struct("<II")
-_SCALAR = struct.Struct("<IIqQd")
-_SCALAR_RECORD = struct.Struct("<IIIqQd")
+_SLOT = struct.Struct("<qqdII")
+_MARK = struct.Struct("<I")
 _SERIES = struct.Struct("<IH")
 _LOG = struct.Struct("<QB")
 
-SCALAR_BYTES = _SCALAR_RECORD.size
-SCALAR_HEAD = SCALAR << 24 | (SCALAR_BYTES - PREFIX_BYTES)
+SLOT_BYTES = _SLOT.size
+MARK_AT = SLOT_BYTES - _MARK.size
 
-pack_scalar_body = _SCALAR.pack
-pack_crc = _CRC.pack
+_BLOCK = 0x534E5450
+
 unpack_prefix = _PREFIX.unpack_from
-unpack_scalar = _SCALAR_RECORD.unpack_from
+pack_slot = _SLOT.pack_into
+pack_mark = _MARK.pack_into
 
 
-def scalar(series_id: int, iteration: int, at_ms: int, value: float) -> bytes:
-    """One point. Raises struct.error when a number is out of range."""
-    body = _SCALAR.pack(SCALAR_HEAD, series_id, iteration, at_ms, value)
-    return _CRC.pack(crc32(body)) + body
+def point(series_id: int, iteration: int, at_ms: int, value: float) -> bytes:
+    """A filled slot. Raises struct.error when a number is out of range."""
+    return _SLOT.pack(iteration, at_ms, value, series_id, FILLED)
+
+
+def slots_at(head: int) -> int:
+    """Where the slots begin of a block whose prefix is at `head`."""
+    return (head + PREFIX_BYTES + SLOT_BYTES - 1) & -SLOT_BYTES
+
+
+def block_prefix(head: int, end: int) -> bytes:
+    """The prefix of a block between two offsets."""
+    return _PREFIX.pack(_BLOCK, POINTS << 24 | (end - head - PREFIX_BYTES))
 
 
 def series(series_id: int, title: str, name: str) -> bytes:
@@ -105,7 +121,9 @@ def valid_end(data: bytes | mmap, start: int, end: int) -> int:
     while start + PREFIX_BYTES <= end:
         crc, head = unpack_prefix(data, start)
         following = start + PREFIX_BYTES + (head & MAX_PAYLOAD_BYTES)
-        if head >> 24 not in KINDS or following > end or crc32(data[start + 4 : following]) != crc:
+        if head >> 24 not in KINDS or following > end:
+            break
+        if crc != (_BLOCK if head >> 24 == POINTS else crc32(data[start + 4 : following])):
             break
         start = following
     return start

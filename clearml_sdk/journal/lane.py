@@ -6,10 +6,11 @@ import itertools
 import os
 import threading
 from collections import deque
-from zlib import crc32
+from struct import error as StructError
 
 from clearml_sdk.journal import framing
-from clearml_sdk.journal.framing import SCALAR_BYTES, SCALAR_HEAD, pack_crc, pack_scalar_body
+from clearml_sdk.journal.framing import FILLED, MARK_AT, SLOT_BYTES, VOID, pack_mark, pack_slot
+from clearml_sdk.journal.points import Block
 from clearml_sdk.journal.segment import HEADER_BYTES, Segment
 from clearml_sdk.notices import warn_once
 
@@ -26,6 +27,7 @@ READY_BYTES, MOST_READY_BYTES = 1 << 16, 1 << 20
 STEP_BYTES = 1 << 15
 """Pages are made ready in steps that take no longer than a tenth of a millisecond: the interpreter stands meanwhile."""
 NEVER = 1 << 62
+FEWEST_SLOTS, MOST_SLOTS = 16, 1024
 
 
 class Lane:
@@ -71,33 +73,26 @@ class Lane:
         """(segment number, end) when `prepare` was last called."""
         self._segment = self._create(min(FIRST_SEGMENT_BYTES, segment_bytes))
         self.segments.append(self._segment)
+        self._slots = FEWEST_SLOTS
+        self._block = Block(self._segment.map, HEADER_BYTES, 0, {})
 
     def append_scalar(self, title: str, series: str, iteration: int, at_ms: int, value: float) -> None:
         """Append one point. Raises struct.error when a number is out of range (then nothing was appended)."""
-        with self._lock:
-            if self._is_busy:  # in a signal handler, on top of an append of this same thread
-                self._deferred.append(lambda: self.append_scalar(title, series, iteration, at_ms, value))
-                return
-            self._is_busy = True
-            try:
-                segment = self._segment
-                series_id = segment.series.get((title, series))
-                start = segment.end
-                end = start + SCALAR_BYTES
-                if series_id is None or end > segment.limit or self._stride != 1:
-                    self._append_scalar_slowly((title, series), iteration, at_ms, value)
-                else:
-                    # The fast path of the SDK, 1-2 µs: nothing that is not needed, and the end is stored last.
-                    body = pack_scalar_body(SCALAR_HEAD, series_id, iteration, at_ms, value)
-                    segment.map[start:end] = pack_crc(crc32(body)) + body
-                    segment.end = end
-            finally:
-                self._is_busy = False
-        if self._deferred:
-            self._run_deferred()
-        if self._segment.end > self._wake_at:
-            self._wake_at = NEVER
-            self._wake()
+        # The fast path of the SDK: no lock, and few calls, which are what costs when the caches are cold.
+        block = self._block
+        try:
+            series_id = block.ids[title, series]
+            slot = block.take()
+        except (KeyError, StopIteration):
+            self._append_scalar_slowly(title, series, iteration, at_ms, value)
+            return
+        try:
+            pack_slot(block.map, slot, iteration, at_ms, value, series_id, FILLED)
+        except StructError:
+            pack_mark(block.map, slot + MARK_AT, VOID)
+            raise
+        except ValueError:  # it was unmapped meanwhile
+            self._append_scalar_slowly(title, series, iteration, at_ms, value)
 
     def append(self, record: bytes) -> bool:
         """Append one framed record; False when there is no room for it."""
@@ -110,11 +105,7 @@ class Lane:
                 is_stored = self._store(record)
             finally:
                 self._is_busy = False
-        if self._deferred:
-            self._run_deferred()
-        if self._segment.end > self._wake_at:
-            self._wake_at = NEVER
-            self._wake()
+        self._after_append()
         return is_stored
 
     def prepare(self, pause: Callable[[], object] = lambda: None) -> None:
@@ -123,6 +114,7 @@ class Lane:
         That is: the pages of twice what came since the last call, and the next segment once this one is half full.
         `pause` is called between two steps. For the delivering thread.
         """
+        self._settle()
         segment = self._segment
         number, end = self._prepared
         came = segment.end - (end if number == segment.number else 0)
@@ -151,6 +143,7 @@ class Lane:
         Also makes appending fast again: the next call of `wake` comes when enough has piled up anew.
         """
         while True:
+            self._settle()
             segment = self.segments[0]
             was_sealed = segment.is_sealed  # read before `end`: a sealed segment's end does not move
             if segment.acked < segment.end:
@@ -174,6 +167,7 @@ class Lane:
 
     def position(self) -> tuple[int, int]:
         """(segment number, offset) behind the last record that was appended."""
+        self._settle()
         segment = self._segment
         return segment.number, segment.end
 
@@ -187,44 +181,88 @@ class Lane:
     def close(self, *, remove: bool) -> None:
         """Unmap the segments, and delete their files if `remove`. Nothing may be appended afterwards."""
         with self._lock:
+            self._close_block()
             for segment in self.segments:
                 segment.remove() if remove else segment.close()
             if self._spare is not None:
                 self._spare.remove()
 
-    def _run_deferred(self) -> None:
+    def _after_append(self) -> None:
         while self._deferred:
             try:
                 again = self._deferred.popleft()
             except IndexError:
-                return  # another thread took it
+                break  # another thread took it
             again()
+        if self._segment.end > self._wake_at:
+            self._wake_at = NEVER
+            self._wake()
 
-    def _append_scalar_slowly(self, key: tuple[str, str], iteration: int, at_ms: int, value: float) -> None:
-        if self._stride != 1:
-            skipped = self._skipped.get(key, self._stride) + 1
-            if skipped < self._stride:
-                self._skipped[key] = skipped
-                self._drop()
+    def _append_scalar_slowly(self, title: str, series: str, iteration: int, at_ms: int, value: float) -> None:
+        framing.point(0, iteration, at_ms, value)  # raises before anything is stored
+        with self._lock:
+            if self._is_busy:  # in a signal handler, on top of an append of this same thread
+                self._deferred.append(lambda: self.append_scalar(title, series, iteration, at_ms, value))
                 return
-            self._skipped[key] = 0
-        point = framing.scalar(0, iteration, at_ms, value)  # raises before anything is stored
-        names = framing.series(0, *key)
-        if self._segment.end + len(names) + len(point) > self._segment.limit and not self._roll(
-            len(names) + len(point)
-        ):
-            self._drop()
-            return
-        series = self._segment.series
-        series_id = series.get(key)
-        if series_id is None:
-            series_id = len(series)
+            self._is_busy = True
+            try:
+                key = title, series
+                if self._is_thinned(key):
+                    self._drop()
+                    return
+                while (slot := self._slot_of_known(key)) is None:
+                    if not self._open_block(key):
+                        self._drop()
+                        return
+                segment = self._segment
+                pack_slot(segment.map, slot, iteration, at_ms, value, segment.series[key], FILLED)
+            finally:
+                self._is_busy = False
+        self._after_append()
+
+    def _is_thinned(self, key: tuple[str, str]) -> bool:
+        if self._stride == 1:
+            return False
+        self._skipped[key] = (self._skipped.get(key, self._stride - 1) + 1) % self._stride
+        return self._skipped[key] != 0
+
+    def _slot_of_known(self, key: tuple[str, str]) -> int | None:
+        return next(self._block.free, None) if key in self._segment.series else None
+
+    def _open_block(self, key: tuple[str, str]) -> bool:
+        """A new block, behind the names of the series where they are new; False when there is no room."""
+        self._close_block()
+        names = framing.series(len(self._segment.series), *key)
+        needed = len(names) + framing.PREFIX_BYTES + 2 * SLOT_BYTES
+        if self._segment.end + needed > self._segment.limit and not self._roll(needed):
+            return False
+        segment = self._segment
+        if key not in segment.series:
+            series_id = len(segment.series)
             self._store(framing.series(series_id, *key))
-            series[key] = series_id
-        self._store(framing.scalar(series_id, iteration, at_ms, value))
+            segment.series[key] = series_id
+        slots = min(self._slots, (segment.limit - framing.slots_at(segment.end)) // SLOT_BYTES)
+        self._block = Block(segment.map, segment.end, slots, segment.series if self._stride == 1 else {})
+        return True
+
+    def _close_block(self) -> None:
+        """Let a record come behind the points; who has a slot may still fill it. Harmless when cut short, and again."""
+        block = self._block
+        if block.is_open:
+            end = block.close()
+            self._slots = min(max(2 * block.slots, FEWEST_SLOTS), MOST_SLOTS)
+            self._segment.end = end
+            block.is_open = False
+
+    def _settle(self) -> None:
+        """Have what was taken of the open block count as appended."""
+        with self._lock:
+            if self._block.is_open and not self._is_busy:
+                self._segment.end = self._block.taken_end()
 
     def _store(self, record: bytes) -> bool:
         """Put a record at the end, in a new segment when this one is full."""
+        self._close_block()
         if self._segment.end + len(record) > self._segment.limit and not self._roll(len(record)):
             self._drop()
             return False
@@ -288,6 +326,7 @@ class Lane:
             )
         self._stride = stride
         self._skipped.clear()
+        self._block.ids = self._segment.series if stride == 1 else {}
 
     def _drop(self) -> None:
         self.dropped += 1

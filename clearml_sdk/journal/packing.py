@@ -29,7 +29,7 @@ class Columns:
     __slots__ = ("steps", "times_ms", "values")
 
     def __init__(self) -> None:
-        self.steps, self.times_ms, self.values = array("q"), array("Q"), array("d")
+        self.steps, self.times_ms, self.values = array("q"), array("q"), array("d")
 
 
 def packed(task: str, series: Sequence[tuple[str, str, Columns]], lines: bytes) -> bytes:

@@ -14,20 +14,28 @@ REPORTS = "reports"
 
 
 class ReportCourier:
-    """Delivers the segments of the lane of reports, batch by batch. pause: see `BatchBuilder`."""
+    """Delivers the segments of the lane of reports, batch by batch. pause, patience_s: see `BatchBuilder`."""
 
     def __init__(
-        self, poster: Poster, journal_id: str, task: str, worker: str, *, pause: Callable[[], object] = lambda: None
+        self,
+        poster: Poster,
+        journal_id: str,
+        task: str,
+        worker: str,
+        *,
+        pause: Callable[[], object] = lambda: None,
+        patience_s: float = 0.0,
     ) -> None:
         self._poster, self._journal_id, self._task, self._worker = poster, journal_id, task, worker
         self._segment: Segment | None = None
-        self._pause = pause
+        self._pause, self._patience_s = pause, patience_s
         self._builder = BatchBuilder(task, worker)
         self.delivered_events = 0
 
     def deliver(self, segment: Segment) -> Outcome:
         if segment is not self._segment:
-            self._segment, self._builder = segment, BatchBuilder(self._task, self._worker, pause=self._pause)
+            self._segment = segment
+            self._builder = BatchBuilder(self._task, self._worker, pause=self._pause, patience_s=self._patience_s)
             self._builder.skip(segment.map, HEADER_BYTES, segment.acked)
         start, is_on_its_way = segment.acked, segment.sending > segment.acked
         end = segment.sending if is_on_its_way else segment.end

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GIVE_UP_S = 10.0
 PAUSE_S = 50e-6
+PATIENCE_S = 1.0
+"""So long an appending thread may be stopped in the middle before its point is left out."""
 BESIDE_MAX_BYTES = 64 << 20
 
 
@@ -51,7 +53,9 @@ class LiveJournal:
         self.id = self._folder.id if self._folder else os.urandom(16).hex()
         self._poster = Poster(session)
         self.reports = self._lane(REPORTS, max_bytes, self._wake_reports)
-        courier = ReportCourier(self._poster, self.id, task_id, session.settings.worker, pause=self._pause)
+        courier = ReportCourier(
+            self._poster, self.id, task_id, session.settings.worker, pause=self._pause, patience_s=PATIENCE_S
+        )
         self._sender = Sender(
             self.reports, courier, name="clearml-reports", period_s=period_s, delay_s=self._delay_s, pause=self._pause
         )

@@ -118,7 +118,10 @@ def journal(records: list[tuple[object, ...]]) -> bytes:
     data = b"".join(framing.series(number, "title ü\n", f"s{number}") for number in range(3))
     for record in records:
         if record[0] == "scalar":
-            data += framing.scalar(*record[1:])  # type: ignore[arg-type]
+            end = framing.slots_at(len(data)) + framing.SLOT_BYTES
+            data += framing.block_prefix(len(data), end)
+            data = data.ljust(framing.slots_at(len(data) - framing.PREFIX_BYTES), b"\0")
+            data += framing.point(*record[1:])  # type: ignore[arg-type]
         elif record[0] == "log":
             data += framing.log(77, "info", str(record[1]))
         else:

@@ -13,9 +13,6 @@ from clearml_sdk.journal import framing
 texts = st.text(max_size=40)
 numbers = st.integers(-(2**63), 2**63 - 1)
 records = st.one_of(
-    st.builds(
-        framing.scalar, st.integers(0, 2**32 - 1), numbers, st.integers(0, 2**64 - 1), st.floats(allow_nan=False)
-    ),
     st.builds(framing.series, st.integers(0, 2**32 - 1), texts, texts),
     st.builds(framing.log, st.integers(0, 2**63), st.sampled_from(framing.LEVELS), texts),
     st.builds(framing.event, st.binary(max_size=60)),
@@ -74,7 +71,7 @@ def test_a_text_that_utf8_cannot_carry_is_replaced_not_refused() -> None:
 @pytest.mark.parametrize("iteration", [2**63, -(2**63) - 1])
 def test_an_iteration_beyond_64_bits_is_an_error(iteration: int) -> None:
     with pytest.raises(struct.error):
-        framing.scalar(0, iteration, 0, 0.0)
+        framing.point(0, iteration, 0, 0.0)
 
 
 def test_a_record_too_long_for_its_length_field_is_refused() -> None:
