@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
+import threading
 import zlib
 
 from clearml_sdk.storage.sources import MemorySource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 LARGEST = (1 << 31) - 1
@@ -65,14 +67,35 @@ class ArraySource(MemorySource):
         self._header, self._size = header, len(header) + data.nbytes
         super().__init__(file_name, [self._local_header(), header, data])
         self.length += len(self._tail(0))
+        self._lock = threading.Lock()
+        self._checksum: int | None = None
 
     def blocks(self) -> Iterator[memoryview]:
+        yield from super().blocks()
+        yield memoryview(self._tail(self._known_checksum()))
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        with self._lock:  # who sends meanwhile waits for the checksum, and need not compute it too
+            checksum = self._pass(digest.update)
+            self._checksum = checksum
+        digest.update(self._tail(checksum))
+        return digest.hexdigest()
+
+    def _known_checksum(self) -> int:
+        with self._lock:
+            if self._checksum is None:
+                self._checksum = self._pass(lambda block: None)
+            return self._checksum
+
+    def _pass(self, see: Callable[[memoryview], None]) -> int:
+        """Have `see` look at everything up to the tail; the array's checksum."""
         checksum = 0
         for number, block in enumerate(super().blocks()):
-            yield block
+            see(block)
             if number:  # the first is the archive's own
                 checksum = zlib.crc32(block, checksum)
-        yield memoryview(self._tail(checksum))
+        return checksum
 
     def _local_header(self) -> bytes:
         extra = struct.pack("<HHQQ", 1, 16, 0, 0)

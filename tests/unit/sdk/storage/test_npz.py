@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -58,6 +59,7 @@ def test_the_file_is_the_one_that_others_write(key: str, array: Any, tmp_path: P
     written = b"".join(source.blocks())
     assert written == streamed(key, array)
     assert len(written) == source.length
+    assert source.sha256() == ArraySource("y.npz", key, array).sha256() == hashlib.sha256(written).hexdigest()
     source.write(str(tmp_path / "x.npz"))
     with np.load(tmp_path / "x.npz") as archive:
         assert archive.files == [key]
