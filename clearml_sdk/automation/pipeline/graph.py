@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearml_sdk.automation.pipeline.node import PENDING, SKIPPED, Node
-from clearml_sdk.automation.pipeline.references import KINDS, PIPELINE, references, steps_named
+from clearml_sdk.automation.pipeline.references import FIELDS, PIPELINE, READ_APART, references, steps_named
 from clearml_sdk.errors import UsageError
 
 TYPE_CHECKING = False
@@ -31,8 +31,8 @@ def check_references(nodes: Mapping[str, Node], parameters: Container[str]) -> N
             if reference.owner == PIPELINE:
                 if name != "id" and name not in parameters:
                     raise UsageError(f"step {node.name!r}: {reference.text}: the pipeline has no parameter {name!r}")
-            elif not reference.path or reference.path[0] not in KINDS:
-                known = ", ".join(sorted(KINDS))
+            elif not reference.path or reference.path[0] not in {*READ_APART, *FIELDS}:
+                known = f"{', '.join(READ_APART)} and the fields of its task, such as script"
                 raise UsageError(f"step {node.name!r}: {reference.text}: of a step there are {known}")
 
 

@@ -20,8 +20,8 @@ class Monitor:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._told: dict[tuple[str, str, str], float] = {}
-        """(task, title, series) -> the last iteration that was copied."""
+        self._told: dict[tuple[str, ...], float] = {}
+        """(task, title, series, and the two as they are called here) -> the last iteration that was copied."""
 
     def metrics(self, node: Node, record: TaskRecord) -> None:
         """Copy new points of the scalars that the step names: `(title, series)`, or that and what to call it here."""
@@ -31,7 +31,7 @@ class Monitor:
         for wish in node.monitor_metrics:
             (title, series), (new_title, new_series) = _pairs(wish)
             points = (found.get(title) or {}).get(series) or {}
-            key = (record.id, title, series)
+            key = (record.id, title, series, new_title, new_series)
             last = self._told.get(key, float("-inf"))
             for x, y in zip(points.get("x") or [], points.get("y") or [], strict=False):
                 if x > last and y is not None:

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 PIPELINE = "pipeline"
 """In place of a step's name: the pipeline's own parameters."""
 
-KINDS = frozenset(
-    "id artifacts parameters models name type status status_reason status_message project parent user comment tags "
-    "system_tags script execution container output hyperparams configuration runtime last_iteration last_metrics "
-    "last_worker created started completed active_duration".split()
+READ_APART = ("id", "artifacts", "parameters", "models")
+FIELDS = frozenset(
+    {
+        *("active_duration", "comment", "completed", "configuration", "container", "created", "execution"),
+        *("hyperparams", "last_iteration", "last_metrics", "last_worker", "name", "output", "parent", "project"),
+        *("runtime", "script", "started", "status", "status_message", "status_reason", "system_tags", "tags"),
+        *("type", "user"),
+    }
 )
 """What may come first behind a step's name: what has a way of its own to be read, and the fields of its task."""
 

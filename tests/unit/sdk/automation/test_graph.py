@@ -49,7 +49,7 @@ def test_reference_makes_a_parent() -> None:
     ("value", "told"),
     [
         ("${pipeline.gone}", "no parameter 'gone'"),
-        ("${a.artefacts.x.url}", "of a step there are artifacts"),
+        ("${a.artefacts.x.url}", "of a step there are id, artifacts"),
         ("${a}", "of a step there are"),
         ("${a.id} ${pipeline.known} ${pipeline.id} ${a.models.output.-1.url} ${a.script.branch}", None),
     ],
