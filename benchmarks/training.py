@@ -86,6 +86,26 @@ def reports(*, count: int, rate: int) -> dict[str, Any]:
     }
 
 
+def calls(*, count: int) -> dict[str, Any]:
+    """`report_scalar` `count` times in a row: seconds of a call, and of the least that a call cannot do without."""
+    task = begin("calls")
+    logger = task.get_logger()
+    logger.report_scalar("loss", "train", 0.5, 0)
+    lock, room, pack = threading.Lock(), bytearray(64), struct.Struct("<Iqd").pack
+    took, bare = [], 0.0
+    for step in range(count):
+        called = time.perf_counter()
+        logger.report_scalar("loss", "train", 0.5, step)
+        done = time.perf_counter()
+        took.append(done - called)
+        with lock:
+            room[:20] = pack(1, step, 0.5)
+        bare += time.perf_counter() - done
+    task.close()
+    took.sort()
+    return {"mean": sum(took) / count, "p50": took[count // 2], "bare": bare / count}
+
+
 def tight(*, count: int) -> dict[str, Any]:
     """`report_scalar` as fast as it goes, from the first call to the end of `close`; seconds, and of the loop alone."""
     task = begin("tight")
@@ -228,6 +248,7 @@ def peak_mb() -> float:
 PARTS = {
     "start": start,
     "reports": reports,
+    "calls": calls,
     "tight": tight,
     "away": away,
     "lines": lines,
