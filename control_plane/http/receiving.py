@@ -13,7 +13,7 @@ from aiohttp import web
 
 from control_plane.http.protocol import Protocol
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 2 << 20
 """Two blocks are held of each body on its way."""
 LINGER_S = 10.0
 """How long the rest of a refused body is read, so that its sender gets to read the answer."""

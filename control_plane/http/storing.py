@@ -19,7 +19,7 @@ UPLOADING = ".uploading-"
 """Prefix of temporary names; a name with it cannot be asked for."""
 
 _FIELD_NAME = re.compile(r';\s*name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 1 << 20
 LARGE_BYTES = 4 << 20
 """A body of this size is written past the system's cache."""
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
