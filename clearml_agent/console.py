@@ -63,7 +63,7 @@ def clean(text: str, *, keeps_returns: bool = False) -> str:
         text = "\n".join("\n".join(line.rstrip("\r").split("\r")) for line in text.split("\n"))
     elif "\r" in text:
         text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-    return "" if text.strip() == _TERMINAL_RESET else text
+    return "" if len(text) < 100 and text.strip() == _TERMINAL_RESET else text
 
 
 def _without_backspaces(line: str) -> str:
@@ -155,6 +155,8 @@ class Console:
         self._unwritten: dict[str, bytes] = {}
         """Parts for which the disk had no room."""
         self._has_said_so = False
+        self._taken = b""
+        """The bytes of the pending batch, where this process has just read them."""
         self.position = self._load()
 
     def write(self, text: str) -> None:
@@ -202,7 +204,8 @@ class Console:
         batch = self.position.pending
         if batch is None:
             return False
-        raw = self._read(batch.part, batch.start, batch.end - batch.start)
+        raw = self._taken or self._read(batch.part, batch.start, batch.end - batch.start)
+        self._taken = b""
         texts = messages(raw, keeps_returns=self._keeps_returns)
         body = events(batch, texts, task=self.task, worker=self.worker, level=LEVELS[batch.part])
         try:
@@ -232,6 +235,7 @@ class Console:
             if size:
                 timestamp = max(int(self._clock() * 1000), self.position.last_timestamp + 1)
                 self.position.pending = Batch(part, start, start + size, timestamp)
+                self._taken = data[:size]
                 return True
             if data and part == TASK:
                 return False  # a begun line of the task comes before the last word

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from clearml_agent import instances, placing, queues
+from clearml_agent import instances, memory, placing, queues
 from clearml_agent.api import Api, Connection, connected
 from clearml_agent.config import AgentConfig
 from clearml_agent.daemon import Daemon
@@ -41,6 +41,7 @@ def run_daemon(
     on_ready: Callable[[str], None] = lambda worker: None,
 ) -> None:
     """Serve queues until a signal ends it (`leaving.py`). Raises AgentError, ApiError, AlreadyRunning."""
+    memory.keep_freed()
     instance = instances.register(config)
 
     async def serve() -> None:
