@@ -244,6 +244,7 @@ class Relay:
             os.setsid()
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
+            sys.dont_write_bytecode = True
             sys.path.insert(0, self.directory)
             program = importlib.import_module("relay")
             program.serve(os.path.join(self.directory, "loopback"), lambda: os.close(ready_write))

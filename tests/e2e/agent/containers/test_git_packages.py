@@ -56,7 +56,11 @@ def test_the_agent_brings_a_package_that_only_it_may_read(
     assert f"- {package}\n" in tasks.console(task)
 
 
-def test_without_a_password_the_failure_names_the_setting(docker_agent: Agent, tasks: Tasks, package: str) -> None:
+def test_without_a_password_the_failure_names_the_setting(
+    new_docker_agent: Callable[..., Agent], tasks: Tasks, package: str
+) -> None:
+    # The repository is on this machine's loopback, and a task does not choose what of that it reaches.
+    docker_agent = new_docker_agent({"extra_docker_arguments": "--network host"})
     docker_agent.start("--docker", queue=tasks.queue)
     task = tasks.create(USES, requirements=requirements(package))
     tasks.enqueue(task)

@@ -47,10 +47,15 @@ class Recorder:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._engine)
-                threading.Thread(target=self._copy, args=(client, server, self.said), daemon=True).start()
-                threading.Thread(target=self._copy, args=(server, client, None), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(self._engine)
+            back = threading.Thread(target=self._copy, args=(server, client, None), daemon=True)
+            back.start()
+            self._copy(client, server, self.said)
+            back.join()
 
     def _copy(self, source: socket.socket, to: socket.socket, kept: bytearray | None) -> None:
         with contextlib.suppress(OSError):

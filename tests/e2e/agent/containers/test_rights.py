@@ -16,7 +16,7 @@ from tests.conftest import RunningServer
 from tests.e2e.agent.core.conftest import LIMIT_S, Agent, Tasks
 from tests.engine import Engine
 
-from .test_containers import LOOK, gone, sees
+from .test_containers import LOOK, gone, sees, wheel
 
 SOMEBODY = 54321
 TRAINS = """
@@ -57,8 +57,12 @@ def others_agent(server: RunningServer, engine: Engine, tmp_path: Path) -> Itera
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="no setpriv here")
 def test_files_belong_to_an_agent_that_is_not_root(others_agent: Agent, tasks: Tasks, engine: Engine) -> None:
+    (wheels := others_agent.home / "wheels").mkdir()
+    wheel(wheels, "present", "2.0", "version = '2.0'")
+    others_agent.variables |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
     others_agent.start("--docker", engine.image, queue=tasks.queue)
-    task = tasks.create(LOOK + "open('own', 'w'); open(os.path.expanduser('~/f'), 'w')\n", requirements={"pip": "six"})
+    code = LOOK + "open('own', 'w'); open(os.path.expanduser('~/f'), 'w')\n"
+    task = tasks.create(code, requirements={"pip": "present"})
     tasks.server.call("tasks.edit", {"task": task, "container": {"setup_shell_script": "id -u >/mark"}})
     seen = sees(tasks, tasks.enqueue(task))
     assert (seen["uid"], seen["mark"]) == (SOMEBODY, ["0"])
@@ -89,9 +93,11 @@ def test_task_of_an_agents_key_reaches_nothing_of_the_host(
 
 def test_sdk_reports_from_a_container(docker_agent: Agent, tasks: Tasks, engine: Engine, server: Any) -> None:
     docker_agent.start("--docker", queue=tasks.queue)
-    task = tasks.submit(TRAINS, requirements={"pip": "clearml\n", "sdk": "clearml-lean"})
-    done = tasks.finished(task, 4 * LIMIT_S)
-    assert done["status"] == "completed", tasks.console(task)
+    for network in ("host", "none"):  # the package index is reached over the first one alone, the server over both
+        task = tasks.create(TRAINS, requirements={"pip": "clearml\n", "sdk": "clearml-lean"})
+        server.call("tasks.edit", {"task": task, "container": {"arguments": f"--network {network}"}})
+        done = tasks.finished(tasks.enqueue(task), 4 * LIMIT_S)
+        assert done["status"] == "completed", tasks.console(task)
     assert [artifact["key"] for artifact in done["execution"]["artifacts"]] == ["numbers"]
     (metric,) = [item for item in done["last_metrics"].values() if any(v["metric"] == "loss" for v in item.values())]
     (series,) = metric.values()
