@@ -51,12 +51,14 @@ class BadAnswer(ClearmlError):
 class ApiError(ClearmlError):
     """The server refused a call.
 
-    code: HTTP status and `meta.result_code`; subcode: `meta.result_subcode` (contract: wire.md 5).
+    code: HTTP status and `meta.result_code`; subcode: `meta.result_subcode` (contract: wire.md 5); stack: where in the
+    server, if it says so.
     """
 
-    def __init__(self, code: int, subcode: int, message: str, endpoint: str) -> None:
+    def __init__(self, code: int, subcode: int, message: str, endpoint: str, stack: str = "") -> None:
         super().__init__(f"{endpoint}: {message} ({code}/{subcode})")
         self.code, self.subcode, self.message, self.endpoint = code, subcode, message, endpoint
+        self.stack = stack
 
 
 class NotFound(ApiError, ValueError):

@@ -135,11 +135,9 @@ class SessionCore:
             return data if isinstance(data, dict) else {}
         message = str(meta.get("result_msg") or "no reason given")
         name = endpoint or str((meta.get("endpoint") or {}).get("name", ""))
-        if code == 401:
-            raise Unauthorized(code, subcode, message, name)
-        if code == 400 and subcode in NOT_FOUND_SUBCODES:
-            raise NotFound(code, subcode, message, name)
-        raise ApiError(code, subcode, message, name)
+        refusal: type[ApiError] = NotFound if code == 400 and subcode in NOT_FOUND_SUBCODES else ApiError
+        kind = Unauthorized if code == 401 else refusal
+        raise kind(code, subcode, message, name, str(meta.get("error_stack") or ""))
 
     def retry_delay_s(self, attempt: int, cause: int | BaseException) -> float | None:
         """How long to wait before sending the same request again; None when that would not help.

@@ -31,6 +31,22 @@ class TaskTypes(Enum):
     custom = "custom"
 
 
+class TaskTypeEnum(StrEnum):
+    """The same as texts: what documents have."""
+
+    training = "training"
+    testing = "testing"
+    inference = "inference"
+    data_processing = "data_processing"
+    application = "application"
+    monitor = "monitor"
+    controller = "controller"
+    optimizer = "optimizer"
+    service = "service"
+    qc = "qc"
+    custom = "custom"
+
+
 class TaskStatusEnum(StrEnum):
     """States of a task (contract/wire.md 9)."""
 

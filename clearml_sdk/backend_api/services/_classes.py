@@ -29,6 +29,15 @@ ENUMERATIONS = {
     ("events", "EventTypeEnum"): _EVENTS,
     ("events", "ScalarKeyEnum"): "iter timestamp iso_time",
 }
+_OF_METRIC = "task timestamp iter metric variant model_event"
+EVENTS = {
+    "MetricsScalarEvent": ("training_stats_scalar", f"{_OF_METRIC} value"),
+    "MetricsVectorEvent": ("training_stats_vector", f"{_OF_METRIC} values"),
+    "MetricsImageEvent": ("training_debug_image", f"{_OF_METRIC} key url"),
+    "MetricsPlotEvent": ("plot", f"{_OF_METRIC} plot_str skip_validation"),
+    "TaskLogEvent": ("log", "task timestamp level worker msg"),
+}
+"""Classes of events: what `type` they have, and their fields."""
 
 
 class ApiRequest:
@@ -47,7 +56,9 @@ class ApiRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """What is sent: the parameters that were given, plain."""
-        return {name: plain(value) for name, value in self.__dict__.items() if value is not None}
+        return unfolded(
+            self.endpoint, {name: plain(value) for name, value in self.__dict__.items() if value is not None}
+        )
 
     def __repr__(self) -> str:
         return f"<{self._service}.{type(self).__name__}: {self.to_dict()}>"
@@ -72,6 +83,16 @@ class ApiPart:
         return f"<{type(self).__name__}: {self.to_dict()}>"
 
 
+class ApiEvent(ApiPart):
+    """An event, for `AddRequest`; its `type` goes without saying."""
+
+    type = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that are set, and the type, plain."""
+        return {"type": self.type, **super().to_dict()}
+
+
 class ServiceClasses:
     """The classes of a service; `module` is where they say they are from."""
 
@@ -90,7 +111,12 @@ class ServiceClasses:
         contract = self._contract()
         requests = [request_name(action) for action in contract.actions]
         return sorted(
-            [*requests, *contract.parts, *(name for service, name in ENUMERATIONS if service == self._service)]
+            [
+                *requests,
+                *contract.parts,
+                *(EVENTS if self._service == "events" else ()),
+                *(name for service, name in ENUMERATIONS if service == self._service),
+            ]
         )
 
     def _contract(self) -> Contract:
@@ -101,6 +127,9 @@ class ServiceClasses:
             members = ENUMERATIONS[self._service, name].split()
             body = {"__module__": self._module}
             return types.new_class(name, (StrEnum,), {}, lambda space: _fill(space, members, body))
+        if self._service == "events" and name in EVENTS:
+            kind, fields = EVENTS[name]
+            return type(name, (ApiEvent,), {"type": kind, "_names": (*fields.split(),), "__module__": self._module})
         contract = self._contract() if not name.startswith("__") else Contract()
         if name in contract.parts:
             names = contract.parts[name]
@@ -126,6 +155,13 @@ def request_name(action: str) -> str:
 def action_name(name: str) -> str:
     """`GetAllRequest` -> `get_all`; a digit stays with its word, as the actions spell it."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix(REQUEST)).lower()
+
+
+def unfolded(endpoint: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as they are sent: an event that is to be added is not one of them, but they themselves."""
+    if endpoint != "events.add":
+        return fields
+    return {**fields["event"], **{name: value for name, value in fields.items() if name != "event"}}
 
 
 def plain(value: Any) -> Any:

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 class Meta:
     """The envelope of an answer."""
 
-    def __init__(self, endpoint: str, code: int = 200, subcode: int = 0, message: str = "OK") -> None:
+    def __init__(
+        self, endpoint: str, code: int = 200, subcode: int = 0, message: str = "OK", error_stack: str = ""
+    ) -> None:
         self.endpoint, self.result_code, self.result_subcode, self.result_msg = endpoint, code, subcode, message
+        self.error_stack = error_stack
 
     def __str__(self) -> str:
         return f"<{self.result_code}/{self.result_subcode}: {self.endpoint} ({self.result_msg})>"
@@ -63,7 +66,7 @@ class CallResult:
     @classmethod
     def refused(cls, request: Any, error: ApiError) -> CallResult:
         """The result of a call that the server refused."""
-        meta = Meta(error.endpoint, error.code, error.subcode, error.message)
+        meta = Meta(error.endpoint, error.code, error.subcode, error.message, error.stack)
         return cls(meta, request_cls=type(request))
 
     @classmethod
@@ -84,6 +87,7 @@ class CallResult:
             int(envelope["result_code"]),
             int(envelope.get("result_subcode") or 0),
             str(envelope.get("result_msg") or ""),
+            str(envelope.get("error_stack") or ""),
         )
         return cls(meta, response_data=answer.get("data") or {}, request_cls=request_cls, session=session)
 

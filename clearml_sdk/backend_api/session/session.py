@@ -6,6 +6,7 @@ Facts about the server (its API version, its features) are of all sessions: they
 from __future__ import annotations
 
 import json as json_module
+import os
 import re
 import time
 
@@ -84,7 +85,8 @@ class Session(sessions.Session):
         http_retries_config: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        settings = load_settings()
+        file = kwargs.get("config_file")
+        settings = load_settings(path=os.path.expanduser(os.fspath(file)) if file else None)
         for key, value in (
             ("api_server", host),
             ("credentials.access_key", api_key),

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from clearml_sdk.backend_api.session.client.client import APIClient, APIError, Entity, Response, TableResponse
+from clearml_sdk.backend_api.session.client.strict import StrictSession
 
-__all__ = ["APIClient", "APIError", "Entity", "Response", "TableResponse"]
+__all__ = ["APIClient", "APIError", "Entity", "Response", "StrictSession", "TableResponse"]

@@ -7,179 +7,114 @@ client.queues.get_by_id(queue_id).rename(...)      an entity's own actions need 
 
 from __future__ import annotations
 
+import functools
 from functools import cached_property
 
-from clearml_sdk.backend_api.services._classes import plain
-from clearml_sdk.backend_api.services._contract import check
+from clearml_sdk.backend_api.services._classes import plain, unfolded
+from clearml_sdk.backend_api.services._contract import check, contracts
+from clearml_sdk.backend_api.session.callresult import CallResult, Meta
 from clearml_sdk.backend_api.session.client.actions import ACTIONS
+from clearml_sdk.backend_api.session.client.answers import Response, TableResponse
+from clearml_sdk.backend_api.session.client.entities import ENTITIES, Entity, Version, entity_class
+from clearml_sdk.backend_api.session.client.errors import APIError, api_error
 from clearml_sdk.documents import Document
 from clearml_sdk.errors import ApiError
-from clearml_sdk.session import Session
+from clearml_sdk.session import JSON_LINES, Session, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from typing import Any
 
-APIError = ApiError
-"""What a refused call raises: `code`, `subcode`, `message`."""
+__all__ = ["APIClient", "APIError", "Entity", "Response", "Service", "TableResponse", "Version"]
 
-ENTITIES = {"tasks": "task", "projects": "project", "models": "model", "queues": "queue"}
-"""Services whose documents have actions of their own, and what they call a document."""
-
-
-class Response(Document):
-    """An answer, its fields as attributes."""
-
-    __slots__ = ()
-
-
-class Entity:
-    """A document of the server: its fields as attributes, the actions of its service as methods about it."""
-
-    def __init__(self, service: Service, fields: Mapping[str, Any]) -> None:
-        self._service, self._fields = service, dict(fields)
-
-    @property
-    def entity_name(self) -> str:
-        """`task`, `project`, `model` or `queue`."""
-        return ENTITIES[self._service.name]
-
-    @property
-    def data(self) -> Document:
-        """The document."""
-        return Document(self._fields)
-
-    @property
-    def session(self) -> Session:
-        """The session that its calls go through."""
-        return self._service.session
-
-    def fetch(self) -> None:
-        """Read the document again."""
-        answer = self._service.call("get_by_id", {self.entity_name: self._fields["id"]})
-        self._fields = dict(answer[self.entity_name])
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document as plain data, times as `datetime`."""
-        return self.data.to_dict()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name not in self._fields and name in ACTIONS[self._service.name]:
-            return self._action(name)
-        if name not in self._fields and not self._knows(name):
-            raise AttributeError(f"{self!r} has neither a field nor an action {name!r}")
-        return getattr(self.data, name)
-
-    def _knows(self, name: str) -> bool:
-        """Whether a document that was created or listed in part has the field after all."""
-        if "id" in self._fields and not self.__dict__.get("_is_whole"):
-            self._is_whole = True
-            self.fetch()
-        return name in self._fields
-
-    def _action(self, name: str) -> Callable[..., Any]:
-        def act(**fields: Any) -> Any:
-            return self._service.act(name, {self.entity_name: self._fields["id"], **fields})
-
-        act.__name__ = name
-        return act
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._fields, *ACTIONS[self._service.name]})
-
-    def __repr__(self) -> str:
-        name = f', name="{self._fields["name"]}"' if "name" in self._fields else ""
-        return f"<{self.entity_name.capitalize()}: id={self._fields.get('id')}{name}>"
-
-
-class TableResponse:
-    """The documents that a query found, as a sequence of entities."""
-
-    def __init__(self, rows: Sequence[Any], answer: Mapping[str, Any], fields: Sequence[str] = ()) -> None:
-        self._rows, self._answer, self.fields = list(rows), answer, list(fields)
-
-    @property
-    def response(self) -> Response:
-        """The whole answer, `scroll_id` included."""
-        return Response(dict(self._answer))
-
-    def where(self, predicate: Callable[[Any], bool] | None = None, **fields: Any) -> TableResponse:
-        """Those that satisfy `predicate` and have these values."""
-        kept = [
-            row
-            for row in self._rows
-            if (predicate is None or predicate(row))
-            and all(getattr(row, name, None) == value for name, value in fields.items())
-        ]
-        return TableResponse(kept, self._answer, self.fields)
-
-    def display(self, fields: Sequence[str] = ()) -> None:
-        """Print them, one a line."""
-        for row in self._rows:
-            print({name: getattr(row, name, None) for name in fields or self.fields or ("id", "name")})
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._rows[index]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._rows)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._answer:
-            raise AttributeError(f"the answer has no field {name!r}: {', '.join(self._answer)}")
-        return getattr(self.response, name)
-
-    def __repr__(self) -> str:
-        return repr(self._rows)
+CURVES = frozenset(
+    {"scalar_metrics_iter_histogram", "multi_task_scalar_metrics_iter_histogram", "vector_metrics_iter_histogram"}
+)
+"""Answers whose fields are the names of the task's metrics: they are under `metrics`."""
 
 
 class Service:
     """One service of the API: `client.tasks`."""
 
-    def __init__(self, session: Session, name: str) -> None:
-        self.session, self.name = session, name
+    _api = ""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    def name(self) -> str:
+        """Its name as a class: `Tasks`."""
+        return type(self).__name__
 
     def call(self, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The plain answer. Raises ApiError, ServerUnreachable."""
-        return self.session.call(f"{self.name}.{action}", {k: v for k, v in fields.items() if v is not None})
+        """The plain answer. Raises APIError, ServerUnreachable."""
+        endpoint = f"{self._api}.{action}"
+        given = unfolded(endpoint, {name: value for name, value in fields.items() if value is not None})
+        try:
+            if endpoint == "events.add_batch":  # an object a line
+                lines = b"\n".join(encode(line) for line in given["requests"])
+                return self.session.call(endpoint, lines, content_type=JSON_LINES)
+            return self.session.call(endpoint, given)
+        except ApiError as error:
+            raise api_error(error) from None
 
     def act(self, action: str, fields: Mapping[str, Any]) -> Any:
-        """The answer as what it is: one entity, a table of them, or fields."""
-        kind = ENTITIES.get(self.name)
-        answer = self.call(action, fields)
-        rows = answer.get(self.name)
-        if action.startswith("get_all") and isinstance(rows, list):
-            return TableResponse([self._entity(row) for row in rows], answer, fields.get("only_fields") or ())
+        """The answer as what it is: one entity, a table of them, or fields. Raises TypeError, ValueError, APIError."""
+        fields = {name: value for name, value in fields.items() if value is not None}
+        check(self._api, action, fields)
+        kind = ENTITIES.get(self._api)
+        answer = self.call(action, {name: plain(value) for name, value in fields.items()})
+        if action in CURVES:
+            answer = {"metrics": answer}
+        result = CallResult(Meta(f"{self._api}.{action}"), response_data=answer, session=self.session)
+        if action.startswith("get_all") and isinstance(answer.get(self._api), list):
+            made = entity_class(self._api) if kind else _document
+            return TableResponse(self, made, fields.get("only_fields"), result, dest=self._api)
         if action == "get_by_id" and kind and isinstance(answer.get(kind), dict):
-            return Entity(self, answer[kind])
+            return entity_class(self._api)(self, answer[kind])
         if action == "create" and kind:
-            return Entity(self, answer)
-        return Response(answer)
-
-    def _entity(self, row: dict[str, Any]) -> Entity | Document:
-        return Entity(self, row) if self.name in ENTITIES else Document(row)
+            return entity_class(self._api)(self, answer)
+        return Response(result)
 
     def __getattr__(self, action: str) -> Callable[..., Any]:
-        if action not in ACTIONS[self.name]:
-            raise AttributeError(f"the service {self.name!r} has no action {action!r}")
+        if action not in ACTIONS.get(self._api, ()):
+            raise AttributeError(f"the service {self._api!r} has no action {action!r}")
 
-        def act(identifier: str | None = None, /, **fields: Any) -> Any:
-            if identifier is not None:
-                fields = {ENTITIES.get(self.name, "id"): identifier, **fields}
-            check(self.name, action, fields)
-            return self.act(action, {name: plain(value) for name, value in fields.items()})
+        def act(*arguments: Any, **fields: Any) -> Any:
+            return self.act(action, {**self._by_position(action, arguments, fields), **fields})
 
         act.__name__ = action
         return act
 
+    def _by_position(self, action: str, arguments: tuple[Any, ...], fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters that were given without their names: first what identifies a document."""
+        if not arguments:
+            return {}
+        contract = contracts()[self._api]
+        names = [field.name for field in contract.actions.get(action, ()) if field.is_required]
+        names += [field.name for field in contract.actions.get(action, ()) if not field.is_required]
+        if (kind := ENTITIES.get(self._api)) in names and kind is not None:
+            names = [kind, *(name for name in names if name != kind)]
+        if len(arguments) > len(names):
+            raise TypeError(f"{self._api}.{action} takes {len(names)} parameters, not {len(arguments)}")
+        given = dict(zip(names, arguments, strict=False))
+        if twice := sorted(set(given) & set(fields)):
+            raise TypeError(f"{self._api}.{action} got {', '.join(twice)} twice")
+        return given
+
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *ACTIONS[self.name]})
+        return sorted({*super().__dir__(), *ACTIONS.get(self._api, ())})
+
+
+def _document(service: Service, row: Any) -> Document:
+    return row if isinstance(row, Document) else Document(row)
+
+
+@functools.cache
+def service_class(name: str) -> type[Service]:
+    """The class of one service."""
+    return type(name.capitalize(), (Service,), {"_api": name, "__module__": __name__})
 
 
 class APIClient:
@@ -193,36 +128,36 @@ class APIClient:
 
     @cached_property
     def auth(self) -> Service:
-        return Service(self.session, "auth")
+        return service_class("auth")(self.session)
 
     @cached_property
     def events(self) -> Service:
-        return Service(self.session, "events")
+        return service_class("events")(self.session)
 
     @cached_property
     def models(self) -> Service:
-        return Service(self.session, "models")
+        return service_class("models")(self.session)
 
     @cached_property
     def projects(self) -> Service:
-        return Service(self.session, "projects")
+        return service_class("projects")(self.session)
 
     @cached_property
     def queues(self) -> Service:
-        return Service(self.session, "queues")
+        return service_class("queues")(self.session)
 
     @cached_property
     def tasks(self) -> Service:
-        return Service(self.session, "tasks")
+        return service_class("tasks")(self.session)
 
     @cached_property
     def workers(self) -> Service:
-        return Service(self.session, "workers")
+        return service_class("workers")(self.session)
 
     def __getattr__(self, name: str) -> Service:
         if name not in ACTIONS:
             raise AttributeError(f"the API has no service {name!r}: {', '.join(sorted(ACTIONS))}")
-        service = self.__dict__[name] = Service(self.session, name)
+        service = self.__dict__[name] = service_class(name)(self.session)
         return service
 
     def __dir__(self) -> list[str]:
