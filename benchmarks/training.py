@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import struct
 import sys
 import threading
@@ -219,10 +218,14 @@ def handful(*, count: int, size_bytes: int) -> dict[str, Any]:
 
 
 def read(*, task: str) -> dict[str, Any]:
-    """The array of `artifact`, as this SDK reads it: seconds for a local copy, and from that to the array."""
+    """The array of `artifact`, as this SDK reads it: seconds for a local copy, and from that to the array.
+
+    The copy is made where none is: to replace one, the file system first writes the new one to the disk.
+    """
     from clearml import Task
 
     artifact = Task.get_task(task_id=task).artifacts["array"]
+    os.unlink(artifact.get_local_copy())
     began = time.perf_counter()
     assert artifact.get_local_copy(force_download=True)
     copied = time.perf_counter()
@@ -242,7 +245,9 @@ def resident_mb() -> float:
 
 
 def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    """Not by `getrusage`, which counts what the parent had before this program was started."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 / 1e6 for line in file if line.startswith("VmHWM:"))
 
 
 PARTS = {

@@ -28,6 +28,8 @@ PARTIAL = (".part", ".part.state", ".part.lock")
 _limits: dict[str, int] = {}
 _locks: dict[str, threading.Lock] = {}
 _guard = threading.Lock()
+_hashes: dict[str, tuple[tuple[int, ...], str]] = {}
+"""Of copies that this process has hashed: what the system said of each then."""
 
 
 class HashMismatch(ValueError):
@@ -63,13 +65,16 @@ def local_copy(
     folder = os.path.join(cache_folder(), context)
     path = os.path.join(folder, f"{hashlib.md5(url.encode()).hexdigest()}.{name or urls.file_name(url)}")
     with _lock(path):
-        if not force and os.path.isfile(path) and (not sha256 or transfer.sha256(path) == sha256):
+        if not force and os.path.isfile(path) and (not sha256 or _hash_of(path) == sha256):
             os.utime(path)
+            if sha256:
+                _hashes[path] = _state_of(path), sha256
             return path
         found = transfer.download(session, url, path)
         if sha256 and found != sha256:
             os.unlink(path)
             raise HashMismatch(f"{url} is not the file that was recorded: its hash differs")
+        _hashes[path] = _state_of(path), found
     prune(context)
     return path
 
@@ -196,6 +201,17 @@ def _bytes_of(path: str) -> int:
         return sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(path) for name in names)
     except FileNotFoundError:
         return 0
+
+
+def _hash_of(path: str) -> str:
+    """The hash of a copy; one that has not changed since this process hashed it is not read again."""
+    state, found = _hashes.get(path, ((), ""))
+    return found if state == _state_of(path) else transfer.sha256(path)
+
+
+def _state_of(path: str) -> tuple[int, ...]:
+    facts = os.stat(path)
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _lock(path: str) -> threading.Lock:

@@ -1,4 +1,4 @@
-"""Downloads in parts: several at a time, and going on where an earlier process was killed.
+"""Downloads in parts: several at a time where one is slow, and going on where an earlier process was killed.
 
 Beside the partial file lies its state: what is being downloaded, then the parts that are there. A part counts once it
 is written; who dies before that downloads it again.
@@ -9,18 +9,24 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from clearml_sdk.journal import locking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
     Read = Callable[[int, int], Iterable[bytes | memoryview]]
 
 PART_BYTES = 8 << 20
 THREADS = 4
+FAST_S = 0.1
+"""A connection that brings a part within this needs no others beside it, which would only be in its way."""
+RUN_PARTS = 8
+"""So many parts are asked for at once then."""
 BLOCK_BYTES = 1 << 20
 
 
@@ -103,20 +109,30 @@ class PartialFile:
         return sum(self._length(number) for number in self._done)
 
     def fill(self, read: Read, *, threads: int = THREADS, progress: Callable[[int], object] | None = None) -> None:
-        """Download what is missing. read: see `download_in_parts`. Raises what it raises, ValueError for less bytes."""
+        """Download what is missing, over one connection as long as that is fast. read: see `download_in_parts`.
+
+        Raises what it raises, and ValueError when it gives less or more than it should.
+        """
         if progress is not None and self._done:
             progress(self.bytes_there)
-        missing = [number for number in range(self._count()) if number not in self._done]
+        missing = deque(number for number in range(self._count()) if number not in self._done)
 
-        def bring(number: int) -> None:
-            start = number * self.part_bytes
-            self.put(number, read(start, start + self._length(number)))
-            if progress is not None:
-                progress(self._length(number))
+        def bring(run: list[int]) -> None:
+            start = run[0] * self.part_bytes
+            self._store(run, read(start, run[-1] * self.part_bytes + self._length(run[-1])), progress)
 
         with ThreadPoolExecutor(threads, thread_name_prefix="clearml-download") as pool:
-            jobs = [pool.submit(bring, number) for number in missing]
+            jobs: list[Future[None]] = []
             try:
+                at_once = 1
+                while missing and not jobs:
+                    run = _run(missing, at_once)
+                    job = pool.submit(bring, run)
+                    if not wait([job], FAST_S * len(run)).done:
+                        jobs = [job, *(pool.submit(bring, [number]) for number in missing)]
+                    else:
+                        job.result()
+                    at_once = RUN_PARTS
                 for job in jobs:
                     job.result()
             finally:
@@ -125,13 +141,32 @@ class PartialFile:
 
     def put(self, number: int, pieces: Iterable[bytes | memoryview]) -> None:
         """Store a part. Raises ValueError when it has another length than it must."""
-        left, at = self._length(number), number * self.part_bytes
+        self._store([number], pieces, None)
+
+    def _store(
+        self, run: list[int], pieces: Iterable[bytes | memoryview], progress: Callable[[int], object] | None
+    ) -> None:
+        """Store parts that follow each other; each counts once it is there."""
+        at, left = run[0] * self.part_bytes, deque(run)
         for piece in pieces:
-            if len(piece) <= left:
-                self._write(piece, at)
-            left, at = left - len(piece), at + len(piece)
+            view = memoryview(piece)
+            while view:
+                if not left:
+                    raise ValueError(f"more was brought for {self.path} than was asked for")
+                end = left[0] * self.part_bytes + self._length(left[0])
+                count = min(len(view), end - at)
+                self._write(view[:count], at)
+                view, at = view[count:], at + count
+                if at == end:
+                    self._mark(left.popleft())
+                    if progress is not None:
+                        progress(self._length((end - 1) // self.part_bytes))
         if left:
-            raise ValueError(f"part {number} of {self.path} has not the {self._length(number)} bytes that it must have")
+            raise ValueError(
+                f"part {left[0]} of {self.path} has not the {self._length(left[0])} bytes that it must have"
+            )
+
+    def _mark(self, number: int) -> None:
         with self._changed:
             os.write(self._state, b"%d\n" % number)
             self._done.add(number)
@@ -160,8 +195,7 @@ class PartialFile:
             self._is_given_up = True
             self._changed.notify_all()
 
-    def _write(self, piece: bytes | memoryview, at: int) -> None:
-        view = memoryview(piece)
+    def _write(self, view: memoryview, at: int) -> None:
         while view:
             if hasattr(os, "pwrite"):
                 count = os.pwrite(self._file, view, at)
@@ -189,3 +223,11 @@ class PartialFile:
 
     def _length(self, number: int) -> int:
         return min(self.part_bytes, self.size - number * self.part_bytes)
+
+
+def _run(missing: deque[int], limit: int) -> list[int]:
+    """Take parts that follow each other off the front, `limit` at most."""
+    run = [missing.popleft()]
+    while missing and missing[0] == run[-1] + 1 and len(run) < limit:
+        run.append(missing.popleft())
+    return run
