@@ -61,13 +61,23 @@ class LocalClearmlJob(ClearmlJob):
         job._start_values()
         return job
 
-    def adopt(self, process_name: str) -> bool:
+    def adopt(self, process_name: object) -> bool:
         """Look after the process that another one started for the task; False when it has ended."""
-        pid = processes.pid_of(process_name)
+        pid = processes.pid_of(str(process_name or ""))
         if pid is None:
             return False
         self._look_after(Process(pid))
         return True
+
+    def adopt_or_fail(self, process_name: object) -> str:
+        """As `adopt`; the task of a process that ended without a word has failed. Returns the status of the task."""
+        if self.adopt(process_name):
+            return "in_progress"
+        status = self.status(force=True)  # it may have been set a moment ago
+        if status == "in_progress":
+            self.is_lost, status = True, "failed"
+            self._of().call("tasks.failed", {"force": True, "status_reason": "its process is gone"})
+        return status
 
     def launch(self, queue_name: str | None = None) -> bool:
         """Start the process. False when the task is a cached one, or its code is not found here."""

@@ -8,11 +8,13 @@ import time
 
 from clearml_sdk.automation.jobs.base import BaseJob, RunningJob
 from clearml_sdk.automation.jobs.cloned import ClearmlJob
+from clearml_sdk.automation.jobs.local import LOCAL_PROCESS, LocalClearmlJob
 from clearml_sdk.automation.optimization import details, trials
 from clearml_sdk.automation.optimization.budget import Budget
 from clearml_sdk.automation.optimization.objective import MultiObjective, Objective
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.notices import say, warn_once
+from clearml_sdk.record import TaskRecord
 from clearml_sdk.status_watch import GONE, TERMINAL, StatusWatch
 
 TYPE_CHECKING = False
@@ -138,11 +140,13 @@ class SearchStrategy:
         """Before the first step: what another process has done of this run is taken over."""
         from clearml_sdk.session import Session
 
-        self._watch = StatusWatch(Session.default())
+        session = Session.default()
+        self._watch = StatusWatch(session)
         if self._optimizer_task is None or not self._run:
             return
         for trial in trials.found(self._optimizer_task._record, self._run):
-            job: BaseJob = RunningJob(trial.id)
+            is_here = issubclass(self._job_class, LocalClearmlJob)
+            job: BaseJob = LocalClearmlJob.of(TaskRecord(session, trial.id)) if is_here else RunningJob(trial.id)
             job._note({"status": trial.status})
             job.task_parameter_override = trial.values
             self._remember(job, trial.values)
@@ -157,6 +161,8 @@ class SearchStrategy:
         assert self._watch is not None
         if trial.status == "created":
             job.launch(self._execution_queue)
+        elif isinstance(job, LocalClearmlJob):
+            job.adopt_or_fail((trial.task.get("runtime") or {}).get(LOCAL_PROCESS))
         self._current_jobs.append(job)
         self._started_at[trial.id] = time.monotonic()
         self._watch.add(trial.id, job.status(force=True))

@@ -109,20 +109,15 @@ class Adopting:
         node.set_job_started()
         if child.status == "created":
             self._begin(node, node.job, before)  # it was made, and the one before died before it was launched
-        elif isinstance(node.job, LocalClearmlJob) and not node.job.adopt(str(child.runtime.get(LOCAL_PROCESS) or "")):
-            self._found_dead(node, record)
         else:
-            node.status = STATUS[child.status]
-            self._watch.add(child.id, child.status)
-
-    def _found_dead(self, node: Node, record: TaskRecord) -> None:
-        """The process of a local step is gone; how it ended it may have said a moment ago."""
-        status = str(record.read_fields("status").get("status"))
-        if status == "in_progress":
-            record.call("tasks.failed", {"force": True, "status_reason": "its process is gone"})
-            self._lose(node)
-        else:
-            self._ended(node, ENDED[status], node.status)
+            status = child.status
+            if isinstance(node.job, LocalClearmlJob):
+                status = node.job.adopt_or_fail(child.runtime.get(LOCAL_PROCESS))
+            if status in ENDED:
+                self._ended(node, ENDED[status], before)
+                return
+            node.status = STATUS[status]
+            self._watch.add(child.id, status)
 
     def _lose(self, node: Node) -> None:
         """The process of a local step died with its controller: its task failed, and the step is begun anew."""

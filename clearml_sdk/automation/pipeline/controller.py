@@ -93,7 +93,7 @@ class PipelineController(Adding, Output, Existing):
 
     def start(
         self,
-        queue: str = SERVICES,
+        queue: str | None = SERVICES,
         step_task_created_callback: Callable[..., bool] | None = None,
         step_task_completed_callback: Callable[..., None] | None = None,
         wait: bool = True,
@@ -101,18 +101,17 @@ class PipelineController(Adding, Output, Existing):
         """Leave the pipeline to an agent: enqueue its task and end this process. There, run it.
 
         Args:
-            queue: None: run the controller here, its steps in their queues.
+            queue: None: leave it as a draft; `start_locally` runs it here.
             step_task_created_callback: `(pipeline, node, parameters)` before each step; False skips it.
             step_task_completed_callback: `(pipeline, node)` after each step.
             wait: return when the pipeline is over.
         """
         self._callbacks.created, self._callbacks.completed = step_task_created_callback, step_task_completed_callback
         self._prepare()
-        if not process_role.running_remotely() and queue:
+        if not process_role.running_remotely():
             running.hand_over(self.task, queue)
-            announce(
-                f"ClearML pipeline {self.task.id} was enqueued for execution in {queue}: {running.page(self.task)}"
-            )
+            became = f"was enqueued for execution in {queue}" if queue else "is a draft now, and can be enqueued"
+            announce(f"ClearML pipeline {self.task.id} {became}: {running.page(self.task)}")
             sys.exit(0)
         self._begin(locally=False)
         if wait:

@@ -49,7 +49,7 @@ class Workshop:
             cwd=self.out,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=400,
             check=False,
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

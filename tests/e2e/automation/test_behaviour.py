@@ -142,3 +142,11 @@ def test_step_that_was_done_before_is_taken_over(workshop: Workshop) -> None:
     assert controller["runtime"]["version"] == "1.0.1"
     assert workshop.children(controller["id"]) == []
     assert workshop.result() == ["one", "two"]
+
+
+def test_pipeline_without_a_queue_is_left_as_a_draft(workshop: Workshop) -> None:
+    assert "is a draft" in workshop.run("functions.py", PIPELINE_SERVICES="", PIPELINE_STEPS="none")
+    steps, controller = statuses(workshop, "functions")
+    assert set(steps.values()) == {"pending"}
+    assert controller["status"] == "created"
+    assert workshop.children(controller["id"]) == []

@@ -1,4 +1,4 @@
-"""A pipeline of three functions, run by agents or (argument `here`) on this machine."""
+"""A pipeline of three functions, run by agents, (argument `here`) on this machine, or (`steps`) its steps by agents."""
 
 import os
 import sys
@@ -37,6 +37,8 @@ if __name__ == "__main__":
     pipe.add_function_step("report", report, function_kwargs={"value": "${train.score}"})
     if sys.argv[1:] == ["here"]:
         pipe.start_locally(run_pipeline_steps_locally=True)
+    elif sys.argv[1:] == ["steps"]:
+        pipe.start_locally()
     else:
-        pipe.start(queue=os.environ["PIPELINE_SERVICES"])
+        pipe.start(queue=os.environ["PIPELINE_SERVICES"] or None)
     print("pipeline", pipe.id, pipe.is_successful())
