@@ -91,7 +91,7 @@ def decode(body: bytes) -> list[Event]:
     """The events of an NDJSON body; raise 400 for what is no event."""
     try:
         return _decode_lines(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return [_lenient(line) for line in body.split(b"\n") if line.strip()]
 
 
@@ -99,12 +99,12 @@ def _lenient(line: bytes) -> Event:
     """One event whose line msgspec refuses: NaN and Infinity, which Python clients write, are no JSON."""
     try:
         return _decode_one(line)
-    except msgspec.DecodeError as refusal:
+    except (msgspec.DecodeError, RecursionError) as refusal:
         try:
             return msgspec.convert(json.loads(line), Event)
         except msgspec.ValidationError as wrong:
             raise validation(f"event: {wrong}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise bad_request(f"an event of the batch is not valid JSON: {refusal}") from None
 
 

@@ -16,12 +16,18 @@ from control_plane.store.errors import InvalidQuery
 
 BUDGET_S = 0.5
 """How long all searches of one pattern may take together."""
+LONGEST = 5000
+"""Characters of a pattern: to compile a longer one takes so long that others notice, tens of seconds for a million."""
+LARGEST = 60_000
+"""Characters of a pattern with what it repeats written out, as compilers treat it."""
 PLAIN_REPEATS = 2
 PLAIN_LENGTH = 2000
 """Characters of a text that are searched without a limit: twice repeated, at most a few million steps."""
 
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)?[*+{?]|.", re.DOTALL)
 """An escape, a class, a repetition (of a group, where it begins with a bracket), any other character."""
+
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d*(?:,\d*)?\}|.", re.DOTALL)
 
 Search = Callable[[str], Any]
 """What it finds, which is None for nothing."""
@@ -54,8 +60,32 @@ def is_plain(pattern: str) -> bool:
     return repeats <= PLAIN_REPEATS
 
 
+def size_of(pattern: str) -> int:
+    """How many characters a pattern has with what it repeats at least so often written out."""
+    last, sizes = 0, [0]
+    for part in _PART.findall(pattern):
+        if part == "(":
+            sizes.append(0)
+            last = 0
+        elif part == ")" and len(sizes) > 1:
+            last = sizes.pop()
+            sizes[-1] += last
+        elif part[0] == "{" and len(part) > 1:
+            times = int(part[1:-1].partition(",")[0][:9] or 0)
+            sizes[-1] += last * max(0, times - 1)
+            last *= max(1, times)
+        elif part not in "*+?":
+            last = 1
+            sizes[-1] += 1
+    return sum(sizes)
+
+
 def compile_pattern(pattern: str, flags: int = 0) -> Pattern:
-    """Raises InvalidQuery for what is no pattern."""
+    """Raises InvalidQuery for what is no pattern, or too long a one."""
+    if len(pattern) > LONGEST:
+        raise InvalidQuery("regex", err=f"it has {len(pattern)} characters, {LONGEST} are allowed", extra_info=None)
+    if "{" in pattern and size_of(pattern) > LARGEST:
+        raise InvalidQuery("regex", err="it repeats too much: make it simpler", extra_info=None)
     try:
         found = re.compile(pattern, flags)
     except (re.error, OverflowError, RecursionError) as error:

@@ -41,6 +41,12 @@ def test_a_malformed_body_is_400(server: Any, endpoint: str, body: bytes) -> Non
     assert answer.meta["result_msg"]
 
 
+@pytest.mark.parametrize("body", [b'{"a":' * 100_000, b"[" * 100_000, b'{"values":' + b"[" * 100_000])
+def test_events_nested_without_end_are_400(server: Any, body: bytes) -> None:
+    for endpoint in ("events.add", "events.add_batch"):
+        assert call(server, f"/{endpoint}", body).codes[0] == 400
+
+
 @pytest.mark.parametrize(
     ("endpoint", "body", "codes", "names"),
     [

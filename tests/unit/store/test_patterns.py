@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.store.errors import InvalidQuery
-from control_plane.store.patterns import BUDGET_S, compile_pattern, is_plain
+from control_plane.store.patterns import BUDGET_S, compile_pattern, is_plain, size_of
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,25 @@ def test_a_search_without_end_is_ended(pattern: str, text: str) -> None:
         for _ in range(100):
             found.is_in(text)
     assert time.monotonic() - began < BUDGET_S * 20
+
+
+@pytest.mark.parametrize(
+    ("pattern", "size"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("a*b+?c", 3),
+        (r"\d{4}-\d{2}", 7),
+        ("x{3000}!", 3001),
+        ("(?:ab){10}c", 31),
+        ("((x{30}){30}){30}", 27_000),
+        ("x{5}{4}", 20),
+        ("[{]{3}", 3),
+        (r"\{9}", 3),
+        ("a{,3}b{0,9}c{}", 3),
+        ("x{99999999999}", 999_999_999),
+        (")(", 1),
+    ],
+)
+def test_what_a_pattern_repeats_counts_as_often(pattern: str, size: int) -> None:
+    assert size_of(pattern) == size
