@@ -28,7 +28,7 @@ import pytest
 from tests.engine import Engine, NoEngine, running_engine
 from tests.redis_servers import POOL
 
-START_LIMIT_S = 20.0
+START_LIMIT_S = 60.0
 ENGINE_TEST_S = 600
 """For tests on the Docker Engine: the first one may have to wait until its base image is made."""
 
