@@ -61,6 +61,16 @@ class TaskRecord:
                     merged = key in ("script", "execution", "output", "models") and isinstance(value, dict)
                     self._document[key] = {**(self._document.get(key) or {}), **value} if merged else value
 
+    def add_artifact(self, entry: Mapping[str, Any]) -> None:
+        """List an artifact, over one of its key and mode."""
+        self.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
+        with self.lock:
+            if self._document is not None:
+                execution = self._document.get("execution") or {}
+                listed = [*(execution.get("artifacts") or []), entry]
+                found = {(item["key"], item.get("mode", "output")): dict(item) for item in listed}
+                self._document["execution"] = {**execution, "artifacts": list(found.values())}
+
     def change(self, field: str, update: Mapping[str, Any], *, removed: Iterable[str] = ()) -> dict[str, Any]:
         """Merge `update` into a dictionary field that the API replaces whole (`runtime`, `container`), and return it.
 

@@ -144,8 +144,7 @@ class ArtifactUploads:
             with DigestBeside(source) as digest:
                 _upload_with_retries(self._record, source, url, retries, self._background.moved)
             entry = {**entry, "uri": url, "content_size": source.length, "hash": digest.value}
-        self._record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
-        self._record.forget()
+        self._record.add_artifact(entry)
         if delete and encoded.path is not None and not encoded.is_temporary:
             os.unlink(encoded.path)
 
