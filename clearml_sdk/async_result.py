@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from multiprocessing import TimeoutError as NotReady
 
 TYPE_CHECKING = False
@@ -20,6 +21,13 @@ class AsyncResult:
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="clearml-async", daemon=True)
         self._thread.start()
+        _all.add(self)
+
+    @staticmethod
+    def wait_for_all(timeout: float | None) -> None:
+        """Wait for all of this process, at most `timeout` seconds for each."""
+        for one in list(_all):
+            one.wait(timeout)
 
     def ready(self) -> bool:
         """Whether it is over."""
@@ -51,3 +59,6 @@ class AsyncResult:
                 self._callback(self._value)
         except BaseException as error:  # noqa: BLE001  # handed to whoever asks for the result
             self._error = error
+
+
+_all: weakref.WeakSet[AsyncResult] = weakref.WeakSet()

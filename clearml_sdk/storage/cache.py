@@ -11,6 +11,7 @@ import time
 from clearml_sdk.config import load_settings
 from clearml_sdk.storage import transfer, urls
 from clearml_sdk.storage.errors import StoredFileMissing
+from clearml_sdk.storage.substitution import substituted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def local_copy(
 
     Waits. Raises StorageError, and HashMismatch when the file that is stored is not the expected one.
     """
+    url = substituted(url)
     if not urls.is_remote(url):
         path = urls.local_path(url)
         if not os.path.exists(path):

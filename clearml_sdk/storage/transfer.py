@@ -10,6 +10,7 @@ from clearml_sdk.storage.credentials import DRIVERS
 from clearml_sdk.storage.errors import StorageRefused, StoredFileMissing
 from clearml_sdk.storage.progress import bar
 from clearml_sdk.storage.sources import FileSource
+from clearml_sdk.storage.substitution import substituted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def upload_source(
 
 def download(session: Session | None, url: str, path: str, *, progress: Progress | None = None) -> str:
     """Copy what is stored at `url` to `path`, whole or not at all; its sha256. Waits. Raises StorageError."""
+    url = substituted(url)
     scheme = urls.scheme_of(url)
     partial = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
@@ -88,6 +90,7 @@ def exists(session: Session | None, url: str) -> bool:
 
 def size(session: Session | None, url: str) -> int | None:
     """Size in bytes of what is stored at `url`; None when there is nothing, -1 when the server does not say."""
+    url = substituted(url)
     scheme = urls.scheme_of(url)
     if scheme == "file":
         try:
@@ -103,6 +106,7 @@ def size(session: Session | None, url: str) -> int | None:
 
 def delete(session: Session | None, url: str) -> bool:
     """Remove what is stored at `url`; False when there was nothing. Raises StorageError."""
+    url = substituted(url)
     scheme = urls.scheme_of(url)
     if scheme == "file":
         try:
@@ -119,6 +123,7 @@ def delete(session: Session | None, url: str) -> bool:
 
 def listing(url: str) -> Iterator[tuple[str, int]]:
     """(path below `url`, size in bytes) of each file under a folder or a prefix, in order. Raises StorageError."""
+    url = substituted(url)
     scheme = urls.scheme_of(url)
     if scheme in DRIVERS:
         yield from object_files.listing(url)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from clearml_sdk.backend_config.bucket_config import AzureContainerConfig, GSBucketConfig, S3BucketConfig
 from clearml_sdk.storage import credentials, object_files, transfer
 from clearml_sdk.storage.errors import StorageRefused, StoredFileMissing
+from clearml_sdk.storage.helper import StorageHelper
 from clearml_sdk.storage.manager import StorageManager
 from clearml_sdk.storage.ranges import PART_BYTES, PartialFile
 from clearml_sdk.storage.sources import MemorySource
@@ -226,3 +228,23 @@ say(uri=task.storage_uri, **{name: [place.protocol, place.options, place.path] f
         "own": ["abfs", {"account_name": "first", "account_key": "two"}, "own/file"],
         "other": ["abfs", {"account_name": "first", "account_key": "one"}, "other/file"],
     }
+
+
+def test_a_script_gives_credentials_as_objects(s3_host: str, files: Path) -> None:
+    mine = S3BucketConfig("bucket", "objects", s3_host, "key", "secret", secure=False, region="us-east-1")
+    assert mine.is_valid() and StorageHelper.get_configuration(mine) is None
+    StorageHelper.add_configuration(mine)
+    assert StorageHelper.get_aws_configuration(S3BucketConfig(bucket="bucket", host=s3_host)) is mine
+    url = StorageHelper.get_aws_storage_uri_from_config(mine)
+    helper = StorageHelper.get(url)
+    assert helper.upload(str(files / "a.txt"), f"{url}/a.txt") == f"s3://{s3_host}/bucket/objects/a.txt"
+    assert helper.list() == ["a.txt"] and b"".join(helper.download_as_stream(f"{url}/a.txt") or ()) == b"a"
+    assert helper.delete(f"{url}/a.txt") and helper.download_to_file(f"{url}/a.txt", silence_errors=True) is None
+    azure = AzureContainerConfig(account_name="account", account_key="key", container_name="box")
+    StorageHelper.add_azure_configuration(azure)
+    assert StorageHelper.get_azure_configuration(AzureContainerConfig("account", container_name="box")) is azure
+    assert StorageHelper.get_azure_storage_uri_from_config(azure) == "azure://account.blob.core.windows.net/box"
+    google = GSBucketConfig(bucket="bucket", subdir="x", project="p")
+    StorageHelper.add_gcp_configuration(google)
+    assert StorageHelper.get_gcp_configuration(google) is google
+    assert StorageHelper.get_gcp_storage_uri_from_config(google) == "gs://bucket/x"
