@@ -61,6 +61,17 @@ def helpers_run(place: Elsewhere | None) -> Iterator[None]:
         _elsewhere.reset(token)
 
 
+_marks: contextvars.ContextVar[Mapping[str, str] | None] = contextvars.ContextVar("variables of helpers", default=None)
+
+
+def mark_helpers(variables: Mapping[str, str]) -> None:
+    """Give these variables to every helper that this asyncio task, and those begun in it, run from now on.
+
+    What a helper started itself does not die with an agent that is killed: by its mark the next agent finds it.
+    """
+    _marks.set(variables)
+
+
 def helpers_run_elsewhere() -> bool:
     """Whether this machine's own programs are of no use to the helpers of this asyncio task."""
     return _elsewhere.get() is not None
@@ -97,6 +108,8 @@ async def run_process(
     """
     if (place := _elsewhere.get()) is not None:
         return await place(argv, timeout_s=timeout_s, cwd=cwd, env=env, stdin=stdin, log=log)
+    if marks := _marks.get():
+        env = {**(os.environ if env is None else env), **marks}
     async with contextlib.AsyncExitStack() as stack:
         source = stack.enter_context(_readable(stdin))
         output = await stack.enter_async_context(_drained(_Drain()))

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
+from clearml_agent.console import AGENT
 from clearml_agent.environments.interpreters import Interpreter
 from clearml_agent.environments.present import Present
 from clearml_agent.environments.settings import PackageSettings
 from clearml_agent.execution import process
 from clearml_agent.execution.process import Launch
 from clearml_agent.process import Log
-from clearml_agent.runs import Result, RunDirectory
+from clearml_agent.runs import Phase, Result, RunDirectory
 
 log = logging.getLogger("clearml_agent")
 
@@ -87,7 +88,9 @@ class Here:
         self._directory = directory
 
     async def settle(self) -> None:
-        """A runner that was not started left nothing."""
+        """An agent that was killed while it prepared the run may have left helpers of helpers, a download, say."""
+        if self._directory.phase()[0] is Phase.NOT_STARTED and (self._directory.path / AGENT).exists():
+            await self.clear_remains("a killed agent")
 
     async def open(self, task: Mapping[str, Any]) -> None:
         """There is nothing to do."""
@@ -110,11 +113,9 @@ class Here:
     def helpers(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    async def clear_remains(self) -> str:
+    async def clear_remains(self, whose: str = "a lost runner") -> str:
         if killed := await asyncio.to_thread(process.kill_remains, self._directory):
-            log.warning(
-                "killed %d processes that a lost runner left of task %s", len(killed), self._directory.record.task
-            )
+            log.warning("killed %d processes that %s left of task %s", len(killed), whose, self._directory.record.task)
         return ""
 
     async def close(self) -> None:
