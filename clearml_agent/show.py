@@ -9,6 +9,7 @@ from typing import Any
 
 from clearml_agent.instances import Facts
 from clearml_agent.masking import Rules, masked
+from clearml_sdk.commands.output import ago, print_table
 
 
 def instances(found: Sequence[Facts], tasks: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
@@ -64,10 +65,10 @@ def workers(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
                 str(worker.get("ip") or ""),
                 queues,
                 str(task.get("name") or task.get("id") or "-") + (" (drained)" if worker.get("drain") else ""),
-                str(worker.get("last_activity_time") or ""),
+                ago(worker.get("last_activity_time")),
             )
         )
-    table(("worker", "address", "queues", "task", "last activity"), rows)
+    table(("worker", "address", "queues", "task", "last seen"), rows)
 
 
 def configuration(tree: Mapping[str, Any], *, version: str, file: str | None, as_json: bool) -> None:
@@ -93,15 +94,8 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for name in header:
-        grid.add_column(name, overflow="fold")
-    for row in rows:
-        grid.add_row(*row)
-    Console().print(grid, soft_wrap=False)
+    """Print rows; in a pipe with all of each cell."""
+    print_table([name.upper() for name in header], rows)
 
 
 def _time(seconds: float) -> str:

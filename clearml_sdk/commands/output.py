@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
 COLOURS = {
@@ -34,18 +34,22 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows under their columns; statuses get their colours."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Collection[str] = ()) -> None:
+    """Print rows under their columns; statuses get their colours. right: columns of numbers."""
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    if not is_terminal() or (table := rich_table(columns, texts)) is None:
-        print(plain(columns, texts))
+    if not is_terminal() or (table := rich_table(columns, texts, right)) is None:
+        print(plain(columns, texts, right))
         return
     from rich.console import Console
 
     Console().print(table)
 
 
-def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+WHOLE = ("ID", "ACCESS KEY")
+"""Columns that are of no use with a part missing."""
+
+
+def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> Any:
     """The rows as a table of `rich`; None where that is not installed."""
     try:
         from rich.table import Table
@@ -54,17 +58,22 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
         return None
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, overflow="fold" if name in ("NAME", "VALUE") else "ellipsis", no_wrap=name == "ID")
+        table.add_column(name, overflow="fold", no_wrap=name in WHOLE, justify="right" if name in right else "left")
     for row in rows:
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
     return table
 
 
-def plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> str:
     """Columns padded with spaces, as programs and pipes like them."""
     lines = [list(columns), *([_one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)  # noqa: B905  # equal by construction
+
+    def padded(line: Sequence[str]) -> str:
+        cells = zip(line, widths, columns, strict=True)
+        return "  ".join(c.rjust(width) if name in right else c.ljust(width) for c, width, name in cells).rstrip()
+
+    return "\n".join(padded(line) for line in lines)
 
 
 def _one_line(cell: str) -> str:
@@ -88,6 +97,12 @@ def when(text: Any) -> datetime | None:
         return None
     found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def clock(text: Any) -> str:
+    """That time on this machine's clock, to the second."""
+    moment = when(text)
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def ago(text: Any) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import re
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from clearml_sdk.commands.output import print_table
 from control_plane.commands._target import CommandFailed, Target, located
 from control_plane.schema.auth import Role
 from control_plane.services.access import Access
@@ -91,23 +91,14 @@ def seconds(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def show(title: str, rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
+def show(rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
     """A table on standard output; `columns`: field -> heading."""
-    from rich.console import Console  # for cost: not with --json
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(row.get(field)) for field in columns))
-    Console(file=sys.stdout).print(table)
+    cells = [[_text(row.get(field)) for field in columns] for row in rows]
+    print_table([heading.upper() for heading in columns.values()], cells)
 
 
-def _text(value: Any) -> Any:
-    from rich.text import Text  # a name may look like markup
-
+def _text(value: Any) -> str:
     if isinstance(value, bool):
-        return Text("yes" if value else "")
+        return "yes" if value else ""
     text = "" if value is None else str(value)
-    return Text(text[:19].replace("T", " ") if re.match(r"\d{4}-\d\d-\d\dT", text) else text)
+    return text[:19].replace("T", " ") if re.match(r"\d{4}-\d\d-\d\dT", text) else text

@@ -66,7 +66,7 @@ async def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"credentials": rows})
     else:
-        show(f"Keys ({len(rows)})", rows, _COLUMNS)
+        show(rows, _COLUMNS)
     return 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 import msgspec
 
 from clearml_sdk.command_line import Parser
+from clearml_sdk.commands.output import print_table
 from control_plane.commands._target import CommandFailed, add_arguments, located, print_json, run
 from control_plane.store import Query, Store
 from control_plane.store.retention import Retention, Rule
@@ -86,13 +86,11 @@ def _project(given: str, names: dict[str, str]) -> str:
 
 
 def _print(rows: Sequence[dict[str, object]]) -> None:
-    from rich.console import Console  # for cost: not with --json
-    from rich.table import Table
-
-    table = Table(title=f"Rules of retention ({len(rows)})", title_justify="left")
-    for heading in ("project", "id", "days", "samples", "drops console"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        console = "yes" if row["drops_console"] else "no"
-        table.add_row(str(row["project"] or "(gone)"), str(row["id"]), f"{row['days']:g}", str(row["samples"]), console)
-    Console(file=sys.stdout).print(table)
+    print_table(
+        ("PROJECT", "ID", "DAYS", "SAMPLES", "DROPS CONSOLE"),
+        [
+            (row["project"] or "(gone)", row["id"], f"{row['days']:g}", row["samples"], row["drops_console"] and "yes")
+            for row in rows
+        ],
+        right=("DAYS", "SAMPLES"),
+    )

@@ -6,13 +6,13 @@ import argparse
 import asyncio
 import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from clearml_sdk.command_line import Parser
+from clearml_sdk.commands.output import print_table, shown_id
 from control_plane.commands._target import CommandFailed, Target, add_arguments, located, print_json, run
 from control_plane.store import Query, Store
 from control_plane.store.segments.files import open_files
@@ -138,25 +138,22 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def _print(projects: list[Row], rows: list[Row], total: dict[str, int], unowned: int, top: int) -> None:
-    from rich.console import Console  # for cost: not with --json
     from rich.filesize import decimal
-    from rich.table import Table
 
     names = {row.id: row.name for row in projects}
-    console = Console(file=sys.stdout)
-    for title, shown in ((f"Projects ({len(projects)})", projects), (f"Tasks and models ({len(rows)})", rows)):
-        table = Table(title=title, title_justify="left")
-        for heading in ("name", "id", "kind" if shown is rows else "", "project" if shown is rows else ""):
-            if heading:
-                table.add_column(heading, overflow="fold")
-        for heading in (*COLUMNS, "total"):
-            table.add_column(heading, justify="right")
-        for row in shown[:top]:
-            more = [row.kind, names.get(row.project, "")] if shown is rows else []
-            sizes = [getattr(row, column) for column in (*COLUMNS, "total")]
-            table.add_row(row.name, row.id, *more, *map(decimal, sizes))
-        console.print(table)
-    console.print(
-        ", ".join(f"{column} {decimal(total[column])}" for column in COLUMNS)
+    sizes = (*COLUMNS, "total")
+    heads, right = [size.upper() for size in sizes], [size.upper() for size in sizes]
+
+    def of(row: Row) -> list[str]:
+        return [decimal(getattr(row, size)) for size in sizes]
+
+    print(f"{len(projects)} projects")
+    print_table(("NAME", "ID", *heads), [(row.name, shown_id(row.id), *of(row)) for row in projects[:top]], right=right)
+    print(f"\n{len(rows)} tasks and models")
+    listed = [(row.name, shown_id(row.id), row.kind, names.get(row.project, ""), *of(row)) for row in rows[:top]]
+    print_table(("NAME", "ID", "KIND", "PROJECT", *heads), listed, right=right)
+    print(
+        "\nin all: "
+        + ", ".join(f"{column} {decimal(total[column])}" for column in COLUMNS)
         + (f"; files of no task or model {decimal(unowned)}" if unowned else "")
     )

@@ -74,7 +74,7 @@ async def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"users": found})
     else:
-        show(f"Users ({len(found)})", found, _COLUMNS)
+        show(found, _COLUMNS)
     return 0
 
 

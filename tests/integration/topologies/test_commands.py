@@ -51,7 +51,8 @@ def test_size_finds_the_task_that_holds_the_bytes(pair: Pair) -> None:
     assert row["total"] == first["total"] + second["total"]
     shown = run("size", "--redis", pair.store.url, "--top", "3")
     assert shown.returncode == 0, shown.stderr
-    assert "Projects" in shown.stdout
+    head, *rows = shown.stdout.partition("tasks and models\n")[2].splitlines()
+    assert head.split()[:4] == ["NAME", "ID", "KIND", "PROJECT"] and rows[0].split()[1] == large[:8]
     assert run("size", "--redis", pair.store.url, "--project", "no-such").returncode == 1
 
 
