@@ -143,8 +143,8 @@ def follow(session: Session, task: str, limit_s: float = 300) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def summarise(session: Session, task: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Print the link and what was recorded; raises Failed when something of it is missing."""
+def summarise(session: Session, task: dict[str, Any]) -> None:
+    """Print what was recorded; raises Failed when something of it is missing."""
     task_id = task["id"]
     log = session.call("events.get_task_log", {"task": task_id, "batch_size": 5000, "order": "asc"})["events"]
     if task["status"] != "completed":
@@ -184,7 +184,6 @@ def summarise(session: Session, task: dict[str, Any], facts: dict[str, Any]) -> 
             for stage in line.removeprefix("Stages: ").replace("; ", ", ").split(", "):
                 times.add_row(*stage.rsplit(" ", 2)[0:1], " ".join(stage.rsplit(" ", 2)[1:]))
     console.print(times)
-    console.print(f"{facts['web_server']}/projects/{task['project']}/tasks/{task_id}/output/log")
 
     missing = [
         name
@@ -234,9 +233,10 @@ def go(*, once: bool) -> None:
         said(f"cloned and enqueued as {task}")
         document = follow(session, task)
         said("read back")
-        summarise(session, document, facts)
+        summarise(session, document)
         if once:
             return
+        console.print(f"\n{facts['web_server']}/projects/{document['project']}/tasks/{task}/output/log")
         console.print(
             f"\nEverything runs; logs are in {STATE}. Web page: {facts['web_server']}, "
             f"key {facts['access_key']}, secret in {STATE / 'server' / 'credentials.json'}. Ctrl-C stops it."
