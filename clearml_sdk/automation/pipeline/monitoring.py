@@ -50,13 +50,22 @@ class Monitor:
                 entries.append({**artifacts[name], "key": new_name})
         if entries:
             self._task._record.call("tasks.add_or_update_artifacts", {"artifacts": entries, "force": True})
-        models = {model["name"]: model for model in (document.get("models") or {}).get("output") or []}
+        if node.monitor_models:
+            self._models(node, (document.get("models") or {}).get("output") or [])
+        self._task._record.forget()
+
+    def _models(self, node: Node, entries: list[dict[str, Any]]) -> None:
+        """Register models, which are named as they are called themselves or as their entries in the step's task."""
+        session = self._task._record.session
+        ids = [entry["model"] for entry in entries if entry.get("model")]
+        body = {"id": ids, "only_fields": ["id", "name"]}
+        found = session.call("models.get_all", body).get("models") or [] if ids else []
+        by_name = {entry["name"]: entry["model"] for entry in entries} | {one["name"]: one["id"] for one in found}
         for wish in node.monitor_models:
             name, new_name = _names(wish)
-            if name in models:
-                body = {"name": new_name, "model": models[name]["model"], "type": "output"}
-                self._task._record.call("tasks.add_or_update_model", body)
-        self._task._record.forget()
+            if name in by_name:
+                own = {"name": new_name, "model": by_name[name], "type": "output"}
+                self._task._record.call("tasks.add_or_update_model", own)
 
 
 def _pairs(wish: Any) -> tuple[tuple[str, str], tuple[str, str]]:

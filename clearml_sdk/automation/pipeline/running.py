@@ -12,6 +12,7 @@ from clearml_sdk.automation.pipeline import node as states
 from clearml_sdk.automation.pipeline.engine import Engine
 from clearml_sdk.automation.pipeline.launching import Launcher
 from clearml_sdk.automation.pipeline.node import Node
+from clearml_sdk.automation.pipeline.references import steps_named
 from clearml_sdk.ending import Ending
 from clearml_sdk.errors import UsageError
 from clearml_sdk.notices import announce, harmless
@@ -23,7 +24,7 @@ from clearml_sdk.values import from_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from clearml_sdk.automation.pipeline.asking import Asking
     from clearml_sdk.automation.pipeline.base import ControllerBase
@@ -106,6 +107,7 @@ def remember_steps(pipeline: ControllerBase) -> None:
     if process_role.running_remotely() and stored:
         _take_over_edits(pipeline, stored)
     graph.check_references(nodes, pipeline._values)
+    _check_base_tasks(task._record.session, nodes)
     store_code(pipeline, pipeline._code)
     version = task_settings.choose_version(task, pipeline._version, _plain_name(task))
     runtime = task._record.read_fields("runtime").get("runtime") or {}
@@ -116,6 +118,19 @@ def remember_steps(pipeline: ControllerBase) -> None:
     task_settings.store_version(task, version, hash_, run if process_role.running_remotely() else "")
     if not pipeline._is_resumed:
         state.save(task._record, state.dumped(nodes))
+
+
+def _check_base_tasks(session: Session, nodes: Mapping[str, Node]) -> None:
+    """Raise UsageError where a step is to run a task that there is not."""
+    bases = {name: node.base_task_id for name, node in nodes.items() if node.base_task_id}
+    ids = sorted({base for base in bases.values() if not steps_named(base)})
+    known: set[str] = set()
+    for start in range(0, len(ids), 500):
+        body = {"id": ids[start : start + 500], "only_fields": ["id"], "search_hidden": True, "page_size": 500}
+        known.update(str(found["id"]) for found in session.call("tasks.get_all", body).get("tasks") or [])
+    for name, base in bases.items():
+        if base in ids and base not in known:
+            raise UsageError(f"step {name!r}: there is no task {base}")
 
 
 def engine_of(pipeline: Output, *, locally: bool) -> Engine:

@@ -87,7 +87,8 @@ class TaskScheduler(BaseScheduler):
             reuse_task: run the task itself, reset, instead of copies.
             task_parameters: `Section/name` -> value. task_overrides: dotted path -> value, such as `script.branch`.
 
-        False, having said why, when the entry is not possible.
+        False, having said why, when there is one of this name already or its time is over. Raises ValueError when the
+        entry is not possible.
         """
         base = id_of(schedule_task_id) if schedule_task_id else None
         job = ScheduleJob(
@@ -116,14 +117,12 @@ class TaskScheduler(BaseScheduler):
             return self._add(job)
 
     def _add(self, job: ScheduleJob) -> bool:
-        try:
-            job.verify()
-            if any(known.name == job.name for known in self._jobs):
-                raise ValueError(f"there is an entry {job.name!r} already")
-            if job.next() is None:
-                raise ValueError(f"{job.name}: its time is over")
-        except ValueError as error:
-            say(f"not scheduled: {error}")
+        job.verify()
+        reason = "its time is over" if job.next() is None else ""
+        if any(known.name == job.name for known in self._jobs):
+            reason = "there is such an entry already"
+        if reason:
+            say(f"not scheduled: {job.name}: {reason}")
             return False
         self._jobs.append(job)
         self._woken.set()

@@ -86,4 +86,12 @@ def test_tasks_here(workshop: Workshop) -> None:
     executed = {name: step["executed"] for name, step in steps(found).items()}
     assert workshop.tasks.get(executed["three"])["comment"] == f"after {executed['two']}"
     assert [artifact["key"] for artifact in found["execution"]["artifacts"]] == ["total of one"]
-    assert any(one["metric"] == "losses" for series in found["last_metrics"].values() for one in series.values())
+    shown = [(one["metric"], one["variant"]) for series in found["last_metrics"].values() for one in series.values()]
+    assert {("losses", "one"), ("loss", "train")} <= set(shown)
+    assert [model["name"] for model in found["models"]["output"]] == ["net", "net of one"]
+
+
+def test_step_of_a_task_that_there_is_not_is_refused_at_the_start(workshop: Workshop) -> None:
+    with pytest.raises(AssertionError, match="there is no task 0000"):
+        workshop.run("tasks.py", "0" * 32, "here")
+    assert workshop.children(workshop.controllers("tasks")[0]["id"]) == []

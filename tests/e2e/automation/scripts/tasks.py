@@ -7,7 +7,7 @@ from clearml import PipelineController
 
 CODE = """
 import os
-from clearml import Task
+from clearml import OutputModel, Task
 task = Task.init()
 values = {"start": 0, "add": 1}
 task.connect(values)
@@ -15,6 +15,9 @@ total = int(values["start"]) + int(values["add"])
 task.upload_artifact("total", {"total": total}, wait_on_upload=True)
 task.set_parameter("General/total", total)
 task.get_logger().report_scalar("loss", "train", 1.0 / total, 1)
+with open("weights.bin", "wb") as file:
+    file.write(b"weights")
+OutputModel(task=task, name="net").update_weights("weights.bin")
 if values["add"] == 100:
     with open(os.path.join(os.environ["PIPELINE_OUT"], "result"), "a") as file:
         file.write(f"{total}\\n")
@@ -29,8 +32,9 @@ if __name__ == "__main__":
         "one",
         base_task_id=base,
         parameter_override={"General/start": "${pipeline.start}"},
-        monitor_metrics=[(("loss", "train"), ("losses", "one"))],
+        monitor_metrics=[(("loss", "train"), ("losses", "one")), ("loss", "train")],
         monitor_artifacts=[("total", "total of one")],
+        monitor_models=["net", ("net", "net of one")],
     )
     pipe.add_step("two", base_task_id=base, parameter_override={"General/start": "${one.parameters.General/total}"})
     pipe.add_step(
