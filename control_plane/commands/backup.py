@@ -15,7 +15,7 @@ from clearml_sdk.command_line import Parser
 from control_plane import __version__
 from control_plane.commands._progress import Progress
 from control_plane.commands._target import CommandFailed, Target, add_arguments, located, print_json, run
-from control_plane.http.storing import UPLOADING
+from control_plane.http.new_files import UPLOADING
 from control_plane.store import keys
 from control_plane.store.archive import Writer
 from control_plane.store.backup import save

@@ -1,5 +1,6 @@
 """The file server: what clients do with it, and what nobody may."""
 
+import http.client
 import json
 import os
 import socket
@@ -241,3 +242,59 @@ def test_a_part_of_a_file_is_sent_of_the_version_that_is_asked_for(server: Any) 
     upload(server, {"/range/f.bin": content[::-1]})
     changed = get(server, "/range/f.bin", Range="bytes=300000-", If_Range=tag)
     assert (changed.status, changed.body) == (200, content[::-1]) and changed.headers["etag"] != tag
+
+
+def files_under(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("size_bytes", [1_999_999, 2_097_152, 5_000_000, 9_437_184])
+def test_a_large_file_is_stored_and_read_as_it_is(server: Any, size_bytes: int) -> None:
+    # Of what the delimiter begins with, so much that blocks end within it.
+    content = (os.urandom(50_000) + b"\r\n--edge012345678" * 3000) * (size_bytes // 98_000 + 1)
+    content = content[:size_bytes]
+    assert upload(server, {"/large/one": content, "/large/two": content[::-1]}).json == ["large/one", "large/two"]
+    assert get(server, "/large/one").body == content
+    assert get(server, "/large/two", Range="bytes=-700000").body == content[:700_000][::-1]
+    assert files_under(server.data_dir / "files" / "large") == ["one", "two"]
+
+
+def test_a_large_file_that_is_refused_is_answered(server: Any) -> None:
+    assert upload(server, {"/../large": bytes(30_000_000)}).status == 400
+    assert send(server.files, "/", body=bytes(30_000_000), **headers(server)).status == 400
+
+
+def test_a_server_that_is_killed_in_an_upload_leaves_nothing_of_it(own_server: Any) -> None:
+    assert upload(own_server, {"/kept/file": b"before"}).status == 200
+    body, kind = multipart({"/kept/file": os.urandom(20_000_000)})
+    head = (
+        f"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        f"Authorization: {headers(own_server)['Authorization']}\r\n\r\n"
+    )
+    parts = urllib.parse.urlsplit(own_server.files)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as sock:
+        sock.sendall(head.encode() + body[:15_000_000])  # more than all buffers on the way: it is being written
+        own_server.kill()
+    own_server.restart()
+    assert get(own_server, "/kept/file").body == b"before"
+    assert files_under(own_server.data_dir / "files") == ["kept/file"]
+
+
+def test_files_of_any_size_take_the_same_memory(own_server: Any) -> None:
+    status = Path(f"/proc/{own_server.process.pid}/status")
+
+    def peak_mb() -> float:
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+    upload(own_server, {"/memory/small": bytes(10_000_000)})
+    before = peak_mb()
+    upload(own_server, {"/memory/large": bytes(60_000_000)})
+    parts = urllib.parse.urlsplit(own_server.files)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    connection.request("GET", "/memory/large", headers=headers(own_server))
+    answer, received = connection.getresponse(), 0
+    while chunk := answer.read(1_000_000):
+        received += len(chunk)
+    connection.close()
+    assert received == 60_000_000
+    assert peak_mb() - before < 20
