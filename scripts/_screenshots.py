@@ -14,6 +14,15 @@ from tests.conftest import RunningServer, running_server
 from tests.e2e.browser.examples import Examples, fill
 
 OUT = Path(__file__).parent.parent / ".run" / "screenshots"
+TOO_WIDE = (
+    "Math.max(...[document.documentElement, document.querySelector('main')]"
+    ".map(one => one.scrollWidth - one.clientWidth))"
+)
+"""By how much the page is wider than the window, or what is in the frame than the frame."""
+DRAWN = (
+    "[...document.querySelectorAll('.plot')].every(one => one.querySelector('.main-svg') || !one.clientHeight"
+    " || one.getBoundingClientRect().top > innerHeight + 150)"
+)
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
@@ -132,13 +141,13 @@ def main() -> int:
                         continue
                     page.goto(f"{server.web}/{address}")
                     page.wait_for_timeout(900)  # pages are live: there is no moment when nothing comes any more
+                    page.wait_for_function(DRAWN)
                     if do is not None:
                         do(page)
                         page.wait_for_timeout(600)
                     page.screenshot(path=str(OUT / f"{name}-{scheme}-{width}.png"))
-                    wide = page.evaluate("document.documentElement.scrollWidth")
-                    if wide > width:
-                        complaints.append(f"{name} at {width}: {wide} px wide")
+                    if (wide := page.evaluate(TOO_WIDE)) > 0:
+                        complaints.append(f"{name} at {width}: {wide} px too wide")
                 page.close()
         browser.close()
     print("\n".join(complaints))

@@ -8,11 +8,12 @@ import { number } from "../core/format.js";
 import { colour } from "../core/theme.js";
 import { watch } from "../core/live.js";
 import { paced } from "../core/dom.js";
-import { emptyState } from "../widgets/controls.js";
+import { button, emptyState } from "../widgets/controls.js";
+import { panelAt } from "../widgets/menu.js";
 import { draw, purge, whenSeen } from "../widgets/plot.js";
 import { attempt } from "../widgets/toast.js";
 import { COLOURS, curveTools } from "../task/scalars.js";
-import { traces } from "../task/curves.js";
+import { legible, traces } from "../task/curves.js";
 import { sideBySide } from "./tables.js";
 
 /** Every metric that any of them reported: its name and each task's value. @param {any[]} tasks @param {string} which */
@@ -118,25 +119,41 @@ function axis(values) {
   const numbers = values.map(Number);
   if (values.every((value, index) => value !== "" && Number.isFinite(numbers[index]))) return { values: numbers };
   const words = [...new Set(values)];
-  return { values: values.map((value) => words.indexOf(value)), tickvals: words.map((_, index) => index), ticktext: words };
+  return { values: values.map((value) => words.indexOf(value)), tickvals: words.map((_, index) => index), ticktext: words.map(legible) };
 }
+
+/** More axes than that are too near to each other to be read. */
+const AXES_AT_FIRST = 8;
 
 /** @param {any[]} tasks */
 export function parallelView(tasks) {
-  const parameters = differing(tasks);
-  return metricView(tasks, async (place, name, values) => {
+  const all = differing(tasks);
+  const asked = query().get("p")?.split(",").map(decodeURIComponent);
+  const chosen = new Set(asked ?? all.slice(0, AXES_AT_FIRST).map((one) => one.name));
+  const label = () => `Parameters: ${all.filter((one) => chosen.has(one.name)).length} of ${all.length}`;
+  const choose = button(label(), () => {
+    const search = h("input", { class: "input", type: "search", placeholder: "Find", "aria-label": "Find a parameter", input: () => offer() });
+    const list = h("div", { class: "choice-list" });
+    const offer = () => list.replaceChildren(...all.filter((one) => one.name.toLowerCase().includes(search.value.toLowerCase())).slice(0, 200).map((one) => h("label", { class: "check" }, h("input", { type: "checkbox", checked: chosen.has(one.name), change: (/** @type {any} */ event) => {
+      if (event.target.checked) chosen.add(one.name);
+      else chosen.delete(one.name);
+      keep({ p: [...chosen].map(encodeURIComponent).join(",") });
+      choose.replaceChildren(label());
+      view.start();
+    } }), one.name)));
+    offer();
+    panelAt(choose, h("div", { class: "filter-panel" }, search, list), "Parameters");
+  }, { kind: "small" });
+  const view = metricView(tasks, async (place, name, values) => {
+    const parameters = all.filter((one) => chosen.has(one.name));
     const ink = { color: colour("--text"), size: 11 };
-    const dimensions = [...parameters.map((one) => ({ label: one.name, ...axis(one.values) })), { label: name, values: values.map((value) => value ?? 0) }];
+    const dimensions = [...parameters.map((one) => ({ label: legible(one.name), ...axis(one.values) })), { label: legible(name), values: values.map((value) => value ?? 0) }];
     await draw(place, [{ type: "parcoords", line: { color: values.map((value) => value ?? 0), colorscale: [[0, colour("--scale-low")], [1, colour("--scale-high")]], showscale: true }, dimensions, labelfont: ink, tickfont: ink, rangefont: ink }], { margin: { l: 80, r: 60, t: 60, b: 30 } });
-  });
+  }, all.length ? choose : null);
+  return view;
 }
 
 const MOST_NAMED = 12;
-
-/** What plotly shows as it is. @param {string} text */
-function escaped(text) {
-  return text.replace(/[&<>]/g, (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[letter] ?? "");
-}
 
 /** @param {any[]} tasks */
 export function scatterView(tasks) {
@@ -148,8 +165,8 @@ export function scatterView(tasks) {
     if (!chosen) return place.replaceChildren(emptyState("Their parameters are all the same."));
     const shown = axis(chosen.values);
     // Names stand in the legend: beside their points they would cover each other.
-    const points = tasks.map((task, index) => ({ type: "scatter", mode: "markers", name: task.name, x: [shown.values[index]], y: [values[index]], hovertemplate: `${name}: %{y}<br>${x.value}: ${escaped(chosen.values[index])}`, marker: { size: 11, color: COLOURS[index % COLOURS.length] } }));
-    await draw(place, points, { showlegend: tasks.length <= MOST_NAMED, xaxis: { title: { text: x.value }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: name } } });
+    const points = tasks.map((task, index) => ({ type: "scatter", mode: "markers", name: legible(task.name), x: [shown.values[index]], y: [values[index]], hovertemplate: `${legible(name)}: %{y}<br>${legible(x.value)}: ${legible(chosen.values[index])}`, marker: { size: 11, color: COLOURS[index % COLOURS.length] } }));
+    await draw(place, points, { showlegend: tasks.length <= MOST_NAMED, xaxis: { title: { text: legible(x.value) }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: legible(name) } } });
   }, x);
   return view;
 }

@@ -3,7 +3,7 @@
 
 import { to } from "../core/address.js";
 import { h } from "../core/dom.js";
-import { duration, runTime, when } from "../core/format.js";
+import { STATUS, duration, runTime, when } from "../core/format.js";
 import { emptyState, statusChip } from "../widgets/controls.js";
 import { go } from "../core/router.js";
 import { packages } from "../task/state.js";
@@ -50,7 +50,7 @@ export function detailsView(tasks, onlyDiffering) {
   const row = (/** @type {string} */ name, /** @type {(task: any) => any} */ read) => ({ name, values: tasks.map((task) => String(read(task) ?? "")) });
   const names = [...new Set(tasks.flatMap((task) => (task.execution?.artifacts ?? []).map((/** @type {any} */ one) => one.key)))];
   const groups = [
-    { group: "Task", rows: [row("Project", (task) => task.project?.name), row("Type", (task) => task.type), row("Status", (task) => task.status), row("User", (task) => task.user?.name), row("Tags", (task) => (task.tags ?? []).join(", ")), row("Started", (task) => when(task.started)), row("Run time", (task) => duration(runTime(task))), row("Iteration", (task) => task.last_iteration), row("Description", (task) => task.comment)] },
+    { group: "Task", rows: [row("Project", (task) => task.project?.name), row("Type", (task) => task.type), row("Status", (task) => STATUS[task.status] ?? task.status), row("User", (task) => task.user?.name), row("Tags", (task) => (task.tags ?? []).join(", ")), row("Started", (task) => when(task.started)), row("Run time", (task) => duration(runTime(task))), row("Iteration", (task) => task.last_iteration), row("Description", (task) => task.comment)] },
     { group: "Source code", rows: ["repository", "branch", "version_num", "tag", "entry_point", "working_dir", "binary"].map((name) => row(name.replaceAll("_", " "), (task) => task.script?.[name])) },
     { group: "Packages", rows: packageRows(tasks) },
     { group: "Uncommitted changes", rows: [row("Changes", (task) => task.script?.diff)] },

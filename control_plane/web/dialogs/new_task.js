@@ -31,7 +31,7 @@ export async function newTaskDialog(here) {
   packages.placeholder = "Empty: the repository's requirements.txt";
   const image = text("", "python:3.12"), output = text("", "s3://bucket/folder");
   const queue = picker({ label: "Queue", find: findQueues, placeholder: "Empty: it stays a draft" });
-  const ofRepository = h("div", { class: "form-grid" }, field("Repository", repository), field("Branch", branch), field("Commit ID or tag", commit), field("Script in it", entry), field("Working directory", folder));
+  const ofRepository = h("div", { class: "form-grid three" }, field("Repository", repository), field("Script in it", entry), field("Working directory", folder), field("Branch", branch), field("Commit ID or tag", commit), field("Python", binary));
   const ofScript = field("Script", code, "It runs as it is written here, by itself");
   const show = () => {
     ofRepository.hidden = from.value !== "repository";
@@ -54,9 +54,9 @@ export async function newTaskDialog(here) {
 
   await ask({
     title: "New task", action: "Create", wide: true,
-    body: [h("div", { class: "form-grid" }, field("Name", name), field("Project", project.node), field("Type", type)), field("Code", from), ofRepository, ofScript,
+    body: [h("div", { class: "form-grid three" }, field("Name", name), field("Project", project.node), field("Type", type)), field("Code", from), ofRepository, ofScript,
       h("div", { class: "form-grid" }, field("Arguments", words, "One a line: name = value"), field("Packages", packages, "One a line, as pip reads them")),
-      h("div", { class: "form-grid" }, field("Python", binary), field("Container image", image, "For agents in docker mode"), field("Output destination", output)), field("Enqueue on", queue.node)],
+      h("div", { class: "form-grid three" }, field("Container image", image, "For agents in docker mode"), field("Output destination", output, "Empty: as the agent is configured"), field("Enqueue on", queue.node, "It runs when a worker of the queue is free"))],
     run: async () => {
       const wanted = project.value(), own = name.value.trim();
       if (own.length < NAME_LETTERS) throw new Error("The name needs at least three letters.");

@@ -29,7 +29,7 @@ export async function comparePage(element, { project = "*", view = "details" }) 
   const { tasks: found } = ids.length ? await call("tasks.get_all_ex", { id: ids, search_hidden: true, only_fields: FIELDS }) : { tasks: [] };
   const tasks = ids.map((id) => found.find((/** @type {any} */ one) => one.id === id)).filter(Boolean);
   const address = (/** @type {string} */ name, /** @type {string[]} */ wanted) => to(["projects", project, "compare-tasks", name], { ids: wanted.join(",") });
-  const chips = tasks.map((task) => h("span", { class: "chip" }, task.name, h("button", { type: "button", "aria-label": `Leave out ${task.name}`, click: () => { go(address(chosen, ids.filter((id) => id !== task.id))); } }, "×")));
+  const chips = tasks.map((task) => h("span", { class: "chip", title: task.name }, h("span", { class: "ellipsis" }, task.name), h("button", { type: "button", "aria-label": `Leave out ${task.name}`, click: () => { go(address(chosen, ids.filter((id) => id !== task.id))); } }, "×")));
   const add = button("Add task", () => attempt(() => addDialog((id) => { go(address(chosen, [...ids, id])); })), { icon: "plus", kind: "small" });
   const same = h("input", { type: "checkbox", checked: !!query().get("differ"), change: () => { keep({ differ: same.checked ? "1" : null }); draw(); } });
   const csv = button("CSV", () => { if (groups) save(new Blob([csvOf(tasks, groups())], { type: "text/csv" }), `compared-${chosen}.csv`); }, { icon: "download", kind: "small" });

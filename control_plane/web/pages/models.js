@@ -8,7 +8,7 @@ import { literal } from "../core/finders.js";
 import { plural } from "../core/format.js";
 import { watch } from "../core/live.js";
 import { go } from "../core/router.js";
-import { button, emptyState, iconButton, tagChip, timeText } from "../widgets/controls.js";
+import { button, emptyState, iconButton, tagsCell, timeText } from "../widgets/controls.js";
 import { grid, PAGE } from "../widgets/grid.js";
 import { menuAt } from "../widgets/menu.js";
 import { attempt } from "../widgets/toast.js";
@@ -22,7 +22,7 @@ const COLUMNS = [
   { id: "name", label: "Name", width: 280, sort: "name", cell: (/** @type {any} */ one) => h("span", { class: "ellipsis", title: one.name }, one.name) },
   { id: "status", label: "Status", width: 110, sort: "ready", cell: modelStatus },
   { id: "framework", label: "Framework", width: 120, sort: "framework", cell: (/** @type {any} */ one) => one.framework ?? "" },
-  { id: "tags", label: "Tags", width: 150, cell: (/** @type {any} */ one) => (one.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag)) },
+  { id: "tags", label: "Tags", width: 150, cell: (/** @type {any} */ one) => tagsCell(one.tags ?? []) },
   { id: "project", label: "Project", width: 200, sort: "project.name", cell: (/** @type {any} */ one) => one.project?.name ?? "" },
   { id: "task", label: "Task", width: 200, cell: (/** @type {any} */ one) => (one.task?.id ? h("a", { class: "ellipsis", href: to(["projects", "*", "tasks", one.task.id, "artifacts"]) }, one.task.name ?? one.task.id) : "") },
   { id: "user", label: "User", width: 110, cell: (/** @type {any} */ one) => one.user?.name ?? "" },

@@ -3,7 +3,7 @@
 
 import { call } from "../core/api.js";
 import { h } from "../core/dom.js";
-import { duration } from "../core/format.js";
+import { STATUS, duration, number } from "../core/format.js";
 import { mayWrite } from "../core/session.js";
 import { facts } from "../widgets/controls.js";
 import { markdown } from "../widgets/markdown.js";
@@ -30,7 +30,7 @@ export async function overviewPage(element, { project: id }) {
     },
   });
   const stats = project.stats?.active ?? {};
-  const numbers = section({ title: "Tasks", read: (one) => one, view: () => facts([...Object.entries(stats.status_count ?? {}).filter(([, count]) => count).map(([status, count]) => /** @type {[string, any]} */ ([status.replaceAll("_", " "), count])), ["Computing", duration(stats.total_runtime)], ["Default output", project.default_output_destination]]) });
+  const numbers = section({ title: "Tasks", read: (one) => one, view: () => facts([...Object.entries(stats.status_count ?? {}).filter(([, count]) => count).map(([status, count]) => /** @type {[string, any]} */ ([STATUS[status] ?? status, number(/** @type {number} */ (count))])), ["Computing", duration(stats.total_runtime)], ["Default output", project.default_output_destination]]) });
   element.replaceChildren(await projectHead(/** @type {string} */ (id), "overview"), h("div", { class: "two" }, text.node, numbers.node));
   text.update(project);
   numbers.update(project);

@@ -96,7 +96,8 @@ export async function taskPage(element, parameters) {
     if (text === headText) return;
     headText = text;
     document.title = `${task.name} · clearml-lean`;
-    const trail = [{ label: "Projects", href: to(["projects"]) }, { label: task.project?.name ?? "No project", href: task.project ? to(["projects", task.project.id, "tasks"]) : undefined }, { label: task.name }];
+    const root = isPipeline ? { label: "Pipelines", href: to(["pipelines"]) } : isDataset ? { label: "Datasets", href: to(["datasets"]) } : { label: "Projects", href: to(["projects"]) };
+    const trail = [root, { label: task.project?.name ?? "No project", href: task.project ? to(["projects", task.project.id, "tasks"]) : undefined }, { label: task.name }];
     const archived = (task.system_tags ?? []).includes("archived");
     const copy = iconButton("copy", "Copy the task's ID", () => attempt(async () => { await copyText(task.id); toast("Copied."); }));
     head.replaceChildren(breadcrumbs(trail),
@@ -105,8 +106,8 @@ export async function taskPage(element, parameters) {
         menuAt(menuItems(task, left), box.left, box.bottom + 4, "Actions");
       }, { icon: "more" }))),
       h("div", { class: "task-facts" }, statusChip(task.status), archived ? h("span", { class: "chip" }, "Archived") : null, task.runtime?.progress ? h("span", {}, `${task.runtime.progress}%`) : null,
-        h("span", {}, task.type?.replaceAll("_", " ")), h("span", {}, "iteration ", number(task.last_iteration)), h("span", {}, duration(runTime(task))), h("span", {}, task.user?.name ?? ""), h("span", {}, "updated ", timeText(task.last_update)),
-        h("span", {}, h("code", {}, task.id.slice(0, 8)), copy), h("span", {}, (task.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag, mayWrite() ? () => attempt(() => call("tasks.update_tags", { ids: [task.id], remove_tags: [tag] })) : null)))),
+        h("span", {}, task.type?.replaceAll("_", " ")), h("span", {}, "iteration ", number(task.last_iteration)), runTime(task) === null ? null : h("span", {}, duration(runTime(task))), h("span", {}, task.user?.name ?? ""), h("span", {}, "updated ", timeText(task.last_update)),
+        h("span", {}, h("code", {}, task.id.slice(0, 8)), copy), h("span", { class: "tag-list" }, (task.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag, mayWrite() ? () => attempt(() => call("tasks.update_tags", { ids: [task.id], remove_tags: [tag] })) : null)))),
       task.status_message && ["failed", "stopped"].includes(task.status) ? h("p", { class: task.status === "failed" ? "error" : "warning" }, [task.status_reason, task.status_message].filter((one, index, all) => one && all.indexOf(one) === index).join(" — ")) : new Text(""));
   }
 

@@ -53,7 +53,7 @@ export async function tasksPage(element, { project = "*" }) {
     open: (row) => go(to(["projects", row.project?.id ?? "*", "tasks", row.id, "execution"])),
     menu: (row, x, y) => menuAt(rowMenu(row), x, y, `Actions for ${row.name}`),
     empty, sorted: order, sort: (field, adds) => { sortBy(field, adds); table.restart(); },
-    onSelect: () => drawBar(), selectAll: everything, resized: keepWidth,
+    onSelect: () => drawBar(), selectAll: everything, resized: keepWidth, keepsPlace: true,
   });
 
   /** @param {any} row */

@@ -26,7 +26,7 @@ export function insertDialog(insert) {
   } });
 
   function drawChips() {
-    chips.replaceChildren(...chosen.map((one) => h("span", { class: "chip" }, one.name, h("button", { type: "button", "aria-label": `Leave out ${one.name}`, click: () => { chosen = chosen.filter((other) => other !== one); drawChips(); offer(); } }, "×"))));
+    chips.replaceChildren(...chosen.map((one) => h("span", { class: "chip", title: one.name }, h("span", { class: "ellipsis" }, one.name), h("button", { type: "button", "aria-label": `Leave out ${one.name}`, click: () => { chosen = chosen.filter((other) => other !== one); drawChips(); offer(); } }, "×"))));
   }
 
   async function offer() {

@@ -44,6 +44,15 @@ function smooth(y, method, weight) {
   return smoothed(y, weight);
 }
 
+const MOST_LETTERS = 48;
+
+/** A name as plotly shows it: not as its markup, and no longer than there is room. @param {string} name */
+export function legible(name) {
+  const letters = [...name];
+  const short = letters.length > MOST_LETTERS ? `${letters.slice(0, MOST_LETTERS - 1).join("")}…` : name;
+  return short.replace(/[&<>]/g, (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[letter] ?? "");
+}
+
 /**
  * The traces of one plot: a smoothed curve lies over a pale one.
  * @param {Curve[]} curves
@@ -52,14 +61,14 @@ function smooth(y, method, weight) {
  */
 export function traces(curves, { axis, smooth: weight, method }, colours) {
   return curves.flatMap((curve, index) => {
-    const color = colours[index % colours.length];
+    const color = colours[index % colours.length], name = legible(curve.name);
     const x = axis === "iter" ? curve.x : axis === "timestamp" ? curve.x.map((at) => new Date(at)) : curve.x.map((at) => (at - curve.x[0]) / 1000);
     const common = { x, type: curve.x.length > 3000 ? "scattergl" : "scatter", mode: curve.x.length === 1 ? "markers" : "lines", legendgroup: curve.name };
-    if (!weight) return [{ ...common, y: curve.y, name: curve.name, line: { color, width: 1.8 }, marker: { color, size: 7 } }];
+    if (!weight) return [{ ...common, y: curve.y, name, line: { color, width: 1.8 }, marker: { color, size: 7 } }];
     const y = smooth(curve.y, method, weight);
     return [
-      { ...common, y: curve.y, name: curve.name, showlegend: false, hoverinfo: "skip", opacity: 0.25, line: { color, width: 1.2 } },
-      { ...common, y, name: curve.name, line: { color, width: 2 } },
+      { ...common, y: curve.y, name, showlegend: false, hoverinfo: "skip", opacity: 0.25, line: { color, width: 1.2 } },
+      { ...common, y, name, line: { color, width: 2 } },
     ];
   });
 }

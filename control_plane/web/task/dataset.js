@@ -10,7 +10,7 @@ import { attempt } from "../widgets/toast.js";
 import { graphOf } from "./graph_view.js";
 
 const MOST_ROWS = 500;
-const USE = 'from clearml import Dataset\n\nfolder = Dataset.get(dataset_id="%ID%").get_local_copy()\n';
+const USE = 'from clearml import Dataset\n\ndataset = Dataset.get(dataset_id="%ID%")\nfolder = dataset.get_local_copy()\n';
 
 /** @param {HTMLElement} element */
 export function datasetTab(element) {

@@ -45,7 +45,7 @@ function source() {
       kind.addEventListener("change", show);
       show();
       return {
-        node: h("div", { class: "form-grid" }, field("Repository", repository), h("div", { class: "field" }, h("span", { class: "field-name" }, "Revision"), kind, text),
+        node: h("div", { class: "form-grid three" }, field("Repository", repository), h("div", { class: "field" }, h("span", { class: "field-name" }, "Revision"), kind, text),
           field("Script", entry), field("Working directory", folder), field("Binary", binary)),
         save: async () => {
           const value = text.value.trim();

@@ -23,7 +23,7 @@ export function infoTab(element) {
   const details = section({
     title: "Details", read: (task) => ({ ...task, hyperparams: null, configuration: null, last_metrics: null, script: null, models: null, execution: { queue: task.execution?.queue } }),
     view: (task) => facts([
-      ["ID", h("code", {}, task.id)], ["Type", task.type], ["Status", statusChip(task.status)], ["Reason", task.status_reason], ["Message", task.status_message],
+      ["ID", h("code", {}, task.id)], ["Type", task.type?.replaceAll("_", " ")], ["Status", statusChip(task.status)], ["Reason", task.status_reason], ["Message", task.status_message],
       ["Project", task.project?.name], ["User", task.user?.name], ["Parent", task.parent?.id ? h("a", { href: to(["projects", "*", "tasks", task.parent.id, "execution"]) }, task.parent.name ?? task.parent.id) : ""],
       ["Created", when(task.created)], ["Started", when(task.started)], ["Completed", when(task.completed)], ["Published", when(task.published)], ["Last update", when(task.last_update)],
       ["Run time", duration(runTime(task))], ["Iteration", number(task.last_iteration)], ["Queue", task.execution?.queue?.name ?? ""], ["Worker", task.last_worker],

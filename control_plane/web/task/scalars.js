@@ -13,8 +13,12 @@ import { summary, traces } from "./curves.js";
 
 const SAMPLES = 600;
 const DETAIL = 10_000;
+/** More names than that would leave no room for the curves: the large view has them beside. */
+const MOST_NAMED = 10;
 export const COLOURS = ["#3b74e8", "#e8743b", "#2ea36b", "#a052d6", "#d6436e", "#0e95a8", "#b58a00", "#6b7688"];
 export const AXES = /** @type {const} */ ([["iter", "Iterations"], ["relative", "Time from start"], ["timestamp", "Wall time"]]);
+
+const BESIDE = { orientation: "v", x: 1.02, y: 1, yanchor: "top", font: { size: 11 } };
 
 /** The switches above curves, kept in the address. @param {() => void} redraw @param {() => void} reload */
 export function curveTools(redraw, reload) {
@@ -103,8 +107,9 @@ function embed(key, metric, curves, owner) {
 /** @param {string} key @param {() => object} owner */
 function card(key, owner) {
   const plot = h("div", { class: "plot", role: "group", "aria-label": `Plot of ${key}` });
+  const many = h("p", { class: "quiet small", hidden: true });
   const node = h("article", { class: "plot-card", "data-metric": key }, h("header", {}, h("h3", { class: "ellipsis", title: key }, key),
-    h("span", {}, embed(key, () => metric, () => curves, owner), iconButton("columns", `Values of ${key}`, () => values()), iconButton("expand", `Enlarge ${key}`, () => enlarge()))), plot);
+    h("span", {}, embed(key, () => metric, () => curves, owner), iconButton("columns", `Values of ${key}`, () => values()), iconButton("expand", `Enlarge ${key}`, () => enlarge()))), plot, many);
   let metric = "", isSeen = false, isBound = false, turn = 0;
   /** @type {any[]} */
   let curves = [];
@@ -116,7 +121,7 @@ function card(key, owner) {
   let detail = null;
   const forget = whenSeen(plot, () => { isSeen = true; render(); });
 
-  const layout = () => ({ uirevision: `${state.axis}`, yaxis: { type: state.log ? "log" : "linear" }, xaxis: { title: state.axis === "relative" ? { text: "s" } : undefined } });
+  const layout = () => ({ showlegend: curves.length <= MOST_NAMED, uirevision: `${state.axis}`, yaxis: { type: state.log ? "log" : "linear" }, xaxis: { title: state.axis === "relative" ? { text: "s" } : undefined } });
 
   async function render() {
     if (!isSeen) return;
@@ -152,8 +157,8 @@ function card(key, owner) {
 
   function enlarge() {
     const big = h("div", { class: "plot tall" });
-    const box = show(key, big, true);
-    draw(big, traces(curves, state, COLOURS), layout());
+    const box = show(key, h("div", {}, big), true);
+    draw(big, traces(curves, state, COLOURS), { ...layout(), margin: { l: 48, r: 12, t: 64, b: 36 }, ...(curves.length > MOST_NAMED ? { showlegend: true, legend: BESIDE } : {}) });
     box.addEventListener("close", () => purge(big));
   }
 
@@ -171,6 +176,8 @@ function card(key, owner) {
       metric = name;
       curves = next;
       state = nextState;
+      many.hidden = curves.length <= MOST_NAMED;
+      many.textContent = `${number(curves.length)} series: point at one for its name, or enlarge`;
       if (!isSame && !detail) render();
     },
     leave: () => { forget(); purge(plot); },

@@ -3,18 +3,18 @@
 
 import { h } from "../core/dom.js";
 import { duration, number, runTime } from "../core/format.js";
-import { statusChip, tagChip, timeText } from "../widgets/controls.js";
+import { statusChip, tagsCell, timeText } from "../widgets/controls.js";
 
 /** @typedef {import("../widgets/grid.js").Column & {fields: string[]}} TaskColumn */
 
 /** @type {Record<string, TaskColumn>} */
 export const FIXED = {
-  type: { id: "type", label: "Type", width: 105, fields: ["type"], sort: "type", cell: (task) => task.type?.replaceAll("_", " ") },
+  type: { id: "type", isWide: true, label: "Type", width: 105, fields: ["type"], sort: "type", cell: (task) => task.type?.replaceAll("_", " ") },
   name: { id: "name", label: "Name", width: 260, grows: true, fields: ["name", "project.id"], sort: "name", cell: nameCell },
-  tags: { id: "tags", label: "Tags", width: 150, fields: ["tags"], cell: (task) => (task.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag)) },
-  status: { id: "status", label: "Status", width: 140, fields: ["status", "runtime.progress"], sort: "status", cell: statusCell },
+  tags: { id: "tags", isWide: true, label: "Tags", width: 150, fields: ["tags"], cell: (task) => tagsCell(task.tags ?? []) },
+  status: { id: "status", isWide: true, label: "Status", width: 140, fields: ["status", "runtime.progress"], sort: "status", cell: statusCell },
   project: { id: "project", label: "Project", width: 180, fields: ["project.name"], sort: "project.name", cell: (task) => task.project?.name ?? "" },
-  user: { id: "user", label: "User", width: 105, fields: ["user.name"], sort: "user.name", cell: (task) => task.user?.name ?? "" },
+  user: { id: "user", isWide: true, label: "User", width: 105, fields: ["user.name"], sort: "user.name", cell: (task) => task.user?.name ?? "" },
   started: { id: "started", label: "Started", width: 100, fields: ["started"], sort: "started", cell: (task) => timeText(task.started) },
   updated: { id: "updated", label: "Updated", width: 100, fields: ["last_update"], sort: "last_update", cell: (task) => timeText(task.last_update) },
   created: { id: "created", label: "Created", width: 110, fields: ["created"], sort: "created", cell: (task) => timeText(task.created) },

@@ -153,6 +153,6 @@ export function filterChips(changed) {
 
   /** @param {string} text @param {() => void} drop */
   function chip(text, drop) {
-    return h("span", { class: "chip" }, text, h("button", { type: "button", "aria-label": `Remove filter ${text}`, click: () => { drop(); changed(); } }, "×"));
+    return h("span", { class: "chip", title: text }, h("span", { class: "ellipsis" }, text), h("button", { type: "button", "aria-label": `Remove filter ${text}`, click: () => { drop(); changed(); } }, "×"));
   }
 }

@@ -34,7 +34,15 @@ export function tagChip(tag, remove = null) {
   let hash = 0;
   for (const letter of tag) hash = (hash * 31 + letter.charCodeAt(0)) % 360;
   const away = remove && h("button", { type: "button", class: "tag-remove", "aria-label": `Remove tag ${tag}`, click: remove }, "×");
-  return h("span", { class: "tag", style: `--hue: ${hash}` }, tag, away);
+  return h("span", { class: "tag", style: `--hue: ${hash}`, title: tag }, h("span", { class: "ellipsis" }, tag), away);
+}
+
+const TAGS_IN_CELL = 2;
+
+/** As many tags as a cell has room for, and how many more there are. @param {string[]} tags */
+export function tagsCell(tags) {
+  const more = tags.length - TAGS_IN_CELL;
+  return [...tags.slice(0, TAGS_IN_CELL).map((tag) => tagChip(tag)), more > 0 ? h("span", { class: "quiet small", title: tags.join("\n") }, `+${more}`) : null];
 }
 
 /** A time that says the exact one when pointed at. @param {string | null | undefined} time */
@@ -80,6 +88,6 @@ export async function copyText(text) {
 
 /** The trail of projects to a place. @param {{label: string, href?: string}[]} trail */
 export function breadcrumbs(trail) {
-  const parts = trail.map(({ label, href }) => h("li", {}, href ? h("a", { href }, label) : h("span", { "aria-current": "page" }, label)));
+  const parts = trail.map(({ label, href }) => h("li", { title: label }, href ? h("a", { href }, label) : h("span", { "aria-current": "page" }, label)));
   return h("nav", { class: "breadcrumbs", "aria-label": "Breadcrumbs" }, h("ol", {}, parts));
 }

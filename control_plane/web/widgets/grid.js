@@ -1,7 +1,7 @@
 // @ts-check
 // A table of any length: only the rows in sight exist, and pages of rows are fetched as they come into sight.
 
-import { h } from "../core/dom.js";
+import { debounced, h } from "../core/dom.js";
 import { problem } from "./controls.js";
 import { icon } from "./icons.js";
 
@@ -10,13 +10,13 @@ const ROW = 36;
 const MARGIN_ROWS = 8;
 
 /**
- * @typedef {{id: string, label: string, width: number, isNumber?: boolean, grows?: boolean, cell: (row: any) => any, sort?: string, hint?: string,
+ * @typedef {{id: string, label: string, width: number, isNumber?: boolean, isWide?: boolean, grows?: boolean, cell: (row: any) => any, sort?: string, hint?: string,
  *   filter?: (anchor: Element) => void, isFiltered?: () => boolean}} Column
  * @typedef {{label: string, columns: Column[], page: (number: number) => Promise<any[]>, total: () => Promise<number>,
  *   open: (row: any) => void, menu?: (row: any, x: number, y: number) => void, empty: () => Node,
  *   sorted?: () => string[], sort?: (field: string, adds: boolean) => void,
  *   selected?: Map<string, any>, onSelect?: () => void, selectAll?: () => Promise<any[]>,
- *   resized?: (column: Column, width: number) => void}} Options
+ *   resized?: (column: Column, width: number) => void, keepsPlace?: boolean}} Options `keepsPlace`: who comes back finds the rows that were in sight
  */
 
 /** @param {Options} options */
@@ -34,9 +34,22 @@ export function grid(options) {
   const head = h("div", { class: "grid-head", role: "row" });
   const space = h("div", { class: "grid-space", role: "rowgroup" });
   const note = h("div", { class: "grid-note" });
-  const node = h("div", { class: "grid", role: "grid", "aria-label": options.label, tabindex: "0", keydown: keys, scroll: () => requestAnimationFrame(draw) },
+  const node = h("div", { class: "grid", role: "grid", "aria-label": options.label, tabindex: "0", keydown: keys, scroll: () => { requestAnimationFrame(draw); keepPlace(); } },
     h("div", { role: "rowgroup", class: "grid-top" }, head), space, note);
   new ResizeObserver(() => draw()).observe(node);
+
+  let place = options.keepsPlace ? history.state?.top ?? 0 : 0;
+  const here = location.pathname;
+  const placeNow = () => {
+    if (options.keepsPlace && isLoaded && location.pathname === here) history.replaceState({ ...history.state, top: node.scrollTop }, "");
+  };
+  const keepPlace = debounced(placeNow, 100);
+
+  /** @param {any} row */
+  function open(row) {
+    placeNow();
+    options.open(row);
+  }
 
   function drawHead() {
     const template = columns.map((column) => (column.grows ? `minmax(${column.width}px, 1fr)` : `${column.width}px`)).join(" ");
@@ -68,7 +81,7 @@ export function grid(options) {
       ? h("button", { type: "button", class: "sort", title: column.hint ?? `Sort by ${column.label} (Shift: as well)`,
         click: (/** @type {MouseEvent} */ event) => options.sort?.(/** @type {string} */ (column.sort), event.shiftKey) }, label, h("span", { class: "sort-mark" }, mark))
       : h("span", { class: "ellipsis", title: column.hint }, column.label);
-    const filter = column.filter && h("button", { type: "button", class: column.isFiltered?.() ? "filter-button on" : "filter-button", "aria-label": `Filter by ${column.label}`,
+    const filter = column.filter && h("button", { type: "button", class: column.isFiltered?.() ? "filter-button on" : column.isWide ? "filter-button" : "filter-button shy", "aria-label": `Filter by ${column.label}`,
       click: (/** @type {any} */ event) => column.filter?.(event.currentTarget) }, icon("filter"));
     const grip = h("span", { class: "grip", pointerdown: (/** @type {PointerEvent} */ event) => resize(event, column) });
     return h("div", { role: "columnheader", class: column.isNumber ? "cell numeric" : "cell", "aria-sort": column.sort ? direction : null }, inner, filter, grip);
@@ -139,11 +152,11 @@ export function grid(options) {
       picked = index;
     };
     const check = selected && h("div", { role: "gridcell", class: "cell check" }, h("input", { type: "checkbox", checked: isOn, "aria-label": `Select ${row.name ?? row.id}`, title: "Shift: all rows from the last one", click: toggle }));
-    const cells = columns.map((column) => h("div", { role: "gridcell", class: `cell cell-${column.id.split(".")[0]}${column.isNumber ? " numeric" : ""}` }, column.cell(row)));
+    const cells = columns.map((column) => h("div", { role: "gridcell", class: `cell cell-${column.id.split(".")[0]}${column.isNumber ? " numeric" : ""}` }, cellBody(column.cell(row))));
     const click = (/** @type {any} */ event) => {
       if (event.target.closest("a, button, input, label")) return;
       current = index;
-      options.open(row);
+      open(row);
     };
     const contextmenu = (/** @type {MouseEvent} */ event) => {
       if (!options.menu) return;
@@ -248,6 +261,8 @@ export function grid(options) {
       const count = await counting;
       if (mine !== turn) return;
       sized(Math.max(count, rows.length));
+      if (place) node.scrollTop = place;
+      place = 0;
       draw();
     } catch (error) {
       if (mine === turn) note.replaceChildren(problem(error));
@@ -290,7 +305,7 @@ export function grid(options) {
       if (top < node.scrollTop) node.scrollTop = top;
       else if (top + ROW * 2 > node.scrollTop + node.clientHeight) node.scrollTop = top + ROW * 2 - node.clientHeight;
       for (const [index, { node: one }] of drawn) one.classList.toggle("current", index === current);
-    } else if (event.key === "Enter" && row) options.open(row);
+    } else if (event.key === "Enter" && row) open(row);
     else if (event.key === " " && row && selected) {
       event.preventDefault();
       select(row, !selected.has(row.id));
@@ -303,4 +318,9 @@ export function grid(options) {
 
   drawHead();
   return { node, restart, refresh, redraw, setColumns, count: () => total };
+}
+
+/** A text that is too long for its cell ends in dots. @param {any} body */
+function cellBody(body) {
+  return typeof body === "string" && body ? h("span", { class: "ellipsis", title: body }, body) : body;
 }

@@ -30,7 +30,7 @@ function themed(layout = {}) {
   const axis = (/** @type {any} */ own = {}) => ({ gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, ...own });
   const axes = Object.fromEntries(Object.entries(layout).filter(([name]) => /^[xy]axis\d*$/.test(name)).map(([name, own]) => [name, axis(own)]));
   return {
-    margin: { l: 48, r: 12, t: 30, b: 30 }, hovermode: "closest", colorway: COLOURS, showlegend: true,
+    margin: { l: 48, r: 12, t: 12, b: 30 }, hovermode: "closest", hoverlabel: { namelength: -1 }, colorway: COLOURS, showlegend: true,
     legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", font: { size: 11 } },
     ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis), ...axes,
     paper_bgcolor: colour("--panel"), plot_bgcolor: "rgba(0,0,0,0)", font: { ...layout.font, color: text, family: "system-ui, sans-serif", size: 12 }, template: undefined,

@@ -19,10 +19,15 @@ function isUnsaved() {
   return unsaved.size > 0;
 }
 
+let isAsking = false;
+
 /** @returns {Promise<boolean>} */
 async function mayDiscard() {
   if (!isUnsaved()) return true;
+  if (isAsking) return false; // several calls may find that the session is over
+  isAsking = true;
   const isSure = await ask({ title: "Not saved", body: "What you typed is not saved. Discard it?", action: "Discard", danger: true, run: () => {} });
+  isAsking = false;
   if (isSure) unsaved.clear();
   return isSure;
 }

@@ -41,11 +41,11 @@ export async function queuesView(element) {
 
   /** @param {Map<string, number>} counts */
   function table(counts) {
-    const head = ["Queue", "Waiting", "First since", "Workers", ""].map((label) => h("th", { scope: "col" }, label || h("span", { class: "visually-hidden" }, "Actions")));
+    const head = ["Queue", "Waiting", "First since", "Workers", ""].map((label) => h("th", { scope: "col", class: ["Waiting", "Workers"].includes(label) ? "number" : null }, label || h("span", { class: "visually-hidden" }, "Actions")));
     return h("div", { class: "scroll-x" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, queues.map((queue) => h("tr", { "data-id": queue.id, class: queue.id === chosen ? "on" : null },
-      h("td", {}, h("button", { type: "button", class: "link", "aria-pressed": String(queue.id === chosen), click: () => choose(queue.id) }, queue.name), queue.system_tags?.includes("default") ? h("span", { class: "quiet small" }, " default") : null),
-      h("td", {}, String(queue.entries?.length ?? 0)), h("td", {}, timeText(queue.entries?.[0]?.added)),
-      h("td", {}, counts.get(queue.id) ? String(counts.get(queue.id)) : h("span", { class: "warning small" }, "none")),
+      h("td", {}, h("button", { type: "button", class: "link", "aria-pressed": String(queue.id === chosen), click: () => choose(queue.id) }, queue.name), queue.system_tags?.includes("default") ? h("span", { class: "badge", title: "Tasks that name no queue go here" }, "default") : null),
+      h("td", { class: "number" }, String(queue.entries?.length ?? 0)), h("td", {}, timeText(queue.entries?.[0]?.added)),
+      h("td", { class: "number" }, counts.get(queue.id) ? String(counts.get(queue.id)) : h("span", { class: "badge warn", title: "What is enqueued here waits until a worker watches it" }, "none")),
       h("td", { class: "number" }, mayWrite() ? iconButton("more", `Actions for ${queue.name}`, (event) => menu(event, queue)) : null))))));
   }
 

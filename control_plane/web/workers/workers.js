@@ -16,6 +16,8 @@ const CHARTS = [
   { title: "Memory", unit: "MB", keys: ["memory_used", "gpu_memory_used"] },
   { title: "Network", unit: "MB/s", keys: ["network_rx", "network_tx"] },
 ];
+/** @type {Record<string, string>} */
+const NAMES = { cpu_usage: "CPU", gpu_usage: "GPU", memory_used: "memory", gpu_memory_used: "GPU memory", network_rx: "received", network_tx: "sent" };
 const PERIODS = [["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"], ["604800", "1 week"]];
 
 /** @param {HTMLElement} element */
@@ -41,11 +43,11 @@ export async function workersView(element) {
 
   /** @param {any[]} workers */
   function table(workers) {
-    const head = ["Worker", "Task", "Run time", "Iteration", "Queues", "Last sign"].map((label) => h("th", { scope: "col" }, label));
+    const head = ["Worker", "Task", "Run time", "Iteration", "Queues", "Last sign"].map((label) => h("th", { scope: "col", class: ["Run time", "Iteration"].includes(label) ? "number" : null }, label));
     return h("div", { class: "scroll-x" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, workers.map((worker) => h("tr", { "data-id": worker.id },
       h("td", {}, h("button", { type: "button", class: "link", "aria-expanded": String(worker.id === chosen), click: () => choose(worker.id) }, worker.id)),
       h("td", {}, worker.task?.id ? h("a", { href: to(["projects", worker.project?.id ?? "*", "tasks", worker.task.id, "console"]) }, worker.task.name ?? worker.task.id) : h("span", { class: "quiet" }, "idle")),
-      h("td", {}, worker.task?.running_time ? duration(worker.task.running_time / 1000) : ""), h("td", {}, number(worker.task?.last_iteration)),
+      h("td", { class: "number" }, worker.task?.running_time ? duration(worker.task.running_time / 1000) : ""), h("td", { class: "number" }, number(worker.task?.last_iteration)),
       h("td", {}, (worker.queues ?? []).map((/** @type {any} */ queue) => queue.name).join(", ")), h("td", {}, timeText(worker.last_report_time ?? worker.last_activity_time)))))));
   }
 
@@ -77,9 +79,10 @@ export async function workersView(element) {
     const cards = CHARTS.map((chart) => {
       const plot = h("div", { class: "plot", style: "height: 220px", role: "group", "aria-label": `${chart.title} of ${chosen}` });
       whenSeen(plot, () => attempt(async () => {
-        const answer = await call("workers.get_stats", { worker_ids: [chosen], ...span(), items: chart.keys.map((key) => ({ key, aggregation: "avg" })) });
-        const traces = (answer.workers[0]?.metrics ?? []).flatMap((/** @type {any} */ metric) => (metric.stats ?? []).map((/** @type {any} */ stat) => ({ name: metric.metric, mode: "lines", x: (metric.dates ?? []).map((/** @type {number} */ at) => new Date(at * 1000)), y: stat.values })));
-        await draw(plot, traces, { yaxis: { rangemode: "tozero", title: { text: chart.unit } } });
+        const asked = span();
+        const answer = await call("workers.get_stats", { worker_ids: [chosen], ...asked, items: chart.keys.map((key) => ({ key, aggregation: "avg" })) });
+        const traces = (answer.workers[0]?.metrics ?? []).flatMap((/** @type {any} */ metric) => (metric.stats ?? []).map((/** @type {any} */ stat) => ({ name: NAMES[metric.metric] ?? metric.metric, mode: "lines+markers", marker: { size: 4 }, x: (metric.dates ?? []).map((/** @type {number} */ at) => new Date(at * 1000)), y: stat.values })));
+        await draw(plot, traces, { yaxis: { rangemode: "tozero", title: { text: chart.unit } }, xaxis: { range: [asked.from_date * 1000, asked.to_date * 1000], type: "date" } });
       }));
       return h("article", { class: "plot-card" }, h("header", {}, h("h3", {}, chart.title)), plot);
     });

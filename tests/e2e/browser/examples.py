@@ -268,7 +268,7 @@ def fill(server: RunningServer) -> Examples:
         "network_tx": 1.0,
         "network_rx": 2.0,
     }
-    call("workers.register", {"worker": "machine:gpu0", "queues": [queue]})
+    call("workers.register", {"worker": "machine:gpu0", "queues": [queue], "timeout": 7200})
     call(
         "workers.status_report",
         {"worker": "machine:gpu0", "queues": [queue], "task": running, "timestamp": 1, "machine_stats": stats},

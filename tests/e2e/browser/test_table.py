@@ -92,6 +92,10 @@ def test_many_rows_scroll_and_new_ones_come_by_themselves(server: RunningServer,
     page.locator(".grid").focus()
     page.keyboard.press("End")
     expect(page.locator(".task-name", has_text=f"task {MANY - 1:05}")).to_be_visible()
+    page.locator(".task-name", has_text=f"task {MANY - 1:05}").click()
+    expect(page.get_by_role("heading", name=f"task {MANY - 1:05}")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".task-name", has_text=f"task {MANY - 1:05}")).to_be_visible()  # where one left
     server.call("tasks.create", {"name": "task 99999", "type": "training", "project": project})
     expect(page.locator(".tally")).to_have_text(f"{MANY + 1:,} tasks")
     server.call(
