@@ -94,6 +94,12 @@ class RegisteredTables:
         with self._lock:
             return {name: entry.table for name, entry in self._tables.items()}
 
+    def summary(self) -> str:
+        """The previews of all."""
+        with self._lock:
+            entries = list(self._tables.items())
+        return "\n".join(entry.preview(name) for name, entry in entries)
+
     def check(self, *, wait: bool = False) -> None:
         """Store every table that changed since it was stored."""
         with self._lock:

@@ -8,7 +8,7 @@ from clearml_sdk.artifacts.errors import ArtifactIntegrityError, BlockedArtifact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from clearml_sdk.task import Task
@@ -56,6 +56,30 @@ class Artifacts:
             serialization_function=serialization_function,
             sort_keys=sort_keys,
         )
+
+    def register_artifact(
+        self,
+        name: str,
+        artifact: Any,
+        metadata: Mapping[Any, Any] | None = None,
+        uniqueness_columns: bool | Sequence[str] = True,
+    ) -> None:
+        """Keep a pandas DataFrame in step with the server, as `Task.register_artifact`."""
+        self._task.register_artifact(name, artifact, metadata, uniqueness_columns)
+
+    def unregister_artifact(self, name: str) -> None:
+        """Store a registered table as it is now, and leave it alone from then on."""
+        self._task.unregister_artifact(name)
+
+    @property
+    def registered_artifacts(self) -> dict[str, Any]:
+        """The registered tables by name; changing one changes what is stored."""
+        return self._task.get_registered_artifacts()
+
+    @property
+    def summary(self) -> str:
+        """What the registered tables hold: their first rows, shapes and distinct rows."""
+        return self._task._get_tables().summary()
 
     def flush(self) -> None:
         """Wait for the uploads."""

@@ -34,8 +34,10 @@ class TaskBackend(TaskBase):
 
     @property
     def session(self) -> Session:
-        """The connection to the server: `session.send(tasks.GetAllRequest(...))`."""
-        return self._record.session
+        """The connection to the server: `session.send(tasks.GetAllRequest(...))`, `session.send_request(...)`."""
+        from clearml_sdk.backend_api.session.session import with_calls
+
+        return with_calls(self._record.session)
 
     @property
     def default_session(self) -> Session:

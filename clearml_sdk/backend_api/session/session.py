@@ -346,5 +346,12 @@ class Session(sessions.Session):
 TokenManager.register(Session)
 
 
+def with_calls(session: sessions.Session) -> sessions.Session:
+    """The same session, that of a task, with what scripts know of sessions; one of an offline run as it is."""
+    if type(session) is sessions.Session:
+        session.__class__ = Session
+    return session
+
+
 def _version(text: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", text.split("-")[0])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clearml_sdk import reporters
 from clearml_sdk.async_result import AsyncResult
+from clearml_sdk.backend_api.session.callresult import CallResult, Meta
 from clearml_sdk.backend_interface.metrics.events import UploadEvent
 from clearml_sdk.session import Session
 
@@ -21,7 +22,7 @@ class Metrics:
     """Reports to a task.
 
     Args:
-        session: accepted for compatibility; the task's own is used.
+        session: None: that of the task, or of this process.
         storage_uri: where files go; None: the files server.
         storage_uri_suffix: of the folder under the task's.
         iteration_offset: added to each iteration.
@@ -39,13 +40,15 @@ class Metrics:
         for_model: bool = False,
     ) -> None:
         self.task, self.storage_uri, self._suffix = task, storage_uri, storage_uri_suffix
+        self._session: Session | None = session
         self._offset, self._log, self.for_model = iteration_offset, log, for_model
         self._samples: Samples | None = None
 
     @property
     def session(self) -> Session:
         """The connection to the server."""
-        return self.task._record.session if hasattr(self.task, "_record") else Session.default()
+        record = getattr(self.task, "_record", None)
+        return record.session if hasattr(record, "session") else self._session or Session.default()
 
     @property
     def default_session(self) -> Session:
@@ -61,11 +64,8 @@ class Metrics:
 
     @property
     def storage_key_prefix(self) -> str:
-        """The folder of the task's files below the destination."""
-        from clearml_sdk.storage.locations import TaskFolder
-
-        path = TaskFolder(self.task._record).path
-        return f"{path}/{self._suffix}" if self._suffix else path
+        """The folder of its files below that of the task."""
+        return self._suffix or ""
 
     def get_iteration_offset(self) -> int:
         """What is added to each iteration."""
@@ -85,7 +85,7 @@ class Metrics:
         """Report events.
 
         async_enable: they are in the journal when this returns, and the answer (an `AsyncResult`) is there when the
-        server has them; otherwise this waits for the server, and returns whether it has them. Files come later.
+        server has them; otherwise this waits for the server, and returns the answer, a `CallResult`. Files come later.
         """
         reporter = self.reporter
         for event in events:
@@ -94,12 +94,18 @@ class Metrics:
                 continue
             event.update(iter_offset=self._offset)
             reporter.event({**event.fields(), "task": self.task.id, **self.mark()})
+
+        def send() -> CallResult:
+            is_there = reporter.flush(None)
+            refusal = () if is_there else (503, 0, "the events wait in the journal")
+            return CallResult(Meta("events.add_batch", *refusal), response_data={"added": len(events)})
+
         if async_enable:
-            return AsyncResult(lambda: reporter.flush(None), callback)
-        is_there = reporter.flush(None)
+            return AsyncResult(send, callback)
+        answer = send()
         if callback is not None:
-            callback(is_there)
-        return is_there
+            callback(answer)
+        return answer
 
     @property
     def reporter(self) -> Any:
