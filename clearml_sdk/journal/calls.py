@@ -11,9 +11,9 @@ import json
 import os
 import uuid
 
-from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable, Unauthorized
+from clearml_sdk.errors import ApiError, BadAnswer, ServerUnreachable
 from clearml_sdk.journal import framing
-from clearml_sdk.journal.posting import Outcome
+from clearml_sdk.journal.posting import Outcome, Patience
 from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 CALLS = "calls"
 MODELS = "models.json"
-MAX_SERVER_ERRORS = 30
 _PENDING = "pending-"
 
 made_models: dict[str, str] = {}
@@ -73,7 +72,7 @@ class CallCourier:
     def __init__(self, session: Session, files: Callable[[], str]) -> None:
         self._session, self._files = session, files
         self._models: dict[str, str] | None = None
-        self._server_errors = 0
+        self._patience = Patience()
 
     def deliver(self, segment: Segment) -> Outcome:
         kind, payload, end = next(framing.records(segment.map, segment.acked, segment.end))
@@ -89,18 +88,13 @@ class CallCourier:
         order = json.loads(text)
         try:
             self._call(order)
-        except (Unauthorized, ServerUnreachable, BadAnswer) as error:
-            warn_once(f"delivery-{type(error).__name__}", f"changes of the task wait in the journal: {error}")
-            return Outcome.LATER
-        except ApiError as error:
-            if error.code == 429 or error.code >= 500:
-                self._server_errors += error.code == 500
-                if self._server_errors < MAX_SERVER_ERRORS:
-                    return Outcome.LATER
-            self._server_errors = 0
-            warn_once(f"call {order['endpoint']} {error.code}", f"the server does not take a change: {error}")
+        except (ApiError, ServerUnreachable, BadAnswer) as error:
+            refusal = self._patience.refusal(error, "changes of the task")
+            if refusal is None:
+                return Outcome.LATER
+            warn_once(f"call {order['endpoint']} {refusal.code}", f"the server does not take a change: {error}")
             return Outcome.REFUSED
-        self._server_errors = 0
+        self._patience.reset()
         return Outcome.DELIVERED
 
     def _call(self, order: dict[str, Any]) -> None:

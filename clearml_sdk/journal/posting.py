@@ -38,12 +38,35 @@ class Outcome(Enum):
     UNREADABLE = "the server does not read packed batches after all: to be sent again as lines"
 
 
+class Patience:
+    """Decides what an error means for what was to be delivered: it is kept, or the server will never take it."""
+
+    def __init__(self) -> None:
+        self._server_errors = 0
+
+    def refusal(self, error: ApiError | ServerUnreachable | BadAnswer, what: str) -> ApiError | None:
+        """None when another try may help; too many errors of the server itself are a refusal. what: told to people."""
+        if not isinstance(error, ApiError) or isinstance(error, Unauthorized):
+            warn_once(f"delivery-{type(error).__name__}", f"{what} wait in the journal: {error}")
+            return None
+        if error.code == 429 or error.code >= 500:
+            self._server_errors += error.code == 500
+            if self._server_errors < MAX_SERVER_ERRORS:
+                return None
+        self._server_errors = 0
+        return error
+
+    def reset(self) -> None:
+        """Say that the server has taken something."""
+        self._server_errors = 0
+
+
 class Poster:
     """Sends bodies to `events.add_batch`, and decides what an answer means for the batch."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._server_errors = 0
+        self._patience = Patience()
         self._takes_packed = True
         self.refused_events = 0
 
@@ -66,22 +89,19 @@ class Poster:
                 timeout_s=SEND_TIMEOUT_S,
                 give_up_s=0,
             )
-        except (Unauthorized, ServerUnreachable, BadAnswer) as error:
-            warn_once(f"delivery-{type(error).__name__}", f"reports wait in the journal: {error}")
-            return Outcome.LATER
-        except ApiError as error:
-            if error.code == 429 or error.code >= 500:
-                self._server_errors += error.code == 500
-                if self._server_errors < MAX_SERVER_ERRORS:
-                    return Outcome.LATER
-            self._server_errors = 0
-            if is_packed and error.code == 400 and error.subcode in UNREADABLE_SUBCODES:
+        except (ApiError, ServerUnreachable, BadAnswer) as error:
+            refusal = self._patience.refusal(error, "reports")
+            if refusal is None:
+                return Outcome.LATER
+            if is_packed and refusal.code == 400 and refusal.subcode in UNREADABLE_SUBCODES:
                 self._takes_packed = False
                 return Outcome.UNREADABLE
             self.refused_events += events
-            warn_once(f"refused-{error.code}-{error.subcode}", f"the server does not take a batch of reports: {error}")
+            warn_once(
+                f"refused-{refusal.code}-{refusal.subcode}", f"the server does not take a batch of reports: {error}"
+            )
             return Outcome.REFUSED
-        self._server_errors = 0
+        self._patience.reset()
         if answer.get("errors"):
             self.refused_events += int(answer["errors"])
             warn_once("refused-some", f"the server did not take some reports: {answer.get('errors_info')}")
