@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -126,6 +127,62 @@ def test_a_task_goes_through_server_and_agent_of_the_image(image: str, engine: E
     finally:
         engine.docker("rm", "--force", "--volumes", *names, check=False)
         engine.docker("volume", "rm", "--force", volume, check=False)
+
+
+def outcome(session: Session, queue: str, code: str) -> str:
+    """Status and console of a task that went through a queue, once that is there."""
+    until(lambda: session.call("queues.get_all", {"name": f"^{queue}$"})["queues"], 60, f"for queue {queue}")
+    script = {"binary": "python3", "entry_point": "main.py", "diff": code}
+    task = session.call("tasks.create", {"name": "composed", "type": "training", "script": script})["id"]
+    session.call("tasks.enqueue", {"task": task, "queue_name": queue})
+
+    def ended() -> str:
+        status = str(session.call("tasks.get_by_id", {"task": task})["task"]["status"])
+        return status if status in ("completed", "failed", "stopped") else ""
+
+    status = until(ended, 120, "for the task")
+    log = session.call("events.get_task_log", {"task": task, "batch_size": 500, "order": "asc"})["events"]
+    return f"{status}\n" + "".join(event["msg"] for event in log)
+
+
+def compose_command(engine: Engine) -> list[str]:
+    """Docker's compose: its plugin where there is one, else the older program of its own."""
+    plugin = [docker_program(), "compose"]
+    if subprocess.run([*plugin, "version"], capture_output=True, check=False).returncode == 0:
+        return plugin
+    if program := shutil.which("docker-compose"):
+        return [program]
+    pytest.skip("no docker compose here (apt-get install docker-compose)")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_compose_file_makes_a_system_that_runs_tasks(image: str, engine: Engine, tmp_path: Path) -> None:
+    """compose.yaml as it is, but for the image's name and for ports of this machine, which may be in use."""
+    text = (PROJECT / "compose.yaml").read_text().replace("image: clearml-lean", f"image: {image}")
+    text, replaced = re.subn(r'"(80\d\d):\1"', r'"127.0.0.1::\1"', text)
+    assert replaced == 3
+    (tmp_path / "compose.yaml").write_text(text)
+    project = f"test{uuid.uuid4().hex[:8]}"
+    command = [*compose_command(engine), "--file", str(tmp_path / "compose.yaml"), "--project-name", project]
+
+    def run(*words: str) -> str:
+        env = {**os.environ, "DOCKER_HOST": engine.url}
+        done = subprocess.run([*command, *words], env=env, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    try:
+        run("up", "--detach")
+        facts = json.loads(run("exec", "-T", "server", "cat", "/data/server/ready.json"))
+        api = f"http://{run('port', 'server', '8008')}"
+        session = Session(ApiSettings(api_server=api, access_key=facts["access_key"], secret_key=facts["secret_key"]))
+        for queue in ("default", "services"):
+            said = outcome(session, queue, "print('composed', flush=True)\n")
+            assert said.startswith("completed") and "composed\n" in said, said
+        session.close()
+    finally:
+        run("down", "--volumes", "--timeout", "20")
 
 
 @pytest.mark.full
