@@ -41,12 +41,13 @@ class Protocol(web.RequestHandler):
     """One connection. What cannot be read as HTTP is answered with an envelope too, never with HTML.
 
     is_spent: no further request can be read from it, as somebody else has read from it.
+    has_ended: the caller sends no more, and still gets its answers.
     """
 
-    __slots__ = ("_head_timer", "is_spent")
+    __slots__ = ("_head_timer", "has_ended", "is_spent")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.is_spent = False
+        self.is_spent = self.has_ended = False
         super().connection_made(transport)
         head_s = self._manager.head_s if isinstance(self._manager, Server) else HEAD_S
         self._head_timer: asyncio.TimerHandle | None = self._loop.call_later(head_s, self.force_close)
@@ -60,6 +61,19 @@ class Protocol(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self.head_came()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks, aiohttp does not answer
+        """Whether the connection stays: for answers to what was asked in full. Who waits in a long call has hung up."""
+        asked = [] if self._current_request is None else [self._current_request.content]
+        asked += [payload for _, payload in self._messages]
+        is_waiting = isinstance(self._manager, Server) and self._manager.is_watched(self)
+        self.has_ended = bool(asked) and not is_waiting and all(content.is_eof() for content in asked)
+        return self.has_ended
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no request follows the one that is being answered."""
+        return self.has_ended and not self._messages
 
     def handle_error(
         self,
@@ -123,7 +137,9 @@ class Server(web.Server):
             if request.headers.get("Expect", "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             response = await self._handler(request)
-            if self._is_stopping or (isinstance(request.protocol, Protocol) and request.protocol.is_spent):
+            protocol = request.protocol
+            is_last = isinstance(protocol, Protocol) and (protocol.is_spent or protocol.is_last)
+            if self._is_stopping or is_last:
                 response.force_close()
             return response
         finally:
@@ -134,6 +150,12 @@ class Server(web.Server):
     def watch(self, protocol: web.RequestHandler, connection: Connection) -> None:
         """Have `connection` told when this caller hangs up or the server stops."""
         self._long_calls[protocol] = connection
+        if isinstance(protocol, Protocol) and protocol.has_ended:
+            connection.lose()
+
+    def is_watched(self, protocol: web.RequestHandler) -> bool:
+        """Whether a long call on this connection is being answered."""
+        return protocol in self._long_calls
 
     def unwatch(self, protocol: web.RequestHandler) -> None:
         """Forget a call that has been answered."""

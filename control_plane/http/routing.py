@@ -20,6 +20,8 @@ NEWEST = (2, 31)
 """The API version that tokens announce and that a path without a version means."""
 
 OLDEST = "1.0"
+MOST_FIELDS = 2000
+"""Of a query string."""
 
 _PATH = re.compile(r"/?(?:v(\d+)\.(\d+)/)?([A-Za-z_]\w+\.[A-Za-z_]\w+)/?", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
@@ -61,7 +63,11 @@ def merge_query(body: dict[str, Any], query: str, *, as_text: bool = False) -> d
     """
     lists: dict[str, list[Any]] = {}
     marked: set[str] = set()
-    for key, text in parse_qsl(query, keep_blank_values=True, max_num_fields=2000):
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise bad_request(f"The query string has more than {MOST_FIELDS} fields: send a body") from None
+    for key, text in pairs:
         name = key.removesuffix("[]")
         if name != key:
             marked.add(name)

@@ -138,7 +138,7 @@ async def update_batch(ctx: Context, request: bytes) -> dict[str, Any]:
             continue
         try:
             item = msgspec.json.decode(line, type=UpdateRequest)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise validation(str(error)) from None
         updates[item.task] = item
     if not updates:

@@ -120,6 +120,32 @@ def test_pipelined_requests_are_answered_in_order(server: Any) -> None:
     assert found == list(range(50))
 
 
+def test_who_sends_no_more_gets_every_answer_and_then_the_end(server: Any) -> None:
+    token = server.login()
+    with closing(connect(server.api)) as sock:
+        sock.sendall(PING.encode() + call_head("/tasks.get_all", token, "Content-Length: 2") + b"{}" + PING.encode())
+        sock.shutdown(socket.SHUT_WR)
+        heads = [head for head, _ in answers(sock, 3)]
+        assert all(head.startswith("HTTP/1.1 200") for head in heads)
+        assert sock.recv(1) == b""
+    with closing(connect(server.api)) as sock:  # half a request is none
+        sock.sendall(call_head("/tasks.get_all", token, "Content-Length: 9") + b"{}")
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+
+
+def test_who_waits_and_sends_no_more_has_hung_up(server: Any) -> None:
+    queue = server.call("queues.create", {"name": "nobody waits here any more"})["id"]
+    body = json.dumps({"worker": "half:0", "queues": [queue], "timeout_s": 60}).encode()
+    with closing(connect(server.api)) as sock:
+        sock.sendall(call_head("/agents.wait", server.login(), f"Content-Length: {len(body)}") + body)
+        sock.shutdown(socket.SHUT_WR)
+        assert b"200 OK" not in sock.recv(100)
+    task = server.call("tasks.create", {"name": "waits", "type": "testing"})["id"]
+    server.call("tasks.enqueue", {"task": task, "queue": queue})
+    assert server.call("queues.get_num_entries", {"queue": queue})["num"] == 1
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_http_1_0_is_spoken(server: Any, keep: bool) -> None:
     with closing(connect(server.api)) as sock:

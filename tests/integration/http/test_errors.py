@@ -41,10 +41,20 @@ def test_a_malformed_body_is_400(server: Any, endpoint: str, body: bytes) -> Non
     assert answer.meta["result_msg"]
 
 
-@pytest.mark.parametrize("body", [b'{"a":' * 100_000, b"[" * 100_000, b'{"values":' + b"[" * 100_000])
-def test_events_nested_without_end_are_400(server: Any, body: bytes) -> None:
-    for endpoint in ("events.add", "events.add_batch"):
+@pytest.mark.parametrize(
+    "body", [b'{"a":' * 100_000, b"[" * 100_000, b'{"values":' + b"[" * 100_000, b'{"name":"\xff\xfe"}']
+)
+def test_batches_nested_without_end_are_400(server: Any, body: bytes) -> None:
+    for endpoint in ("events.add", "events.add_batch", "tasks.update_batch"):
         assert call(server, f"/{endpoint}", body).codes[0] == 400
+
+
+def test_a_query_string_of_too_many_fields_is_400(server: Any) -> None:
+    query = "&".join(f"k{number}=1" for number in range(2001))
+    for endpoint in ("tasks.get_all_ex", "tasks.edit", "events.add"):
+        answer = call(server, f"/{endpoint}?{query}")
+        assert answer.codes == (400, 0)
+        assert "more than 2000 fields" in answer.meta["result_msg"]
 
 
 @pytest.mark.parametrize(
