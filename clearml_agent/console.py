@@ -23,6 +23,7 @@ BATCH_BYTES = 768 * 1024
 """Of output, in one request: as NDJSON still below 1 MiB, as long as the text is text."""
 MESSAGE_BYTES = 64 * 1024
 PARTIAL_LINE_S = 1.0
+TAIL_BYTES = 64
 
 AGENT, TASK, ERROR, FINAL = "agent.log", "log", "error.log", "final.log"
 PARTS = (AGENT, TASK, ERROR, FINAL)
@@ -33,12 +34,13 @@ _TERMINAL_RESET = "\x1b[0m"
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Bytes `start` to `end` of a part, and the time of their first message (ms since epoch)."""
+    """Bytes `start` to `end` of a part, the last of them, and the time of their first message (ms since epoch)."""
 
     part: str
     start: int
     end: int
     timestamp: int
+    tail: bytes = b""
 
 
 class Position(msgspec.Struct):
@@ -48,6 +50,10 @@ class Position(msgspec.Struct):
     pending: Batch | None = None
     last_timestamp: int = 0
     refused: str = ""
+    tail: bytes = b""
+    """The end of what is acknowledged of the task's own output."""
+    cuts: int = 0
+    """How often the task has emptied its own output, as whoever opens /dev/stdout or /dev/stderr to write does."""
 
 
 def clean(text: str, *, keeps_returns: bool = False) -> str:
@@ -206,21 +212,31 @@ class Console:
             return False
         raw = self._taken or self._read(batch.part, batch.start, batch.end - batch.start)
         self._taken = b""
+        if batch.tail and not raw.endswith(batch.tail):  # emptied since, while there was no agent
+            self._begin_again()
+            self.position.pending = None
+            return True
         texts = messages(raw, keeps_returns=self._keeps_returns)
         body = events(batch, texts, task=self.task, worker=self.worker, level=LEVELS[batch.part])
         try:
             if body:
-                await self._send(body, f"{self.run_id}.{batch.part}.{batch.start}-{batch.end}")
+                await self._send(body, f"{self.run_id}.{self._name(batch.part)}.{batch.start}-{batch.end}")
         except ConsoleRefused as refused:
             self.position.refused = str(refused) or "refused"
             await asyncio.to_thread(self._save)
             return False
         self.position.acknowledged[batch.part] = batch.end
+        if batch.part == TASK:
+            self.position.tail = (self.position.tail + raw[-TAIL_BYTES:])[-TAIL_BYTES:]
         self.position.last_timestamp = batch.timestamp + max(0, len(texts) - 1)
         self.position.pending = None
         if self._echo is not None:
             self._echo("".join(texts))
         return True
+
+    def _name(self, part: str) -> str:
+        """Of a part in the ids of its batches: what stands where something else stood has another."""
+        return f"{part}~{self.position.cuts}" if part == TASK and self.position.cuts else part
 
     def waiting(self) -> int:
         """Bytes that the server has not acknowledged; after `send_available` found nothing, a line without its end."""
@@ -231,15 +247,36 @@ class Console:
         for part in PARTS:
             start = self.position.acknowledged.get(part, 0)
             data = self._read(part, start, BATCH_BYTES)
+            if part == TASK and self._was_cut(start):
+                self._begin_again()
+                start, data = 0, self._read(part, 0, BATCH_BYTES)
             size = cut(data, whole=whole) if data else 0
             if size:
                 timestamp = max(int(self._clock() * 1000), self.position.last_timestamp + 1)
-                self.position.pending = Batch(part, start, start + size, timestamp)
+                tail = data[max(0, size - TAIL_BYTES) : size] if part == TASK else b""
+                self.position.pending = Batch(part, start, start + size, timestamp, tail)
                 self._taken = data[:size]
                 return True
             if data and part == TASK:
                 return False  # a begun line of the task comes before the last word
         return False
+
+    def _begin_again(self) -> None:
+        log.info("task %s emptied its own output: it goes on from its beginning", self.task)
+        self.position.acknowledged[TASK], self.position.tail = 0, b""
+        self.position.cuts += 1
+
+    def _was_cut(self, start: int) -> bool:
+        """Whether the task's output is another than the one of which `start` bytes were sent."""
+        tail = self.position.tail
+        try:
+            with (self.directory / TASK).open("rb", buffering=0) as file:
+                if not tail:
+                    return os.fstat(file.fileno()).st_size < start
+                file.seek(start - len(tail))
+                return file.read(len(tail)) != tail
+        except FileNotFoundError:
+            return False
 
     def _read(self, part: str, start: int, size: int) -> bytes:
         if part in self._unwritten:

@@ -86,6 +86,26 @@ def test_a_flood_of_output_arrives_whole_and_in_order_and_fills_no_memory(
     assert int(peak.split()[1]) < 160_000  # kB
 
 
+def test_a_script_that_opens_its_own_output_again_is_heard_on(agent: Agent, tasks: Tasks) -> None:
+    """`tee /dev/stderr`, `> /dev/stdout`: what is a file is emptied by that."""
+    code = (
+        "for n in 1 2 3; do echo line $n; done\nwhile [ ! -e go ]; do sleep 0.05; done\n"
+        "echo by tee | tee /dev/stderr > /dev/null\nfor n in 4 5 6; do echo line $n; done\n"
+        "while [ ! -e on ]; do sleep 0.05; done\n"
+        "echo by the shell > /dev/stdout\nfor n in 7 8 9; do echo line $n; done\n"
+    )
+    agent.start(queue=tasks.queue)
+    task = tasks.submit(code, binary="bash", entry_point="main.sh")
+    for said, word in (("line 3\n", "go"), ("line 6\n", "on")):
+        tasks.says(task, said)
+        (run,) = agent.runs
+        (next((run / "code").rglob("main.sh")).parent / word).touch()
+    assert tasks.finished(task)["status"] == "completed"
+    console = tasks.console(task)
+    assert "\nby tee\n" in console and "\nby the shell\n" in console
+    assert tasks.numbers(task, "line") == list(range(1, 10))
+
+
 def test_binary_garbage_stays_readable_text(agent: Agent, tasks: Tasks) -> None:
     code = (
         "import os, random\nr = random.Random(7)\n"

@@ -182,3 +182,21 @@ async def test_an_emptied_position_file_does_not_stop_the_agent(tmp_path: Path) 
 def test_a_batch_survives_its_file_format() -> None:
     batch = Batch("log", 1, 2, 3)
     assert msgspec.json.decode(msgspec.json.encode(batch), type=Batch) == batch
+
+
+@pytest.mark.parametrize("longer", [False, True])
+async def test_output_that_the_task_emptied_is_sent_from_its_beginning(tmp_path: Path, longer: bool) -> None:
+    server = Server()
+    log = tmp_path / "log"
+    log.write_text("one\ntwo\n")
+    await drain(console(tmp_path, server))
+    first = "new, and longer than what was there\n" if longer else "new\n"
+    log.write_text(first)
+    one = console(tmp_path, server)  # also by an agent that was started again
+    await drain(one)
+    with log.open("a") as file:
+        file.write("more\n")
+    await drain(one)
+    log.write_text(first)
+    await drain(one)
+    assert server.text == f"one\ntwo\n{first}more\n{first}"
