@@ -152,9 +152,10 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
 
 @contextlib.contextmanager
 def on_signals(stop: Callable[[str], None]) -> Iterator[None]:
-    """Call `stop(name of the signal)` for SIGTERM, SIGINT and SIGHUP while the block runs."""
+    """Call `stop(name of the signal)` for SIGTERM, SIGINT and SIGHUP while the block runs; under nohup not for SIGHUP."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = (signal.SIGTERM, signal.SIGINT, *(() if is_nohup else (signal.SIGHUP,)))
     for number in numbers:
         loop.add_signal_handler(number, stop, number.name)
     try:

@@ -243,6 +243,8 @@ def _write_script(root: Path, entry: EntryPoint, text: str) -> None:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if entry.shell:
+            text = text.replace("\r\n", "\n")  # as a web form has it: no shell reads that
         path.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise CheckoutFailed(

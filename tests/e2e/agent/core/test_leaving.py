@@ -39,6 +39,24 @@ def test_sigterm_drains(agent: Agent, tasks: Tasks, server: Any) -> None:
     assert "tester:0" not in agent.run("list", "--json").stdout
 
 
+@pytest.mark.parametrize("is_nohup", [False, True], ids=["terminal", "nohup"])
+def test_a_closed_terminal_drains_an_agent_that_was_not_started_under_nohup(
+    agent: Agent, tasks: Tasks, is_nohup: bool
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if is_nohup else signal.SIG_DFL)
+    try:
+        process = agent.start(queue=tasks.queue)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    tasks.finished(tasks.submit("pass\n"))
+    process.send_signal(signal.SIGHUP)
+    if is_nohup:
+        assert tasks.finished(tasks.submit("pass\n"))["status"] == "completed"
+        assert agent.stop() == 0
+    else:
+        assert process.wait(60) == 0
+
+
 def test_an_abort_is_heard_while_the_agent_drains(agent: Agent, tasks: Tasks, server: Any) -> None:
     process = agent.start(queue=tasks.queue)
     task = tasks.submit(UP)

@@ -227,6 +227,8 @@ async def test_literal_script_in_a_repository(repository: Any, work: Any) -> Non
 async def test_shell_script_is_run_by_its_shell(work: Any) -> None:
     done = await work(diff="echo shell $1\n", entry_point="go.sh x", binary="/bin/bash", working_dir=".")
     assert (done.shell, done.entry_point_argv) == ("/bin/bash", ["go.sh", "x"])
+    done = await work(diff="echo one\r\necho two\r\n", entry_point="go.sh", binary="bash", working_dir=".")
+    assert (done.root / "go.sh").read_bytes() == b"echo one\necho two\n"
     with pytest.raises(CheckoutFailed, match="neither a Python nor a shell"):
         await work(diff="x", entry_point="go.pl", binary="perl")
 
