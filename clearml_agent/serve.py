@@ -152,7 +152,7 @@ def run_loop(main: Callable[[], Awaitable[T]]) -> T:
 
 @contextlib.contextmanager
 def on_signals(stop: Callable[[str], None]) -> Iterator[None]:
-    """Call `stop(name of the signal)` for SIGTERM, SIGINT and SIGHUP while the block runs; under nohup not for SIGHUP."""
+    """Call `stop(name of the signal)` for SIGTERM, SIGINT and, if not under nohup, SIGHUP while the block runs."""
     loop = asyncio.get_running_loop()
     is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     numbers = (signal.SIGTERM, signal.SIGINT, *(() if is_nohup else (signal.SIGHUP,)))
