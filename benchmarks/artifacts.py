@@ -69,9 +69,10 @@ def storing(goals: Goals, ours: Side, official: Side, rounds: int) -> dict[str, 
         "not waited for: until the call returns", ms(behind, "returned"), "ms", f"{theirs_behind['returned']:.1f} s"
     )
     goals.note("until it is stored", ms(behind, "seconds"), "ms", f"{theirs_behind['seconds']:.1f} s")
-    found = official.run("read", task=mine[0]["task"])
-    if found["sum"] != mine[0]["sum"] or found["bytes"] != MB * 1_000_000:
-        raise RuntimeError(f"the official SDK reads another array: {found}, not {mine[0]}")
+    for reader, writer in ((official, mine[0]), (ours, theirs), (ours, behind[0])):
+        found = reader.run("read", task=writer["task"])
+        if found["sum"] != writer["sum"] or found["bytes"] != MB * 1_000_000:
+            raise RuntimeError(f"another array is read than was stored: {found}, not {writer}")
     return mine[0]
 
 

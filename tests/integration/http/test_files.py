@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import resource
 import socket
 import urllib.parse
 from pathlib import Path
@@ -278,6 +279,18 @@ def test_a_server_that_is_killed_in_an_upload_leaves_nothing_of_it(own_server: A
     own_server.restart()
     assert get(own_server, "/kept/file").body == b"before"
     assert files_under(own_server.data_dir / "files") == ["kept/file"]
+
+
+def test_an_upload_that_the_disk_refuses_is_answered_and_leaves_nothing(own_server: Any) -> None:
+    pid, size = own_server.process.pid, resource.RLIMIT_FSIZE
+    before = resource.prlimit(pid, size)
+    resource.prlimit(pid, size, (5_000_000, before[1]))
+    for length in (6_000_000, 30_000_000):
+        answer = upload(own_server, {"/refused/file": os.urandom(length)})
+        assert answer.status == 500 and "could not be" in answer.json["error"]
+    resource.prlimit(pid, size, before)
+    assert files_under(own_server.data_dir / "files") == []
+    assert upload(own_server, {"/refused/file": bytes(6_000_000)}).status == 200
 
 
 def test_files_of_any_size_take_the_same_memory(own_server: Any) -> None:
