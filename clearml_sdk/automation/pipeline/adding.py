@@ -182,6 +182,7 @@ class Adding(ControllerBase):
             clone_task=False,
             job_type=task_type,
             job_code_section=name,
+            explicit_docker_image=docker,
             cache_executed_step=cache_executed_step,
             return_artifacts=list(function_return or []),
             monitor_metrics=monitor_metrics,

@@ -107,7 +107,7 @@ class FunctionStep:
             "project": project,
             "type": type_name(task_type or "training"),
             "script": function_code.script(
-                self.name, text, needed, repo=repo, branch=branch, commit=commit, working_dir=folder
+                self.function.__name__, text, needed, repo=repo, branch=branch, commit=commit, working_dir=folder
             ),
             "hyperparams": self.sections(),
             "container": container(*docker),

@@ -255,7 +255,7 @@ def is_successful(pipeline: Asking, *, fail_on_step_fail: bool, fail_condition: 
         status = pipeline.task.get_status()
         if status in bad or (engine is None and status not in TERMINAL):
             return False
-    elif engine.failure is not None and "failed" in bad:
+    elif "failed" in bad and (engine.failure or any(node.stops_pipeline for node in pipeline._nodes.values())):
         return False
     if not fail_on_step_fail:
         return True
