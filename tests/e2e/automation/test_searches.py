@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.compat import official
 from tests.conftest import RunningServer
 from tests.e2e.agent.core.conftest import until
 from tests.e2e.automation.conftest import SCRIPTS, Workshop
@@ -34,6 +35,18 @@ loss = (int(values["x"]) - 3) ** 2 + (0.5 if values["kind"] == "double" else 0.0
 task.get_logger().report_scalar("loss", "train", loss, 1)
 """
 
+LONG_TRAIN = """
+import time
+from clearml import Task
+task = Task.init(auto_resource_monitoring=False)
+values = {"x": 0, "kind": "plain"}
+task.connect(values)
+for iteration in range(1, 100):
+    loss = (int(values["x"]) - 3) ** 2 + (0.5 if values["kind"] == "double" else 0.0)
+    task.get_logger().report_scalar("loss", "train", loss, iteration)
+    time.sleep(1.0)
+"""
+
 
 @pytest.fixture(scope="module")
 def bench(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -46,8 +59,8 @@ def clean_bench(bench: Workshop) -> None:
     (bench.out / "result").unlink(missing_ok=True)
 
 
-def base_task(workshop: Workshop) -> str:
-    script = {"entry_point": "main.py", "binary": "python3", "diff": TRAIN, "requirements": {"pip": "clearml\n"}}
+def base_task(workshop: Workshop, code: str = TRAIN) -> str:
+    script = {"entry_point": "main.py", "binary": "python3", "diff": code, "requirements": {"pip": "clearml\n"}}
     project = workshop.server.call("projects.get_all", {"name": "^automation/bases$"})["projects"]
     project = project or [workshop.server.call("projects.create", {"name": "automation/bases"})]
     parameters = {"x": {"section": "General", "name": "x", "value": "0", "type": "int"}}
@@ -95,6 +108,27 @@ def test_search(bench: Workshop, kind: str, trials: int) -> None:
     assert {plot["metric"] for plot in plots} == {"Optimization Objective", "Parallel Coordinates", "summary"}
     table = next(json.loads(plot["plot_str"]) for plot in plots if plot["metric"] == "summary")
     assert len(table["data"][0]["cells"]["values"][0]) == trials
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_search_by_bohb(bench: Workshop) -> None:
+    """hpbandster and ConfigSpace in an environment of their own: they bring half of scientific Python along."""
+    python = official.environment_with("bohb", "hpbandster", "ConfigSpace", "-e", str(official.PROJECT)) / "python"
+    base = base_task(bench, LONG_TRAIN)
+    bench.run("search.py", "bohb", base, "here", "13", "2", python=str(python))
+    found = optimizer(bench, "bohb")
+    assert found["status"] == "completed"
+    children = bench.children(found["id"])
+    assert 10 <= len(children) <= 13  # fewer where slow looks let trials use up the iterations of others
+    assert {child["status"] for child in children} <= {"completed", "stopped"}
+    chosen = [
+        tuple(child["hyperparams"]["General"][name]["value"] for name in ("x", "kind"))
+        for child in sorted(children, key=lambda child: child["created"])
+    ]
+    losses = [(int(x) - 3) ** 2 + (0.5 if kind == "double" else 0.0) for x, kind in chosen]
+    best = chosen[losses.index(min(losses[:9]))]
+    assert best in chosen[9:], "the best of the nine short trials goes on longer"
 
 
 @pytest.mark.full

@@ -1,4 +1,4 @@
-"""Searches of 20 trials, two of which fail: `grid`, `random` or `optuna`; trials run here or in a queue."""
+"""Searches of 20 trials, two of which fail: `grid`, `random`, `optuna` or `bohb`; trials run here or in a queue."""
 
 import os
 import sys
@@ -18,15 +18,24 @@ def search_class(name):
         from clearml.automation.optuna import OptimizerOptuna
 
         return OptimizerOptuna
+    if name == "bohb":
+        from clearml.automation.hpbandster import OptimizerBOHB
+
+        return OptimizerBOHB
     return {"grid": GridSearch, "random": RandomSearch}[name]
 
 
 def settings_of(name):
+    if name == "bohb":
+        return {"min_iteration_per_job": 1, "max_iteration_per_job": 9}
     if name != "optuna":
-        return {}
+        return {"max_iteration_per_job": None}
     import optuna
 
-    return {"optuna_sampler": optuna.samplers.TPESampler(seed=12)}  # two of its first trials have x = 9
+    return {
+        "max_iteration_per_job": None,
+        "optuna_sampler": optuna.samplers.TPESampler(seed=12),
+    }  # two of its first trials have x = 9
 
 
 if __name__ == "__main__":
@@ -52,7 +61,6 @@ if __name__ == "__main__":
         max_number_of_concurrent_tasks=workers,
         execution_queue=os.environ.get("PIPELINE_STEPS") or "default",
         total_max_jobs=trials,
-        max_iteration_per_job=None,
         pool_period_min=0.02,
         save_top_k_tasks_only=5,
         **settings_of(kind),
