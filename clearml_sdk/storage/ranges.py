@@ -31,7 +31,14 @@ BLOCK_BYTES = 1 << 20
 
 
 def download_in_parts(
-    url: str, path: str, size: int, tag: str, read: Read, *, progress: Callable[[int], object] | None = None
+    url: str,
+    path: str,
+    size: int,
+    tag: str,
+    read: Read,
+    *,
+    progress: Callable[[int], object] | None = None,
+    part_bytes: int = PART_BYTES,
 ) -> str:
     """Store what is at `url` in the file `path`, whole or not at all, and return its sha256.
 
@@ -41,9 +48,9 @@ def download_in_parts(
 
     What was brought stays beside `path` until it is whole. Raises what `read` raises, OSError.
     """
-    partial = PartialFile(f"{path}.{hashlib.md5(url.encode()).hexdigest()[:12]}.part", size, tag)
+    partial = PartialFile(f"{path}.{hashlib.md5(url.encode()).hexdigest()[:12]}.part", size, tag, part_bytes)
     if not partial.open():
-        partial = PartialFile(f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part", size, tag)
+        partial = PartialFile(f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part", size, tag, part_bytes)
         partial.open()
     is_done = False
     try:
