@@ -29,10 +29,16 @@ export function insertDialog(insert) {
     chips.replaceChildren(...chosen.map((one) => h("span", { class: "chip", title: one.name }, h("span", { class: "ellipsis" }, one.name), h("button", { type: "button", "aria-label": `Leave out ${one.name}`, click: () => { chosen = chosen.filter((other) => other !== one); drawChips(); offer(); } }, "×"))));
   }
 
+  let turn = 0;
+
   async function offer() {
+    const mine = ++turn;
     const type = KINDS[/** @type {keyof typeof KINDS} */ (kind.value)][1];
     const { metrics } = chosen.length ? await call("events.get_multi_task_metrics", { tasks: chosen.map((one) => one.id), event_type: type }) : { metrics: [] };
+    if (mine !== turn) return;
+    const before = what.value;
     what.replaceChildren(...metrics.filter((/** @type {any} */ one) => type !== "training_stats_scalar" || one.metric !== "Summary").flatMap((/** @type {any} */ one) => [h("option", { value: JSON.stringify([one.metric, null]) }, one.metric), ...(one.variants.length > 1 ? one.variants.map((/** @type {string} */ variant) => h("option", { value: JSON.stringify([one.metric, variant]) }, `${one.metric} / ${variant}`)) : [])]));
+    if ([...what.options].some((/** @type {HTMLOptionElement} */ one) => one.value === before)) what.value = before; // chosen before the other task was
   }
 
   return ask({

@@ -87,7 +87,7 @@ export function whenSeen(element, action) {
     if (!seen.some((one) => one.isIntersecting)) return;
     observer.disconnect();
     action();
-  }, { rootMargin: "200px" });
+  }, { root: document.querySelector("main"), rootMargin: "200px" }); // what scrolls: a margin around anything else is cut off by it
   observer.observe(element);
   return () => observer.disconnect();
 }
