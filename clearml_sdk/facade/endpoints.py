@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from clearml_sdk.errors import UsageError
 from clearml_sdk.facade.base import TaskBase
 
 TYPE_CHECKING = False
@@ -41,8 +40,13 @@ class TaskEndpoints(TaskBase):
         self._needs_advanced("list_external_endpoints")
 
     def get_http_router(self) -> Any:
-        """A proxy beside the task's own web service. Raises UsageError: this SDK has none."""
-        raise UsageError("this SDK has no HTTP router: serve the port itself, or install `clearml[router]`")
+        """The proxy of this task's web services, the same each time; it needs the extra `router`."""
+        from clearml_sdk.router.router import HttpRouter
+
+        found: HttpRouter | None = self.__dict__.get("_router")
+        if found is None:
+            found = self.__dict__["_router"] = HttpRouter(self)
+        return found
 
     def get_dataviews(self) -> dict[str, Any]:
         """The task's dataviews by name: none, on a server without hyper-datasets."""

@@ -47,7 +47,7 @@ class Metrics:
     @property
     def session(self) -> Session:
         """The connection to the server."""
-        record = getattr(self.task, "_record", None)
+        record: Any = getattr(self.task, "_record", None)
         return record.session if hasattr(record, "session") else self._session or Session.default()
 
     @property

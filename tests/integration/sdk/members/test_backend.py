@@ -8,7 +8,6 @@ from clearml_sdk import Task
 from clearml_sdk.backend_api.services import events, tasks
 from clearml_sdk.backend_api.session.client import APIClient
 from clearml_sdk.backend_interface.session import SendError
-from clearml_sdk.errors import UsageError
 from tests.conftest import RunningServer
 
 
@@ -77,8 +76,6 @@ def test_an_open_server_has_no_endpoints_of_tasks(task: Task, name: str) -> None
     arguments = (8000,) if name.startswith("request") else ()
     with pytest.raises(ValueError, match="feature set"):
         getattr(task, name)(*arguments)
-    with pytest.raises(UsageError):
-        task.get_http_router()
 
 
 @pytest.mark.rows("S2-088")
