@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from control_plane.store.blocks import Record, unpack_records
@@ -79,12 +80,22 @@ def lines_of(block: bytes) -> list[Record]:
     return sorted(unpack_records(block), key=lambda line: line.at_ms)
 
 
+TAIL_CHARACTERS = 256 * 1024
+"""Of texts, about so many are given at a time: each of those who follow holds them until they are sent."""
+
+
 def take(position: Position, blocks: Iterable[tuple[tuple[int, int], Sequence[Record]]], most: int) -> Tail:
     """At most `most` lines of the blocks from a position on; `blocks` ascend, and none is before it."""
     lines: list[Record] = []
+    size = 0
     for block, every in blocks:
         first = position.seen if block == position.block else 0
-        some = every[first : first + most - len(lines)]
+        some: list[Record] = []
+        for line in islice(every, first, first + most - len(lines)):
+            if size > TAIL_CHARACTERS:
+                break
+            some.append(line)
+            size += len(line.text)
         lines += some
         seen = first + len(some)
         if seen < len(every):

@@ -16,8 +16,10 @@ from control_plane.store.segments.index import Entry
 
 BLOCKS_A_TAIL = 1000
 """So many blocks are read at a time,"""
+BYTES_A_TAIL = 4 * 1024 * 1024
+"""and no more when they have so many bytes;"""
 LINES_A_TAIL = 1000
-"""and so many lines given."""
+"""so many lines are given."""
 
 
 class EventTails(EventReads):
@@ -68,8 +70,11 @@ class EventTails(EventReads):
             reading.cancel()
 
     async def _tail(self, owner: str, after: Position | None, first: int) -> Tail:
-        since, most = (b"-", None) if after is None else (after.first, BLOCKS_A_TAIL)
-        snapshot = await index.snapshot(self._connection, owner, ("log",), most=most, first=since)
+        if after is None:
+            snapshot = await index.snapshot(self._connection, owner, ("log",))
+        else:
+            limits = {"most": BLOCKS_A_TAIL, "most_bytes": BYTES_A_TAIL}
+            snapshot = await index.snapshot(self._connection, owner, ("log",), **limits, first=after.first)
         state, blocks = snapshot.state, snapshot.blocks["log"]
         entries = with_family(snapshot, "log").values()
         if after is None or not after.is_of(state):
@@ -82,7 +87,7 @@ class EventTails(EventReads):
                 return await self._sealed_tail(owner, entry, after)
         live = ((index.block_number(id), lines_of(block)) for id, block in blocks)
         tail = take(after, live, LINES_A_TAIL)
-        return replace(tail, is_end=tail.is_end and len(blocks) < BLOCKS_A_TAIL)
+        return replace(tail, is_end=tail.is_end and not snapshot.is_cut)
 
     async def _sealed_tail(self, owner: str, entry: Entry, after: Position) -> Tail:
         """Those of a segment; what follows it is left to the next read."""

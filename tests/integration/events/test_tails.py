@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.store import Store, event_tails
+from control_plane.store import Store, console_tail, event_tails
 from control_plane.store.blocks import Record
 from control_plane.store.console_tail import Position, parse
 from control_plane.store.events import Part
@@ -65,6 +65,8 @@ async def test_every_line_comes_once_in_the_order_of_arrival(
     draw = random.Random(seed)
     monkeypatch.setattr(event_tails, "LINES_A_TAIL", draw.choice([1, 3, 7, 1000]))
     monkeypatch.setattr(event_tails, "BLOCKS_A_TAIL", draw.choice([1, 2, 1000]))
+    monkeypatch.setattr(event_tails, "BYTES_A_TAIL", draw.choice([1, 100, 10**6]))
+    monkeypatch.setattr(console_tail, "TAIL_CHARACTERS", draw.choice([1, 10, 10**6]))
     place, came = Place(store, tmp_path), list[str]()
     followers: list[tuple[int, Follower]] = []
     for number in range(120):
@@ -159,3 +161,16 @@ async def test_who_shares_a_read_that_ends_for_another_reads_for_itself(store: S
 def test_what_is_no_position_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
         parse(text)
+
+
+async def test_long_lines_come_a_few_at_a_time(store: Store, place: Place) -> None:
+    """Each of many who follow and do not read holds what it was given."""
+    lines = [Record(number, 0, "", "", "", "x" * 100_000) for number in range(40)]
+    tail = await place.reads.console_tail(OWNER, None)
+    await store.events.append(OWNER, Part("p", 1000, records={"log": lines}))
+    counts = []
+    while not tail.is_end or not counts:
+        tail = await place.reads.console_tail(OWNER, tail.position)
+        counts.append(len(tail.lines))
+    assert sum(counts) == 40
+    assert max(counts) <= 3
