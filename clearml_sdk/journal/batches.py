@@ -130,6 +130,8 @@ class BatchBuilder:
         return Batch(body, len(lines) + count, offset, bool(columns))
 
     def _add(self, found: points.Slots, columns: dict[int, Columns]) -> None:
+        if not len(found):
+            return  # a block of which no slot was taken: it names no series
         if isinstance(found.ids, int):
             column = columns.get(found.ids)
             if column is None:

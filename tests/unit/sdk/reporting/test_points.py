@@ -45,6 +45,10 @@ class Reader:
                 again = BatchBuilder("task", "machine")
                 again.skip(segment.map, HEADER_BYTES, start)
             assert again.build(segment.map, start, batch.end, exactly=True).body == batch.body
+        packed = BatchBuilder("task", "machine")
+        packed.skip(segment.map, HEADER_BYTES, start)
+        as_columns = packed.build(segment.map, start, batch.end, exactly=True, packs=True)
+        assert as_columns.events == batch.events  # and blocks without any point are no series
         segment.acknowledge(batch.end)
         self.lines += batch.body.decode().splitlines()
         return True
