@@ -64,12 +64,22 @@ def helpers_run(place: Elsewhere | None) -> Iterator[None]:
 _marks: contextvars.ContextVar[Mapping[str, str] | None] = contextvars.ContextVar("variables of helpers", default=None)
 
 
-def mark_helpers(variables: Mapping[str, str]) -> None:
-    """Give these variables to every helper that this asyncio task, and those begun in it, run from now on.
+_scratch: contextvars.ContextVar[Path | None] = contextvars.ContextVar("folder for helpers' files", default=None)
 
-    What a helper started itself does not die with an agent that is killed: by its mark the next agent finds it.
+
+def helpers_are_of(directory: Path, marks: Mapping[str, str]) -> None:
+    """Have every helper that this asyncio task, and those begun in it, run from now on belong to the run there.
+
+    What a helper started itself does not die with an agent that is killed: by `marks`, variables in its environment,
+    the next agent finds it. What lies in the run's directory goes with the run, whoever is killed.
     """
-    _marks.set(variables)
+    _marks.set(marks)
+    _scratch.set(directory)
+
+
+def scratch() -> Path | None:
+    """Where helpers' own files go; None: the system's folder for temporary ones."""
+    return _scratch.get()
 
 
 def helpers_run_elsewhere() -> bool:

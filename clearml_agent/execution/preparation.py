@@ -37,9 +37,11 @@ from clearml_agent.execution.entry_points import adapted
 from clearml_agent.execution.places import Contained
 from clearml_agent.execution.process import Launch
 from clearml_agent.execution.sdk_wheel import find_wheel, wants_our_sdk
+from clearml_agent.files import remove_tree
 from clearml_agent.gpus import visible
 from clearml_agent.runs import RunDirectory
 from clearml_agent.vcs import Checkout, GitSettings, checkout
+from clearml_agent.vcs.git import FOLDER
 from clearml_agent.vcs.packages import Repositories
 from clearml_sdk.config.environment import read_flag
 
@@ -78,6 +80,8 @@ async def prepare(
     """
     script = dict(task.get("script") or {})
     describe(task, script, say)
+    for left in directory.path.glob(f"{FOLDER}*"):  # by an agent that was killed; there may be a password in it
+        remove_tree(left)
     begun_at = time.monotonic()
     made = prebuilt(task, config.environ)
     code, environment = made or await code_and_environment(

@@ -30,7 +30,7 @@ from clearml_agent.execution.places import Contained, Here, Place
 from clearml_agent.execution.preparation import Prepared, host_property, prepare
 from clearml_agent.execution.process import RUN_VARIABLE
 from clearml_agent.execution.pump import Pump, send_events
-from clearml_agent.process import mark_helpers
+from clearml_agent.process import helpers_are_of
 from clearml_agent.runner import boot_id
 from clearml_agent.runs import Outcome, Phase, RunDirectory, Stop, StopKind
 from clearml_agent.watch import Watcher
@@ -122,7 +122,7 @@ class TaskRun:
 
         Cancelled, it leaves the directory for the next agent.
         """
-        mark_helpers({RUN_VARIABLE: str(self.directory.path)})
+        helpers_are_of(self.directory.path, {RUN_VARIABLE: str(self.directory.path)})
         try:
             async with asyncio.TaskGroup() as group:
                 pump = group.create_task(self._pump.run(), name=f"console of {self.task}")

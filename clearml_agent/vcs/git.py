@@ -14,9 +14,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from clearml_agent.errors import CheckoutFailed
-from clearml_agent.process import Finished, HelperTimeout, Log, run_process
+from clearml_agent.process import Finished, HelperTimeout, Log, run_process, scratch
 from clearml_agent.vcs.addresses import Address, without_secrets
 
+FOLDER = "clearml-git-"
 LOCAL_S = 600.0
 """Longest time for a command that touches only this machine's disk."""
 
@@ -129,10 +130,10 @@ class Git:
 async def opened(address: Address, environ: Mapping[str, str], log: Log) -> AsyncIterator[Git]:
     """A git that can answer the host of `address`, and no other, from `address.credential`.
 
-    The password lies in a file of a private temporary directory for this time; it is on no command line, in no log and
-    in nobody's environment.
+    The password lies in a file of a private directory for this time, that of the run where there is one; it is on no
+    command line, in no log and in nobody's environment.
     """
-    with tempfile.TemporaryDirectory(prefix="clearml-git-") as folder:
+    with tempfile.TemporaryDirectory(prefix=FOLDER, dir=scratch()) as folder:
         environment = base_environment(environ)
         answer = Path(folder) / "ask"
         settings = dict(_SETTINGS)

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,3 +123,26 @@ def test_an_agent_killed_meanwhile_does_it_again(stage: Stage, agent: Agent, tas
         assert tasks.finished(task)["status"] == "completed"
         assert "\nhas 1.0\n" in tasks.console(task)
     nothing_left(agent)
+
+
+def test_a_password_does_not_outlive_an_agent_killed_while_it_clones(agent: Agent, tasks: Tasks) -> None:
+    host = Silent()
+    agent.variables |= {"CLEARML_AGENT_GIT_USER": "robot", "CLEARML_AGENT_GIT_PASS": "planted-secret"}
+    temporary = agent.home / "tmp"
+    temporary.mkdir()
+    agent.variables["TMPDIR"] = str(temporary)
+
+    def holding() -> list[Path]:
+        files = [path for path in agent.home.rglob("*") if path.is_file() and not path.is_symlink()]
+        return [path for path in files if b"planted-secret" in path.read_bytes()]
+
+    agent.start(queue=tasks.queue)
+    task = standing(Stage({"repository": host.url, "branch": "main"}, lambda: host.arrived), tasks)
+    assert holding()
+    agent.kill()
+    agent.start(queue=tasks.queue)
+    tasks.server.call("tasks.stop", {"task": task})
+    assert tasks.finished(task)["status"] == "stopped"
+    nothing_left(agent)
+    host.stop()
+    assert holding() == []
