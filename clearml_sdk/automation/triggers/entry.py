@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from clearml_sdk.automation.schedules.entry import BaseScheduleJob, ExecutedJob
 from clearml_sdk.automation.schedules.times import utc
+from clearml_sdk.task_types import TaskStatusEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,6 +286,9 @@ class TaskTrigger(BaseTrigger):
                 raise ValueError(f'{self.name}: trigger_on_sign is "max" or "min", not {self.value_sign!r}')
         if isinstance(self.on_status, str):
             raise ValueError(f"{self.name}: trigger_on_status is a list, such as [{self.on_status!r}]")
+        known = [status.value for status in TaskStatusEnum]
+        if wrong := [status for status in self.on_status or [] if status not in known]:
+            raise ValueError(f"{self.name}: no task has the status {', '.join(wrong)}; there are {', '.join(known)}")
 
 
 class ExecutedTrigger(ExecutedJob):
