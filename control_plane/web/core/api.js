@@ -38,8 +38,12 @@ export async function call(endpoint, body = {}, { headers = {}, signal } = {}) {
   throw new ApiError(meta.result_code, meta.result_subcode, meta.result_msg);
 }
 
+/** Calls that only read: asked once more when the network fails, as it does for a moment when somebody changes it. */
+const READS = /\.(get_|scalar_metrics|multi_task|debug_images|next_|supported_modes|info)/;
+const AGAIN_MS = 400;
+
 /** @param {string} endpoint @param {object} body @param {Record<string, string>} headers @param {AbortSignal} [signal] */
-async function send(endpoint, body, headers, signal) {
+async function send(endpoint, body, headers, signal, isAgain = false) {
   try {
     return await fetch(`${base}api/${endpoint}`, {
       method: "POST",
@@ -49,6 +53,10 @@ async function send(endpoint, body, headers, signal) {
     });
   } catch (error) {
     if (signal?.aborted) throw error;
+    if (!isAgain && READS.test(endpoint)) {
+      await new Promise((done) => setTimeout(done, AGAIN_MS));
+      return send(endpoint, body, headers, signal, true);
+    }
     throw new ApiError(0, 0, "The server cannot be reached.");
   }
 }

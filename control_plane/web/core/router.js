@@ -108,7 +108,7 @@ export async function show() {
   onShown(route.section ?? "");
   window.scrollTo(0, 0);
   try {
-    const view = await route.load();
+    const view = await loaded(route);
     if (mine !== turn) return;
     const left = await view(element, parameters);
     if (mine !== turn) {
@@ -118,6 +118,24 @@ export async function show() {
     current = left;
   } catch (error) {
     if (mine === turn) failed(element, error);
+  }
+}
+
+const RELOADED = "clearml.reloaded", SOON_MS = 20_000;
+
+/**
+ * A page's module. Browsers may remember that it could not be fetched: then everything is loaded anew, but not over and over.
+ * @param {Route} route @returns {Promise<View>}
+ */
+async function loaded(route) {
+  try {
+    return await route.load();
+  } catch (error) {
+    const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
+    if (!(error instanceof TypeError) || Date.now() - last < SOON_MS) throw error;
+    sessionStorage.setItem(RELOADED, String(Date.now()));
+    location.reload();
+    return new Promise(() => {}); // this page ends
   }
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.conftest import RunningServer
 from tests.e2e.browser.conftest import Watched, log_in
@@ -172,3 +172,25 @@ def test_plots_take_the_colours_of_the_other_theme(server: RunningServer, inside
     page.wait_for_function(
         "before => getComputedStyle(document.querySelector('.plot-card .xtick text')).fill === before", arg=before
     )
+
+
+def test_a_network_that_fails_for_a_moment_is_not_noticed(server: RunningServer, watched: New) -> None:
+    page, watch = watched()
+    log_in(page, server)
+    watch.allow("ERR_FAILED")
+    task = draft(server, "over a bad line")
+    failed: list[str] = []
+
+    def fail_once(route: Route) -> None:
+        name = route.request.url.rsplit("/", 1)[1]
+        if name in failed:
+            route.continue_()
+            return
+        failed.append(name)
+        route.abort()
+
+    page.route("**/assets/*/pages/task.js", fail_once)
+    page.route("**/api/tasks.get_all_ex", fail_once)
+    open_task(page, server, task)
+    expect(page.get_by_role("heading", name="over a bad line")).to_be_visible()
+    assert failed == ["task.js", "tasks.get_all_ex"]
