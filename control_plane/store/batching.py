@@ -74,7 +74,7 @@ class Wire(asyncio.Protocol):
         self.round_trips = 0
         """Writes so far; each carries whatever was asked in one turn of the loop."""
         self.on_push: Callable[[Sequence[Any]], None] | None = None
-        """Gets the server's own announcements."""
+        """Gets the server's own announcements, and an empty one when the connection is lost."""
         self._transport.set_protocol(self)
 
     def ask(self, packed: bytes, answers: int = 1, *, keep_all: bool = False) -> asyncio.Future[Any]:
@@ -134,6 +134,8 @@ class Wire(asyncio.Protocol):
         for call in asked:
             if not call.future.done():
                 call.future.set_exception(redis_errors.ConnectionError(f"the connection to Redis was lost: {exc}"))
+        if self.on_push is not None:
+            self.on_push(())
         self._closed.set()
 
     def abort(self) -> None:

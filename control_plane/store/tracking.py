@@ -44,6 +44,8 @@ class Tracking:
         self._empty: set[Change] = set()
         """Queues that held nothing when they were last looked at."""
         self._news = asyncio.Event()
+        self._is_lost = False
+        """The connection that told is gone; whatever is asked over its client goes over another."""
 
     async def follow(self) -> None:
         """Go on for ever. A lost connection is made again, and everybody looks again then."""
@@ -78,6 +80,7 @@ class Tracking:
         """Have the server tell; all that is awaited is new to this connection."""
         self._tracked.clear()
         self._touched.clear()
+        self._is_lost = False
         self._connection.newest_change = await last_change(client)  # not told of: read before
         answer = await client.ask(("CLIENT", "TRACKING", "ON"))
         if isinstance(answer, AWAY):
@@ -98,6 +101,8 @@ class Tracking:
             await self._read(client, ())
             return
         self._news.clear()
+        if self._is_lost:
+            raise redis_errors.ConnectionError("the connection to Redis was lost")
         if self._touched and not self._wanted and all(map(self._can_wait, self._touched)):
             await asyncio.sleep(random.uniform(0.0, LATE_S))
         wanted, self._wanted = self._wanted, set()
@@ -129,8 +134,12 @@ class Tracking:
             self._news.set()
 
     def _told(self, notification: Sequence[Any]) -> None:
-        """The server's announcement that keys have changed; None: all of them may have."""
-        if not notification or notification[0] != b"invalidate":
+        """The server's announcement that keys have changed (None: all may have), or an empty one: it is gone."""
+        if not notification:
+            self._is_lost = True
+            self._news.set()
+            return
+        if notification[0] != b"invalidate":
             return
         names = notification[1]
         found = set(self._tracked) if names is None else {_change(name) for name in names}
