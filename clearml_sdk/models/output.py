@@ -186,6 +186,7 @@ class OutputModel(BaseModel):
         """
         if (weights_filename is None) == (register_uri is None):
             raise UsageError("update_weights needs one of weights_filename and register_uri")
+        self._task._settle()  # what was recorded by itself when the file was written comes before this, not over it
         model, task = self._record(), self._task._record
         if iteration is None:
             iteration = reporters.reporter_of(task.session, task.id).last_iteration

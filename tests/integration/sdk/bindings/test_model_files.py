@@ -44,6 +44,24 @@ joblib.dump(model, "late.pkl")
     assert inputs["model"]["id"] == outputs["model"]["id"], "what the run wrote itself"
 
 
+def test_a_model_that_the_script_names_is_not_replaced_by_what_is_recorded_of_its_file(bench: Bench) -> None:
+    code = f"""
+import joblib, time
+from clearml import OutputModel
+task = Task.init("bindings", "named", output_uri=True, {INIT})
+mine = OutputModel(task, name="mine", label_enumeration={{"cat": 1}})
+task._run.outbox.put("being slow", lambda: time.sleep(1))  # the dump's own record waits behind it
+joblib.dump(list(range(9)), "weights.pkl")
+mine.update_weights("weights.pkl", auto_delete_file=False)
+task.flush(wait_for_uploads=True)
+say(listed=[one.name for one in task.models["output"]])
+"""
+    ran = bench.run(code)
+    assert ran.said["listed"] == ["mine"]
+    [model] = bench.task_of(ran).models("output").values()
+    assert model["labels"] == {"cat": 1} and model["uri"].endswith("/weights.pkl")
+
+
 def test_functions_imported_by_name_before_the_task_are_recorded_too(bench: Bench) -> None:
     task = bench.record(f"""
 from joblib import dump, load as read
