@@ -26,6 +26,8 @@ class Reporter(PlotReports, UploadSetup):
     async_enable: reporting is never waited for, whatever this says. for_model: see `Metrics`.
     """
 
+    async_enable = False
+
     def __init__(self, metrics: Metrics, task: Any, async_enable: bool = False, for_model: bool = False) -> None:
         metrics.for_model = metrics.for_model or for_model
         self._metrics, self._task, self.async_enable = metrics, task, async_enable
@@ -218,7 +220,7 @@ class Reporter(PlotReports, UploadSetup):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *unused: object) -> None:
+    def __exit__(self, exc_type: object, exc_val: object, exc_tb: object) -> None:
         self.wait_for_events()
 
     # Inside.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import json
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from clearml_sdk.backend_interface.metrics import Metrics, PlotEvent, Reporter, 
 from clearml_sdk.backend_interface.metrics.events import ConsoleEvent, ImageEvent, MediaEvent
 from clearml_sdk.binding.artifacts import Artifacts
 from clearml_sdk.errors import UsageError
+from clearml_sdk.external.kerastuner import ClearmlTunerCallback, ClearmlTunerLogger
 from clearml_sdk.utilities.plotly_reporter import SeriesInfo
 from clearml_sdk.utilities.resource_monitor import ResourceMonitor
 from tests.conftest import RunningServer
@@ -134,3 +138,41 @@ def test_the_session_of_a_task_makes_calls_by_name(running: Task) -> None:
     answer = session.send_request("tasks", "get_by_id", json={"task": running.id})
     assert answer.ok and answer.json()["data"]["task"]["id"] == running.id
     assert session.token and session.host == session.settings.api_server and running.session is session
+
+
+class Trial:
+    """What KerasTuner has of a trial."""
+
+    def __init__(self, number: int, score: float | None) -> None:
+        self.number, self.score = number, score
+
+    def get_state(self) -> dict[str, Any]:
+        values = {"units": 8 + self.number, "lr": 0.1}
+        status = "RUNNING" if self.score is None else "COMPLETED"
+        return {
+            "trial_id": str(self.number),
+            "hyperparameters": {"values": values},
+            "score": self.score,
+            "status": status,
+        }
+
+
+def test_the_trials_of_a_tuner_are_a_table(running: Task, server: RunningServer) -> None:
+    trials = {str(number): Trial(number, score) for number, score in enumerate((0.5, 0.2, None))}
+    tuner = SimpleNamespace(oracle=SimpleNamespace(trials=trials, objective=SimpleNamespace(direction="min")))
+    callback = ClearmlTunerCallback(tuner, task=running)
+    assert copy.deepcopy(callback) is callback, "the tuner copies callbacks for each trial"
+    callback.on_train_end({})
+    logger = ClearmlTunerLogger(running)
+    logger.register_tuner({"max_trials": 3})
+    running.flush(wait_for_uploads=True)
+    (plot,) = events_of(server, running, "plot")
+    assert (plot["metric"], plot["variant"], plot["iter"]) == ("summary", "trial", 0)
+    table = json.loads(plot["plot_str"])["data"][0]
+    assert table["header"]["values"] == ["trial id", "units", "lr", "score", "status"]
+    assert table["cells"]["values"][0] == ["1", "0", "2"] and table["cells"]["values"][3] == [0.2, 0.5, None]
+    logger.register_trial("9", {"hyperparameters": {"values": {"units": 1}}, "score": None, "status": "RUNNING"})
+    logger.exit()
+    (plot,) = events_of(server, running, "plot")
+    assert json.loads(plot["plot_str"])["data"][0]["cells"]["values"][0] == ["9"]
+    assert "max_trials" in str(running.get_configuration_object("tuner"))

@@ -1,0 +1,1 @@
+"""Loggers and callbacks for libraries that take them."""
