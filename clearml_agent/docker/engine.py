@@ -18,6 +18,7 @@ import aiodocker
 import aiohttp
 import msgspec
 
+from clearml_agent.docker.pulling import Progress
 from clearml_agent.errors import AgentError, RunFailed
 
 log = logging.getLogger("clearml_agent")
@@ -78,7 +79,7 @@ class Engine:
             found = await self._inspect_image(name)
             if found is None:
                 raise EngineError(
-                    f"there is no image {name!r}: {failure}. Correct the task's container image (Execution > "
+                    f"there is no image {name!r}: {failure or 'the engine ended'}. Correct the task's container image (Execution > "
                     "Container), or log this machine's engine in to its registry",
                     reason="container image not found",
                 )
@@ -104,18 +105,18 @@ class Engine:
 
     async def _pull(self, name: str, say: Callable[[str], None]) -> str:
         """Why it could not be pulled; "" when it was."""
-        said: set[str] = set()
+        progress = Progress()
         try:
             async with asyncio.timeout(PULL_S):
-                async for line in self.client.images.pull(name, stream=True):
-                    if line.get("error"):
-                        return str(line["error"])
-                    text = f"{line.get('id', '')} {line.get('status', '')}".strip()
-                    if "progress" not in line and text not in said:
-                        said.add(text)
-                        say(text)
+                async for message in self.client.images.pull(name, stream=True):
+                    if message.get("error"):
+                        return str(message["error"])
+                    if line := progress.told(message, asyncio.get_running_loop().time()):
+                        say(line)
         except aiodocker.DockerError as error:
             return error.message
+        except (aiohttp.ClientError, ConnectionError, ValueError) as error:  # a line may have been cut
+            return f"the engine broke off: {error}"
         except TimeoutError:
             return f"it was not pulled within {PULL_S:.0f} s"
         return ""
@@ -244,7 +245,7 @@ async def opened(environ: Mapping[str, str]) -> AsyncIterator[Engine]:
     )
     if not url:
         raise AgentError(f"no Docker Engine runs on this machine. {advice}")
-    client = aiodocker.Docker(url=url)
+    client, connector = _client(url)
     try:
         try:
             async with asyncio.timeout(CALL_S):
@@ -262,6 +263,17 @@ async def opened(environ: Mapping[str, str]) -> AsyncIterator[Engine]:
         yield Engine(client, facts, is_podman=any("podman" in name.lower() for name in parts))
     finally:
         await client.close()
+        if connector is not None:
+            await connector.close()
+
+
+def _client(url: str) -> tuple[aiodocker.Docker, aiohttp.BaseConnector | None]:
+    """The client, and its connections where it does not own them: each container that runs keeps one waiting."""
+    scheme, _, path = url.partition("://")
+    if scheme != "unix":
+        return aiodocker.Docker(url=url), None
+    connector = aiohttp.UnixConnector(path, limit=0)
+    return aiodocker.Docker(url="unix://localhost", connector=connector), connector
 
 
 def sockets(environ: Mapping[str, str]) -> list[Path]:
