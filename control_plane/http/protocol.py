@@ -173,8 +173,11 @@ class Server(web.Server):
         aiohttp's own shutdown drops what an upload still sends, so it comes after this.
         """
         self._is_stopping = True
-        for connection in self._long_calls.values():
+        for protocol, connection in list(self._long_calls.items()):
             connection.lose()
+            transport = protocol.transport
+            if transport is not None and transport.get_write_buffer_size():
+                transport.abort()  # it does not take what it was sent: nothing more can be told
         try:
             async with asyncio.timeout(grace_s):
                 await self._is_idle.wait()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import socket
 import threading
 from typing import Any
+
+import psutil
 
 WRITERS = 32
 
@@ -81,3 +84,22 @@ def test_what_was_acknowledged_before_it_was_killed_is_there(own_server: Any) ->
         ids = acknowledged[first : first + 500]
         found = own_server.call("tasks.get_all", {"id": ids, "only_fields": ["id"], "page_size": 500})["tasks"]
         assert {task["id"] for task in found} == set(ids)
+
+
+def test_a_follower_who_does_not_read_does_not_hold_up_the_stop(own_server: Any) -> None:
+    task = own_server.call("tasks.create", {"name": "followed", "type": "testing"})["id"]
+    own_server.call("tasks.started", {"task": task})
+    host, port = own_server.api.removeprefix("http://").split(":")
+    body = json.dumps({"task": task}).encode()
+    head = f"POST /events.follow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {own_server.login()}\r\n"
+    with socket.create_connection((host, int(port)), timeout=20) as follower:
+        follower.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert follower.recv(8, socket.MSG_PEEK) == b"HTTP/1.1"
+        before = psutil.Process(own_server.process.pid).memory_info().rss
+        for number in range(20):
+            lines = [{"type": "log", "task": task, "msg": "x" * 100_000, "timestamp": 1 + number} for _ in range(10)]
+            own_server.call("events.add_batch", "\n".join(map(json.dumps, lines)).encode())
+        assert psutil.Process(own_server.process.pid).memory_info().rss - before < 200e6
+        own_server.process.send_signal(signal.SIGTERM)
+        assert own_server.process.wait(20) == 0
+    assert "calls are cut off" not in own_server.log
