@@ -6,7 +6,7 @@ import { h } from "../core/dom.js";
 import { STATUS, duration, runTime, when } from "../core/format.js";
 import { emptyState, statusChip } from "../widgets/controls.js";
 import { go } from "../core/router.js";
-import { packages } from "../task/state.js";
+import { packages, sectionNames } from "../task/state.js";
 
 /** @typedef {{group: string, rows: {name: string, values: string[]}[]}} Group */
 
@@ -71,7 +71,7 @@ function packageRows(tasks) {
 
 /** @param {any[]} tasks @param {boolean} onlyDiffering */
 export function parametersView(tasks, onlyDiffering) {
-  const sections = [...new Set(tasks.flatMap((task) => Object.keys(task.hyperparams ?? {})))];
+  const sections = sectionNames(tasks.flatMap((task) => Object.keys(task.hyperparams ?? {})));
   const groups = sections.map((section) => {
     const names = [...new Set(tasks.flatMap((task) => Object.keys(task.hyperparams?.[section] ?? {})))].sort();
     return { group: section, rows: names.map((name) => ({ name, values: tasks.map((task) => String(task.hyperparams?.[section]?.[name]?.value ?? "")) })) };

@@ -10,10 +10,9 @@ import { ask } from "../widgets/dialog.js";
 import { attempt } from "../widgets/toast.js";
 import { textEditor, textView } from "../widgets/text.js";
 import { field } from "../widgets/controls.js";
-import { draftOnly, notPublished } from "./state.js";
+import { draftOnly, notPublished, sectionNames } from "./state.js";
 
 const PROPERTIES = "properties";
-const FIRST = ["Args", "General", "TF_DEFINE", "Environment"];
 
 /** @typedef {{section: string, name: string, value: string, type?: string, description?: string}} Item */
 
@@ -28,7 +27,7 @@ export function configurationTab(element, path, kind, name) {
 
   /** @param {any} task */
   function update(task) {
-    const sections = [...new Set([...FIRST.filter((one) => task.hyperparams?.[one]), ...Object.keys(task.hyperparams ?? {}).filter((one) => one !== PROPERTIES)])];
+    const sections = sectionNames(Object.keys(task.hyperparams ?? {})).filter((one) => one !== PROPERTIES);
     const objects = Object.keys(task.configuration ?? {});
     const chosen = kind === "objects" ? `objects/${name || objects[0] || ""}` : kind === PROPERTIES ? PROPERTIES : `hyperparameters/${name || sections[0] || ""}`;
     drawSide(task, sections, objects, chosen);

@@ -33,3 +33,11 @@ export async function edit(task, change, before, what) {
 export function packages(value) {
   return Array.isArray(value) ? value.join("\n") : value ?? "";
 }
+
+const FIRST = ["Args", "General", "TF_DEFINE", "Environment"];
+
+/** Sections of hyperparameters, each once: those that clients fill first. @param {string[]} names */
+export function sectionNames(names) {
+  const place = (/** @type {string} */ name) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  return [...new Set(names)].sort((a, b) => place(a) - place(b) || a.localeCompare(b));
+}

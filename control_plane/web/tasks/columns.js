@@ -9,8 +9,8 @@ import { statusChip, tagsCell, timeText } from "../widgets/controls.js";
 
 /** @type {Record<string, TaskColumn>} */
 export const FIXED = {
-  type: { id: "type", isWide: true, label: "Type", width: 105, fields: ["type"], sort: "type", cell: (task) => task.type?.replaceAll("_", " ") },
-  name: { id: "name", label: "Name", width: 260, grows: true, fields: ["name", "project.id"], sort: "name", cell: nameCell },
+  type: { id: "type", isWide: true, label: "Type", width: 120, fields: ["type"], sort: "type", cell: (task) => task.type?.replaceAll("_", " ") },
+  name: { id: "name", label: "Name", width: 245, grows: true, fields: ["name", "project.id"], sort: "name", cell: nameCell },
   tags: { id: "tags", isWide: true, label: "Tags", width: 150, fields: ["tags"], cell: (task) => tagsCell(task.tags ?? []) },
   status: { id: "status", isWide: true, label: "Status", width: 140, fields: ["status", "runtime.progress"], sort: "status", cell: statusCell },
   project: { id: "project", label: "Project", width: 180, fields: ["project.name"], sort: "project.name", cell: (task) => task.project?.name ?? "" },

@@ -42,7 +42,7 @@ const TAGS_IN_CELL = 2;
 /** As many tags as a cell has room for, and how many more there are. @param {string[]} tags */
 export function tagsCell(tags) {
   const more = tags.length - TAGS_IN_CELL;
-  return [...tags.slice(0, TAGS_IN_CELL).map((tag) => tagChip(tag)), more > 0 ? h("span", { class: "quiet small", title: tags.join("\n") }, `+${more}`) : null];
+  return [...tags.slice(0, TAGS_IN_CELL).map((tag) => tagChip(tag)), more > 0 ? h("span", { class: "quiet small more-tags", title: tags.join("\n") }, `+${more}`) : null];
 }
 
 /** A time that says the exact one when pointed at. @param {string | null | undefined} time */
