@@ -80,9 +80,11 @@ class ContainedRun:
     async def settle(self) -> None:
         """A container whose run has not begun is of no use: its agent, which held the other end of `go`, is dead."""
         if self.name and self._directory.phase()[0] is Phase.NOT_STARTED:
+            await self._engine.until_it_answers(self._say)
             await self._engine.remove(self.name)
 
     async def open(self, task: Mapping[str, Any]) -> ContainedRun:
+        await self._engine.until_it_answers(self._say)
         self._design = await self._designer.design(task, self._engine, self._directory, self._say)
         self._replaced[uv_program()] = str(self._designer.uv())
         return self

@@ -28,7 +28,7 @@ OLDEST_API = (1, 40)
 UNREACHABLE = 900
 """aiodocker's status for an engine that does not answer."""
 REFUSED = "the engine refused the container"
-CALL_S, PULL_S = 60.0, 3600.0
+CALL_S, PULL_S, RESTART_S, AGAIN_S = 60.0, 3600.0, 300.0, 0.5
 CONFLICT, GONE = 409, 404
 
 
@@ -68,6 +68,26 @@ class Engine:
         """Whether its host network is this machine's: a rootless Docker Engine has a network of its own."""
         self.name = f"{facts.get('Name') or 'engine'} {facts.get('ServerVersion') or ''}".strip()
 
+    async def until_it_answers(self, say: Callable[[str], None]) -> None:
+        """Wait for an engine that is being restarted: its tasks would fail one after the other. Raises EngineError."""
+        loop = asyncio.get_running_loop()
+        deadline, is_said = loop.time() + RESTART_S, False
+        while True:
+            try:
+                await self._timed(self.client.version())
+                return
+            except (EngineError, aiodocker.DockerError) as error:
+                if loop.time() > deadline:
+                    raise EngineError(
+                        f"the Docker Engine has not answered for {RESTART_S:.0f} s: {error}. Start it (systemctl start "
+                        "docker), then reset and enqueue the task",
+                        reason="container engine does not answer",
+                    ) from None
+                if not is_said:
+                    is_said = True
+                    say(f"The Docker Engine does not answer: waiting for it, up to {RESTART_S:.0f} s ({error})")
+            await asyncio.sleep(AGAIN_S)
+
     # ------------------------------------------------------------------------------------------------- images
 
     async def image(self, name: str, *, force_pull: bool, say: Callable[[str], None]) -> Image:
@@ -78,8 +98,9 @@ class Engine:
             failure = await self._pull(name, say)
             found = await self._inspect_image(name)
             if found is None:
+                why = failure or "the engine ended"
                 raise EngineError(
-                    f"there is no image {name!r}: {failure or 'the engine ended'}. Correct the task's container image (Execution > "
+                    f"there is no image {name!r}: {why}. Correct the task's container image (Execution > "
                     "Container), or log this machine's engine in to its registry",
                     reason="container image not found",
                 )

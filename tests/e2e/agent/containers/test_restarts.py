@@ -85,3 +85,15 @@ def test_a_task_whose_container_ends_with_the_engine_says_so(
     if number is signal.SIGTERM:
         following = tasks.submit("print('went on', flush=True)")
         assert tasks.finished(following)["status"] == "completed", tasks.console(following)
+
+
+def test_a_task_that_comes_while_the_engine_is_restarted_waits_for_it(
+    own: OwnEngine, server: object, new_agent: Callable[..., Agent], tasks: Tasks
+) -> None:
+    agent = new_agent(server, DOCKER_HOST=own.engine.url)
+    agent.start("--docker", IMAGE, queue=tasks.queue)
+    own.end(signal.SIGTERM)
+    task = tasks.submit("print('went on', flush=True)")
+    tasks.says(task, "The Docker Engine does not answer: waiting for it")
+    own.start()
+    assert tasks.finished(task)["status"] == "completed", tasks.console(task)
