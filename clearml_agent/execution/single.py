@@ -26,6 +26,8 @@ from clearml_sdk.errors import ApiError, BadAnswer, NotFound
 log = logging.getLogger("clearml_agent")
 
 STATUS_S = 1.0
+SEEN_S = 90
+"""Workers report twice in this time."""
 RUNNING = {"in_progress", "completed"}
 
 
@@ -54,6 +56,11 @@ async def execute(
         log.info("cloned as %s", found["id"])
     elif require_queue and found.get("status") != "queued":
         raise AgentError(f"task {found['id']} is {found.get('status')}, not queued, and --require-queue was given")
+    if monitoring and found.get("status") == "in_progress" and (other := await runner_of(api, str(found["id"]))):
+        raise AgentError(
+            f"task {found['id']} runs on {other}: stop it first (`clearml abort {found['id']}`), or add --clone to run "
+            "a copy of it"
+        )
     if found.get("status") == "queued":
         await api.call("tasks.dequeue", {"task": found["id"], "new_status": "in_progress"})
     if api.core.token is None:
@@ -102,6 +109,12 @@ async def find(api: Api, task: str) -> dict[str, Any]:
     if not named:
         raise AgentError(f"there is no task with id or name {task!r} on {api.settings.api_server}")
     return dict(named[0])
+
+
+async def runner_of(api: Api, task: str) -> str:
+    """The worker that has lately said that it runs this task; "" for none."""
+    workers = (await api.call("workers.get_all", {"last_seen": SEEN_S})).get("workers") or []
+    return next((str(worker["id"]) for worker in workers if (worker.get("task") or {}).get("id") == task), "")
 
 
 async def watch_status(run: TaskRun, api: Api) -> None:

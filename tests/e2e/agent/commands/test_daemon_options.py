@@ -116,6 +116,18 @@ def test_execute_runs_a_task_without_a_queue_or_a_clone_of_it(agent: Any, tasks:
     assert "SEEN" in file.read_text() and "SEEN" in done.stdout
 
 
+def test_execute_does_not_run_a_second_time_what_runs_elsewhere(agent: Any, tasks: Any, server: Any) -> None:
+    agent.start(queue=tasks.queue)
+    task = tasks.submit("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
+    tasks.says(task, "\nup\n")
+    until(lambda: task in agent.run("list", "--json").stdout, what="for the worker to say so")
+    done = agent.run("execute", "--id", task)
+    assert done.returncode == 1 and f"task {task} runs on tester:0" in done.stderr and "--clone" in done.stderr
+    assert tasks.status(task) == "in_progress" and tasks.console(task).count("\nup\n") == 1
+    server.call("tasks.stop", {"task": task})
+    assert tasks.finished(task)["status"] == "stopped"
+
+
 def test_execute_that_requires_a_queue_and_reports_nothing(agent: Any, tasks: Any) -> None:
     task = tasks.create("print('quiet')")
     refused = agent.run("execute", "--id", task, "--require-queue")
