@@ -26,6 +26,7 @@ log = logging.getLogger("clearml_agent")
 
 FOLDER, PROGRAM = "loopback", "relay.py"
 """Of a run's directory."""
+ANY = "0.0.0.0"
 PORTS = {"http": 80, "https": 443}
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 CONNECT_S, AGAIN_S, BACKLOG = 10.0, 0.2, 4096
@@ -58,7 +59,9 @@ async def targets(urls: Iterable[str]) -> Targets:
         host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
         if not host or not port:
             continue
-        if host == "localhost" or is_loopback(host):
+        if host == ANY:
+            names[f"127.0.0.1:{port}"] = None  # what is sent to it goes there
+        elif host == "localhost" or is_loopback(host):
             names[f"{host}:{port}"] = None
         elif not is_address(host) and (address := await _meaning(host)):
             names[f"{address}:{port}"] = None

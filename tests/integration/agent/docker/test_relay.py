@@ -177,12 +177,26 @@ except ConnectionResetError:
 
 async def test_addresses_of_this_machines_loopback_are_found() -> None:
     given = addresses_of(
-        ["http://localhost:8008", "http://127.0.0.1:8008", "http://192.0.2.1:8081", "http://[::1]:8080", ""],
+        [
+            "http://localhost:8008",
+            "http://127.0.0.1:8008",
+            "http://192.0.2.1:8081",
+            "http://0.0.0.0:8082",
+            "http://[::1]:8080",
+            "",
+        ],
         Indexes(default="http://user:word@127.0.0.2/simple", extra=("file:///x", "https://pypi.invalid/simple")),
         {"HTTPS_PROXY": "127.0.0.1:3128", "HTTP_SOMETHING": "http://127.0.0.1:1"},
     )
     found = await targets(given)
-    assert found.names == ("localhost:8008", "127.0.0.1:8008", "::1:8080", "127.0.0.2:80", "127.0.0.1:3128")
+    assert found.names == (
+        "localhost:8008",
+        "127.0.0.1:8008",
+        "127.0.0.1:8082",
+        "::1:8080",
+        "127.0.0.2:80",
+        "127.0.0.1:3128",
+    )
     assert found.hosts == {}
     assert relay.addresses("::1:8080")[0][1:] == ("::1", 8080)
 
