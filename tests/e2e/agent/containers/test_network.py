@@ -20,7 +20,15 @@ def ask(url):
 SAYS = ASKS + 'print("ANSWER", ask(os.environ["CLEARML_API_HOST"]), flush=True)\n'
 
 
-@pytest.mark.parametrize("arguments", ["", "--network none", "--network host", "--init --user 4321:4321"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "--network none",
+        pytest.param("--network host", marks=pytest.mark.full),
+        pytest.param("--init --user 4321:4321", marks=pytest.mark.full),
+    ],
+)
 def test_the_server_is_reached_from_every_network(
     docker_agent: Agent, tasks: Tasks, engine: Engine, arguments: str
 ) -> None:
