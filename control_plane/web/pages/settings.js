@@ -27,7 +27,20 @@ async function profile(element) {
   const user = currentUser();
   const password = button("Change password", () => attempt(() => passwordDialog()), { icon: "key" });
   const sessions = button("End my other sessions", () => attempt(async () => { await call("auth.revoke_sessions"); toast("Every session that began with a password has ended."); location.reload(); }));
-  element.replaceChildren(h("section", { class: "card stack" }, facts([["Name", user.name], ["Role", user.role], ["ID", h("code", {}, user.id)]]), h("div", { class: "form-actions" }, password, sessions)));
+  const rename = button("Change name", () => attempt(async () => { if (await nameDialog(user)) location.reload(); }), { icon: "edit" });
+  element.replaceChildren(h("section", { class: "card stack" }, facts([["Name", user.name], ["Role", user.role], ["ID", h("code", {}, user.id)]]), h("div", { class: "form-actions" }, mayWrite() ? rename : null, password, sessions)));
+}
+
+/** @param {any} user */
+function nameDialog(user) {
+  const name = h("input", { class: "input", type: "text", value: user.name, autocomplete: "name" });
+  return ask({ title: "Change name", body: field("Name", name, "You log in under it from now on"), action: "Change", run: () => call("users.update", { user: user.id, name: name.value.trim() }) });
+}
+
+/** @param {any} one of one's credentials */
+function labelDialog(one) {
+  const label = h("input", { class: "input", type: "text", value: one.label ?? "" });
+  return ask({ title: "Label", body: field("Label", label, one.access_key), action: "Save", run: () => call("auth.edit_credentials", { access_key: one.access_key, label: label.value.trim() }) });
 }
 
 function passwordDialog() {
@@ -54,7 +67,7 @@ async function credentials(element) {
   const redraw = () => credentials(element);
   const create = mayWrite() && button("Create new credentials", () => attempt(async () => { if (await createDialog()) await redraw(); }), { icon: "plus", kind: "primary" });
   const rows = keys.map((/** @type {any} */ one) => h("tr", {}, h("td", {}, h("code", {}, one.access_key)), h("td", {}, one.label ?? ""), h("td", {}, timeText(one.last_used)), h("td", {}, one.last_used_from ?? ""),
-    h("td", { class: "number" }, iconButton("trash", `Revoke ${one.access_key}`, () => attempt(async () => {
+    h("td", { class: "number" }, mayWrite() ? iconButton("edit", `Rename ${one.access_key}`, () => attempt(async () => { if (await labelDialog(one)) await redraw(); })) : null, iconButton("trash", `Revoke ${one.access_key}`, () => attempt(async () => {
       if (await ask({ title: "Revoke credentials", body: `Programs that use ${one.access_key} are refused from now on.`, action: "Revoke", danger: true, run: () => call("auth.revoke_credentials", { access_key: one.access_key }) })) await redraw();
     })))));
   const head = ["Access key", "Label", "Last used", "From", ""].map((label) => h("th", { scope: "col" }, label || h("span", { class: "visually-hidden" }, "Actions")));

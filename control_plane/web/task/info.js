@@ -26,7 +26,8 @@ export function infoTab(element) {
       ["ID", h("code", {}, task.id)], ["Type", task.type?.replaceAll("_", " ")], ["Status", statusChip(task.status)], ["Reason", task.status_reason], ["Message", task.status_message],
       ["Project", task.project?.name], ["User", task.user?.name], ["Parent", task.parent?.id ? h("a", { href: to(["projects", "*", "tasks", task.parent.id, "execution"]) }, task.parent.name ?? task.parent.id) : ""],
       ["Created", when(task.created)], ["Started", when(task.started)], ["Completed", when(task.completed)], ["Published", when(task.published)], ["Last update", when(task.last_update)],
-      ["Run time", duration(runTime(task))], ["Iteration", number(task.last_iteration)], ["Queue", task.execution?.queue?.name ?? ""], ["Worker", task.last_worker],
+      ["Run time", duration(runTime(task))], ["Iteration", number(task.last_iteration)], ["Queue", task.execution?.queue?.id ? h("a", { href: to(["workers-and-queues", "queues"], { queue: task.execution.queue.id }) }, task.execution.queue.name ?? task.execution.queue.id) : ""],
+      ["Worker", task.last_worker ? h("a", { href: to(["workers-and-queues", "workers"], { worker: task.last_worker }) }, task.last_worker) : ""],
     ]),
   });
   const runtime = section({

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import RunningServer
+from tests.e2e.browser.conftest import Watched, log_in
 from tests.e2e.browser.examples import Examples
 from tests.e2e.browser.steps import draft, edit, project_of, save, section, task_of
 
@@ -192,9 +194,27 @@ def test_credentials_are_made_with_a_configuration_that_works_and_revoked(server
     expect(page.get_by_role("cell", name="of the test")).to_be_visible()
     keys = server.call("auth.get_credentials")["credentials"]
     assert [one["label"] for one in keys if one["access_key"] == pairs["access_key"]] == ["of the test"]
+    page.get_by_role("button", name=f"Rename {pairs['access_key']}").click()
+    page.get_by_role("dialog").get_by_label("Label").fill("of another machine")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("cell", name="of another machine")).to_be_visible()
     page.get_by_role("button", name=f"Revoke {pairs['access_key']}").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(page.get_by_role("cell", name="of the test")).to_have_count(0)
+    expect(page.get_by_role("cell", name="of another machine")).to_have_count(0)
+
+
+def test_a_person_changes_their_name(server: RunningServer, watched: Callable[[], tuple[Page, Watched]]) -> None:
+    page, _ = watched()
+    user = server.call("auth.create_user", {"name": "before", "company": "c", "email": "n"})["id"]
+    server.call("auth.set_password", {"user": user, "password": "a name: 1"})
+    log_in(page, server, "before", "a name: 1")
+    page.goto(f"{server.web}/settings/profile")
+    page.get_by_role("button", name="Change name").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Ömer 漢字")
+    page.get_by_role("dialog").get_by_role("button", name="Change").click()
+    expect(page.locator("#who")).to_contain_text("Ömer 漢字")
+    assert server.call("users.get_by_id", {"user": user})["user"]["name"] == "Ömer 漢字"
+    log_in(page, server, "Ömer 漢字", "a name: 1")
 
 
 def test_zooming_in_fetches_the_points_that_were_thinned_out(server: RunningServer, inside: Page) -> None:
