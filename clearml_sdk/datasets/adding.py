@@ -104,9 +104,10 @@ def sync_folder(
         if change and say is not None:
             say(f"{change} {path}")
     kept = {entry.relative_path for entry in entries}
-    gone = [path for path in stored.state.files if path.startswith(prefix) and path not in kept]
+    gone = [path for path in stored.state.paths() if path.startswith(prefix) and path not in kept]
     for path in gone:
-        del stored.state.files[path]
+        stored.state.files.pop(path, None)
+        stored.state.links.pop(path, None)
         if say is not None:
             say(f"Remove {path}")
     return SyncCounts(len(gone), added, modified)

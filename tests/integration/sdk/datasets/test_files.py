@@ -68,6 +68,10 @@ def test_sync_brings_a_folder_of_the_dataset_in_step(make: Make, folder: Path) -
     (folder / "inner" / "three.txt").rename(folder / "inner" / "3.txt")
     assert made.sync_folder(folder / "inner", dataset_path="inner") == (1, 1, 0)
     assert made.list_files() == ["four.txt", "inner/3.txt", "one.txt"]
+    assert made.add_external_files([str(folder / "one.txt")], dataset_path="elsewhere") == 1
+    assert made.sync_folder(folder) == (1, 0, 0), "the folder does not hold the link"
+    assert made.list_files() == ["four.txt", "inner/3.txt", "one.txt"]
+    assert made.link_entries == []
 
 
 def test_a_file_that_changed_after_it_was_added_is_not_stored(make: Make, folder: Path) -> None:
