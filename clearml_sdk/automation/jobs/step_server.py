@@ -120,6 +120,8 @@ def follow(order: dict[str, Any], base: list[str]) -> None:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     sys.argv[:] = [order["path"] or order["module"], *order["arguments"]]
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w", encoding="utf-8") as file:
+        file.write(os.path.basename(sys.argv[0]))  # what lists of processes show
     if order["module"]:
         sys.path[:] = [order["folder"], *_search_path(os.environ), *base]
         run(lambda: runpy.run_module(order["module"], run_name="__main__", alter_sys=True))

@@ -113,6 +113,11 @@ def test_module_and_many_at_once(tmp_path: Path) -> None:
     assert {(tmp_path / f"out{number}").read_text() for number in range(6)} == {"__main__"}
 
 
+def test_lists_of_processes_show_the_script(tmp_path: Path) -> None:
+    assert started(tmp_path, "open('comm', 'w').write(open('/proc/self/comm').read())").wait() == 0
+    assert (tmp_path / "comm").read_text() == "look.py\n"
+
+
 def test_process_without_an_order_ends(tmp_path: Path) -> None:
     forked = forking.fork(os.environ)
     assert forked is not None
