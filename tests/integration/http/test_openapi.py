@@ -24,7 +24,7 @@ HELD = CHECKS.get_by_names(
 )
 EXAMPLES = 5
 """Right and as many wrong requests to each endpoint."""
-FULL_S = 420.0
+FULL_S = 300.0
 """So long the endpoints of all services together are called at full size: more often on a faster machine."""
 SERVICES = sorted({name.partition(".")[0] for name in handler_table()})
 WAITS = {name: {"timeout_s": 0} for name in ("agents.wait", "organization.follow", "tasks.wait")}
