@@ -7,13 +7,21 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 MAX_BYTES = 65536
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    dict: ("{", "}"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+}
 
 
 def cut(text: str) -> str:
     """`text`, shortened to MAX_BYTES of UTF-8 with a mark that says so."""
-    data = text.encode("utf-8", "replace")
+    data = text[: MAX_BYTES + 1].encode("utf-8", "replace")
     if len(data) <= MAX_BYTES:
         return data.decode("utf-8")
     mark = "\n... (cut)"
@@ -33,9 +41,47 @@ def of_archive(title: str, entries: Iterable[tuple[str, int]]) -> str:
 def of_object(value: object) -> str:
     """The representation of an object; one that cannot be had is no reason to fail."""
     try:
-        return cut(repr(value))
+        return cut(_shown(value, MAX_BYTES + 1, ()))
     except Exception as error:  # noqa: BLE001  # a user's __repr__ may raise anything
         return f"<{type(value).__name__}, whose repr() fails: {type(error).__name__}>"
+
+
+def _shown(value: Any, limit: int, within: tuple[int, ...]) -> str:
+    """`repr(value)`, or at least its first `limit` characters: of something large, all would be larger still.
+
+    within: ids of what the value stands in.
+    """
+    kind = type(value)
+    if kind in (str, bytes) and len(value) > limit:
+        return _quoted(value, limit)
+    if kind not in _BRACKETS or not value or (kind is tuple and len(value) == 1):
+        return repr(value)
+    opening, closing = _BRACKETS[kind]
+    if id(value) in within:
+        return f"{opening}...{closing}"
+    within, length = (*within, id(value)), len(opening)
+    pieces: list[str] = []
+    for item in value.items() if kind is dict else value:
+        if kind is dict:
+            key = _shown(item[0], limit - length, within)
+            piece = f"{key}: {_shown(item[1], max(0, limit - length - len(key)), within)}"
+        else:
+            piece = _shown(item, limit - length, within)
+        pieces.append(piece)
+        length += len(piece) + 2
+        if length > limit:
+            break
+    return opening + ", ".join(pieces) + closing
+
+
+def _quoted(value: str | bytes, limit: int) -> str:
+    """The first characters of its representation: the quotes are those that the whole would have."""
+    if isinstance(value, bytes):
+        single, double, head = b"'" in value, b'"' in value, value[:limit]
+        shown = repr(b"'" + head) if single and not double else repr(head + b'"')
+        return 'b"' + shown[3:-1] if single and not double else shown[:-2]
+    single, double, text = "'" in value, '"' in value, value[:limit]
+    return '"' + repr("'" + text)[2:-1] if single and not double else repr(text + '"')[:-2]
 
 
 def size_text(size_bytes: int) -> str:
