@@ -67,6 +67,12 @@ class Batch:
     owners: dict[tuple[str, str], OwnerPart] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
 
+    def identify(self, part_id: str) -> None:
+        """Give the batch, and the parts that it has by now, its id."""
+        self.part_id = part_id
+        for owner in self.owners.values():
+            owner.part.id = part_id
+
     def owner(self, kind: str, id: str, *, allow_locked: bool) -> OwnerPart:
         """The part of one owner, made with its first event; raise 400 when it is said to be locked and not."""
         owner = self.owners.get((kind, id))

@@ -183,3 +183,15 @@ def test_the_first_and_the_last_moment_can_be_read_back(server: RunningServer, t
     send(server, *(scalar(task, step, 1.0, timestamp=at_ms) for step, at_ms in enumerate(times)))
     curve = server.call("events.scalar_metrics_iter_histogram", {"task": task, "key": "iso_time"})["loss"]["train"]
     assert [x[:19] for x in curve["x"]] == list(times.values())
+
+
+@pytest.mark.parametrize("size", [10, 3000])
+def test_a_batch_of_any_size_that_is_sent_again_is_stored_once(server: RunningServer, task: str, size: int) -> None:
+    events = [
+        {"type": "log", "task": task, "msg": f"line {number:0100}", "timestamp": number} for number in range(size)
+    ]
+    body = "\n".join(map(json.dumps, events)).encode()
+    for _ in range(2):
+        assert server.call("events.add_batch", body)["added"] == size
+    assert server.call("events.add_batch", body + b"\n")["added"] == size  # other bytes
+    assert server.call("events.get_task_log", {"task": task, "batch_size": 1})["total"] == 2 * size
