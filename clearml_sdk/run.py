@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 import time
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from clearml_sdk.config import Config
     from clearml_sdk.record import TaskRecord
+    from clearml_sdk.script.notebook import Cells
     from clearml_sdk.session import Session
     from clearml_sdk.task import Task
     from clearml_sdk.watching import Watcher
@@ -98,13 +100,29 @@ class Run:
             with harmless("recording the machine"):
                 self.record.change("runtime", {**runtime_facts(), PROGRESS: "0"})
             with harmless("recording the code"):
-                root = self._record_script(wishes, detect_repository)
-                self._record_packages(wishes, root)
+                self._record_code(wishes, detect_repository)
 
         with harmless("recording the environment"):
             self._record_environment()  # at once: the script may read its parameters
         self._capture = threading.Thread(target=capture, name="clearml-capture", daemon=True)
         self._capture.start()
+        if self.entry.cells is not None:
+            self._follow(self.entry.cells, wishes)
+
+    def _follow(self, cells: Cells, wishes: CaptureWishes) -> None:
+        """Record a notebook anew after each cell, and at the end with the cell that ends the task."""
+
+        def again() -> None:
+            self._record_code(wishes, detect_repository=False)
+
+        def end(limit_s: float | None) -> None:
+            cells.leave()
+            with harmless("recording the notebook"):
+                again()
+
+        with harmless("watching the notebook"):
+            cells.follow(lambda: self.outbox.put("recording the notebook", again))
+            self.parts.append(("recording the notebook", end))
 
     def start_runtime_note(self) -> None:
         """Record the machine alone (a remote run: its code came from the task)."""
@@ -205,6 +223,19 @@ class Run:
     def _note_abort(self) -> None:
         self.aborted = "stopped by the user"
 
+    def _record_code(self, wishes: CaptureWishes, detect_repository: bool) -> None:
+        """Record the script, and the packages that it imports."""
+        root = self._record_script(wishes, detect_repository)
+        if self.entry.cells is None:
+            self._record_packages(wishes, root, self.entry.path)
+            return
+        with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8", delete=False) as file:
+            file.write(self.entry.cells.code())
+        try:
+            self._record_packages(wishes, self.entry.directory, file.name)
+        finally:
+            os.unlink(file.name)
+
     def _record_script(self, wishes: CaptureWishes, detect_repository: bool) -> str:
         captured = capture_script(
             self.entry,
@@ -225,16 +256,14 @@ class Run:
         if chosen:
             parameters.write(self.record, chosen)
 
-    def _record_packages(self, wishes: CaptureWishes, root: str) -> None:
+    def _record_packages(self, wishes: CaptureWishes, root: str, entry: str | None) -> None:
         from clearml_sdk.script.packages import read_requirements, record_requirements
 
         if wishes.requirements_file:
             requirements = read_requirements(wishes.requirements_file)
         else:
             freeze = wishes.freeze or self.config.flag("sdk.development.detect_with_pip_freeze", False)
-            requirements = record_requirements(
-                self.entry.path, root, added=wishes.added, ignored=wishes.ignored, freeze=freeze
-            )
+            requirements = record_requirements(entry, root, added=wishes.added, ignored=wishes.ignored, freeze=freeze)
         self.record.call("tasks.set_requirements", {"requirements": requirements})
         self.record.forget()
 

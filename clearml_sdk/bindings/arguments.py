@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WITH_OWN_BINDINGS = ("fire", "hydra", "jsonargparse", "absl")
+_OF_NOTEBOOKS = ("IPython", "ipykernel")
+"""They parse the arguments of magics."""
 _NOT_VALUES = ("_HelpAction", "_VersionAction", "_SubParsersAction")
 
 
@@ -95,11 +97,11 @@ def _wrap(argparse: ModuleType) -> None:
 
 
 def _is_a_librarys() -> bool:
-    """Whether a library parses that has a binding of its own: its inner arguments are none of the script's."""
+    """Whether a library parses that has a binding of its own, or a magic: these arguments are none of the script's."""
     caller = sys._getframe(2)
     while caller.f_back is not None and caller.f_globals.get("__name__") == "argparse":
         caller = caller.f_back
-    return str(caller.f_globals.get("__name__")).partition(".")[0] in _WITH_OWN_BINDINGS
+    return str(caller.f_globals.get("__name__")).partition(".")[0] in (*_WITH_OWN_BINDINGS, *_OF_NOTEBOOKS)
 
 
 def _parse(original: Callable[..., Any], parser: ArgumentParser, args: Any, namespace: Any) -> Any:

@@ -44,7 +44,7 @@ def capture_script(
     notices: list[str] = []
     repository = None
     folder = os.path.dirname(entry.path) if entry.path else entry.directory
-    if detect_repository and not standalone:
+    if detect_repository and not standalone and entry.cells is None:
         try:
             repository = read_repository(folder)
         except GitFailed as failure:
@@ -113,7 +113,9 @@ def _in_repository(entry: EntryPoint, repository: Repository) -> dict[str, str]:
 
 
 def _standalone(entry: EntryPoint) -> dict[str, str]:
-    text = ""
+    text, name = "", os.path.basename(entry.path) if entry.path else ""
+    if entry.cells is not None:
+        text, name = entry.cells.code(), f"{entry.cells.name}.py"
     if entry.path:
         with open(entry.path, encoding="utf-8", errors="replace", newline="") as file:
             text = file.read()
@@ -122,7 +124,7 @@ def _standalone(entry: EntryPoint) -> dict[str, str]:
         "repository": "",
         "branch": "",
         "version_num": "",
-        "entry_point": os.path.basename(entry.path) if entry.path else "",
+        "entry_point": name,
         "working_dir": ".",
         "diff": text,
     }

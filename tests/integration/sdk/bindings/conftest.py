@@ -126,3 +126,8 @@ def large_bench(server: RunningServer, tmp_path: Path) -> Bench:
 @pytest.fixture
 def tensorflow_bench(server: RunningServer, tmp_path: Path) -> Bench:
     return Bench(Workplace(tmp_path, server), environments.tensorflow())
+
+
+@pytest.fixture
+def notebook_bench(server: RunningServer, tmp_path: Path) -> Bench:
+    return Bench(Workplace(tmp_path, server), environments.notebook())

@@ -67,3 +67,9 @@ def tensorflow() -> Path:
     """The python of an environment with TensorFlow."""
     packages = ("--editable", str(PROJECT), "tensorflow-cpu", "tensorboard")
     return environment_with("bindings-tensorflow", *packages, compiled=False) / "python"
+
+
+def notebook() -> Path:
+    """The python of an environment with the kernel of notebooks."""
+    packages = ("--editable", str(PROJECT), "ipykernel", "nbclient")
+    return environment_with("bindings-notebook", *packages, compiled=False) / "python"
