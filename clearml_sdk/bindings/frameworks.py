@@ -123,6 +123,18 @@ def disconnect() -> None:
                 finish()
 
 
+def turn(name: str, *, is_off: bool) -> None:
+    """Have a binding of the open run record nothing from now on, or what it was told to again."""
+    if _capture is not None:
+        _capture.switches.turn(name, is_off=is_off)
+
+
+def when_run_ends(finish: Callable[[], None]) -> None:
+    """Call `finish` when the open run ends."""
+    if _capture is not None:
+        _capture.at_end.append(finish)
+
+
 def _imported(framework: Framework, library: ModuleType) -> None:
     """Connect a library that is there now. One that came while nothing was recorded is found by the next `connect`."""
     _waiting.discard(framework.library)

@@ -49,7 +49,7 @@ class Figures:
 
     def report(self, figure: Any) -> None:
         """Report a figure as it looks now, unless it was reported so already, or is empty."""
-        if not figure.axes:
+        if not figure.axes or not self._capture.switches.is_on("matplotlib"):
             return
         logger = self._capture.logger
         interactive = None if logger._matplotlib_non_interactive else plotly_figure(figure)

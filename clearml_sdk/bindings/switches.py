@@ -21,6 +21,7 @@ class Switches:
     def __init__(self, choice: bool | Mapping[str, Any]) -> None:
         self._choice: Mapping[str, Any] = choice if isinstance(choice, dict) else {}
         self._others = bool(choice)
+        self._off: set[str] = set()
 
     def is_on(self, *names: str) -> bool:
         """Whether all of `names` are on."""
@@ -30,12 +31,18 @@ class Switches:
         """Whether all of `names` are on for a model's file at `path`."""
         return all(self._one(name) and self._matches(self._choice.get(name), path) for name in names)
 
+    def turn(self, name: str, *, is_off: bool) -> None:
+        """Turn a name off whatever the choice was, or leave it to the choice again."""
+        (self._off.add if is_off else self._off.discard)(name)
+
     def option(self, name: str, option: str, default: bool) -> bool:
         """An option of a binding, such as `report_hparams` of `tensorboard`."""
         value = self._choice.get(name)
         return bool(value.get(option, default)) if isinstance(value, dict) else default
 
     def _one(self, name: str) -> bool:
+        if name in self._off:
+            return False
         if not self._others or name not in self._choice:
             return self._others
         value = self._choice[name]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "LoggerRoot",
     "TqdmLog",
     "add_log_options",
     "add_options",
@@ -37,7 +38,10 @@ def get_logger(
 
     level: None: as its parent's. stream: where it writes as well. colored: names of levels in colours, there.
     """
-    logger = logging.getLogger(f"clearml.{path or _caller()}")
+    return _prepared(logging.getLogger(f"clearml.{path or _caller()}"), level, stream, colored)
+
+
+def _prepared(logger: logging.Logger, level: int | None, stream: Any, colored: bool) -> logging.Logger:
     if level is not None:
         logger.setLevel(level)
     if stream is not None:
@@ -96,6 +100,15 @@ def add_time_rotating_file_handler(
     handler = logging.handlers.TimedRotatingFileHandler(os.path.join(log_dir, f"{log_file_prefix}.log"), when=when)
     handler.setFormatter(formatter or logging.Formatter(FORMAT))
     logger.addHandler(handler)
+
+
+class LoggerRoot:
+    """The logger above all of the SDK's."""
+
+    @classmethod
+    def get_base_logger(cls, level: int | None = None, stream: Any = None, colored: bool = False) -> logging.Logger:
+        """The logger `clearml`. level: None: as it is. stream, colored: as for `get_logger`."""
+        return _prepared(logging.getLogger("clearml"), level, stream, colored)
 
 
 class _ColouredFormatter(logging.Formatter):

@@ -34,3 +34,12 @@ def test_options_of_a_binding() -> None:
     switches = Switches({"tensorboard": {"report_hparams": False}})
     assert switches.is_on("tensorboard") and not switches.option("tensorboard", "report_hparams", True)
     assert Switches(True).option("tensorboard", "report_hparams", True)
+
+
+def test_an_integration_turns_one_off_and_leaves_it_to_the_choice_again() -> None:
+    switches = Switches({"joblib": False})
+    switches.turn("pytorch", is_off=True)
+    assert not switches.accepts("/a/b.pt", "pytorch") and switches.is_on("matplotlib")
+    for name in ("pytorch", "joblib"):
+        switches.turn(name, is_off=False)
+    assert switches.is_on("pytorch") and not switches.is_on("joblib")

@@ -23,6 +23,7 @@ from clearml_sdk.debugging import (
     get_null_logger,
     parse_log_args,
 )
+from clearml_sdk.debugging.log import LoggerRoot
 from clearml_sdk.model import Waitable
 from clearml_sdk.utilities.wizard.user_input import get_input, input_bool, input_int, input_list, multiline_input
 
@@ -66,6 +67,7 @@ def test_loggers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert logger.name == "clearml.abc" and get_logger().name == "clearml.test_debugging"
     logger.warning("careful")
     assert "careful" in stream.getvalue() and "\033[33mWARNING" in stream.getvalue()
+    assert LoggerRoot.get_base_logger() is logging.getLogger("clearml")
     silent = get_null_logger("silent one")
     silent.error("unheard")
     assert pickle.loads(pickle.dumps(silent)) is silent and "unheard" not in capsys.readouterr().err

@@ -1,0 +1,49 @@
+"""What integrations of other libraries (YOLO's, Ignite's) call: bindings by their official names."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import INIT, Bench
+from .environments import INSTALL_S
+
+pytestmark = pytest.mark.timeout(INSTALL_S)
+
+CODE = f"""
+import matplotlib.pyplot as plt, numpy as np
+from clearml.binding.frameworks import WeightsFileHandler
+from clearml.binding.frameworks.pytorch_bind import PatchPyTorchModelIO
+from clearml.binding.frameworks.tensorflow_bind import PatchTensorflowModelIO, WeightsGradientHistHelper
+from clearml.binding.matplotlib_bind import PatchedMatplotlib
+PatchedMatplotlib.update_current_task(None)  # before there is a run this is nothing
+task = Task.init("bindings", "integrations", {INIT})
+
+def draw(title):
+    plt.plot([1, 2]); plt.title(title); plt.savefig("figure.png"); plt.close("all")
+
+draw("before")
+for binding in (PatchPyTorchModelIO, PatchTensorflowModelIO, PatchedMatplotlib):
+    binding.update_current_task(None)
+draw("meanwhile")
+PatchedMatplotlib.update_current_task(task)
+draw("again")
+helper = WeightsGradientHistHelper(logger=task.get_logger(), report_freq=1)
+for step in range(3):
+    helper.add_histogram(title="grads", series="layer", step=step, hist_data=np.arange(10.0).reshape(2, 5) + step)
+helper.add_histograms([dict(title="grads", series="counts", step=0, hist_data={{0.5: 2, 1.5: 3}})])
+"""
+
+
+def test_bindings_are_turned_off_by_their_official_names(bench: Bench) -> None:
+    task = bench.record(CODE)
+    plots = task.plots()
+    titles = {title for title, _, _ in plots}
+    assert {"before", "again", "grads"} <= titles and "meanwhile" not in titles
+    layers = {step: figure for (title, series, step), figure in plots.items() if series == "layer"}
+    assert set(layers) == {0, 1, 2}, "the last when the run ends"
+    surface = json.loads(layers[2])["data"][0]
+    assert len(surface["z"]) == 3 and sum(map(sum, surface["z"])) == pytest.approx(30)
+    counts = json.loads(plots["grads", "counts", 0])["data"][0]["z"]
+    assert sum(map(sum, counts)) == pytest.approx(5)
