@@ -172,3 +172,31 @@ def test_a_report_shows_curves_of_tasks_in_its_text(server: RunningServer, insid
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("link", name="What the sweep says")).to_be_visible()
     expect(page.get_by_role("link", name="Rates of the test")).to_have_count(0)
+
+
+def test_a_projects_overview_draws_a_metric_of_its_tasks(
+    server: RunningServer, inside: Page, examples: Examples
+) -> None:
+    page = inside
+    page.goto(f"{server.web}/projects/{examples.project}/overview")
+    page.get_by_label("Metric", exact=True).select_option(label="loss / validation")
+    plot = page.get_by_role("group", name="A metric over time")
+    expect(plot.locator("svg.main-svg .points path")).to_have_count(4)  # of eight tasks four reported it
+    assert "metric=loss" in page.url
+    drawn = plot.evaluate("one => one.data[0].text.map((name, n) => [name, one.data[0].y[n]])")
+    tasks = [server.call("tasks.get_by_id", {"task": task})["task"] for task in examples.compared]
+    values = {
+        task["name"]: item["value"]
+        for task in tasks
+        for items in task["last_metrics"].values()
+        for item in items.values()
+        if (item["metric"], item["variant"]) == ("loss", "validation")
+    }
+    assert dict(drawn) == values
+    box = plot.locator(".points path").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(plot.locator(".hoverlayer .hovertext")).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_role("navigation", name="Task", exact=True)).to_be_visible()
