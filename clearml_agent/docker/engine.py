@@ -64,6 +64,7 @@ class Engine:
         self.client = client
         options = facts.get("SecurityOptions") or ()
         self.is_rootless = bool(facts.get("Rootless")) or any("rootless" in str(option) for option in options)
+        self.maps_users = any("name=userns" in str(option) for option in options)
         self.has_hosts_network = not self.is_rootless or is_podman
         """Whether its host network is this machine's: a rootless Docker Engine has a network of its own."""
         self.name = f"{facts.get('Name') or 'engine'} {facts.get('ServerVersion') or ''}".strip()

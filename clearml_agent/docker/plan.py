@@ -166,6 +166,7 @@ class Designer:
         An agent that is not root gets files that are its own: the container begins as root, for its setup script, and
         goes on as the agent's user. In a rootless engine the container's root is that user.
         """
+        refuse_mapped(options, engine)
         me = os.geteuid()
         if me == 0 and not engine.is_rootless:
             return list(options), ""
@@ -345,6 +346,15 @@ def _private(options: Sequence[Option]) -> dict[str, str]:
     """The variables among the options that `docker inspect` is not to show."""
     pairs = (option.value.partition("=") for option in options if option.name == "env" and "=" in option.value)
     return {name: text for name, _, text in pairs if not name.startswith(SHOWN_VARIABLES)}
+
+
+def refuse_mapped(options: Sequence[Option], engine: Engine) -> None:
+    """Raises RunFailed where a container's root is a user who may not read the run's directory. Pure."""
+    if engine.maps_users and all(option.name != "userns" for option in options):
+        raise RunFailed(
+            "the engine gives containers other users than this machine's (userns-remap), who read neither the run's "
+            "folder nor the caches: add --userns=host to agent.extra_docker_arguments, or use a rootless engine"
+        )
 
 
 def unexportable(variables: Mapping[str, str]) -> dict[str, str]:
