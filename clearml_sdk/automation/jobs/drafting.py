@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from clearml_sdk import hocon_text, parameters
 
 TYPE_CHECKING = False
@@ -45,8 +47,19 @@ def _with_parameters(before: Mapping[str, Any], override: Mapping[str, Any]) -> 
         known = (sections.get(section) or {}).get(name) or {}
         kind = known.get("type") if isinstance(value, str) else None
         entry = parameters.item(section, name, value, kind=kind, description=known.get("description"))
+        if isinstance(value, dict | list):
+            entry["value"] = _as_json(value) or entry["value"]  # a command line is more likely to read that
         sections.setdefault(section, {})[name] = entry
     return sections
+
+
+def _as_json(value: Any) -> str:
+    """As JSON; "" for what would not be the same when it is read again, such as numbers as keys."""
+    try:
+        text = json.dumps(value)
+        return text if json.loads(text) == value else ""
+    except (TypeError, ValueError):
+        return ""
 
 
 def _with_configurations(before: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

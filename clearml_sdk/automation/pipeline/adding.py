@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearml_sdk.automation.pipeline import building
+from clearml_sdk.automation.pipeline import building, monitoring
 from clearml_sdk.automation.pipeline.base import ControllerBase
 from clearml_sdk.automation.pipeline.node import Node
 from clearml_sdk.automation.pipeline.task_settings import Parameter
@@ -198,6 +198,7 @@ class Adding(ControllerBase):
         return True
 
     def _add(self, node: Node, before: Any, after: Any, on_status: Any, retry: Any) -> None:
+        monitoring.spell_out(node)
         self._nodes[node.name] = node
         for functions, function in (
             (self._callbacks.before, before),

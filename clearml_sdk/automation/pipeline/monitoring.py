@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clearml_sdk import reading
+from clearml_sdk.errors import UsageError
 from clearml_sdk.record import TaskRecord
 
 TYPE_CHECKING = False
@@ -13,6 +14,19 @@ if TYPE_CHECKING:
     from clearml_sdk.task import Task
 
 MAX_POINTS = 5000
+
+
+def spell_out(node: Node) -> None:
+    """Write what is shown as pairs: what it is called in the step, and here. Raises UsageError for what is none."""
+    try:
+        node.monitor_metrics = [list(map(list, _pairs(wish))) for wish in node.monitor_metrics]
+        node.monitor_artifacts = [list(_names(wish)) for wish in node.monitor_artifacts]
+        node.monitor_models = [list(_names(wish)) for wish in node.monitor_models]
+    except (TypeError, ValueError, IndexError) as error:
+        raise UsageError(
+            f"step {node.name!r}: monitor_metrics are pairs (title, series), or pairs of these; monitor_artifacts and "
+            "monitor_models are names, or pairs of these"
+        ) from error
 
 
 class Monitor:

@@ -129,9 +129,11 @@ def test_process_without_an_order_ends(tmp_path: Path) -> None:
 
 
 def test_processes_outlive_the_program_and_another_one_is_started(tmp_path: Path) -> None:
-    (tmp_path / "gate").mkdir()
-    wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nopen('done', 'w').close()\n"
+    wait = "import os, time\nopen('begun', 'w').close()\nwhile not os.path.exists('go'): time.sleep(0.01)\n"
+    wait += "open('done', 'w').close()\n"
     first = started(tmp_path, wait)
+    while not (tmp_path / "begun").exists():
+        threading.Event().wait(0.01)
     server = forking._servers[0]
     server._popen.kill()
     while not server.is_over:

@@ -8,7 +8,7 @@ import pytest
 
 from clearml_sdk.automation.jobs import hashing
 from clearml_sdk.automation.jobs.drafting import drafted
-from clearml_sdk.automation.pipeline import graph, plots, project, state
+from clearml_sdk.automation.pipeline import graph, monitoring, plots, project, state
 from clearml_sdk.automation.pipeline.lazy import LazyResult, is_lazy, settled
 from clearml_sdk.automation.pipeline.node import Node
 from clearml_sdk.automation.pipeline.references import of_task, references, replaced, steps_named
@@ -211,3 +211,33 @@ def test_lazy_result_is_read_once_and_acts_as_its_value() -> None:
     assert isinstance(lazy, int)
     assert settled([lazy, {"k": lazy}]) == [5, {"k": 5}]
     assert len(reads) == 1
+
+
+def test_what_is_shown_is_written_as_pairs() -> None:
+    wishes: dict[str, Any] = {
+        "monitor_metrics": [("loss", "train"), (("loss", "train"), ("losses", "one"))],
+        "monitor_artifacts": ["data", ("data", "other")],
+        "monitor_models": ["net"],
+    }
+    node = Node("a", **wishes)
+    monitoring.spell_out(node)
+    assert node.monitor_metrics == [[["loss", "train"]] * 2, [["loss", "train"], ["losses", "one"]]]
+    assert node.monitor_artifacts == [["data", "data"], ["data", "other"]]
+    assert node.monitor_models == [["net", "net"]]
+    with pytest.raises(UsageError, match="pairs"):
+        monitoring.spell_out(Node("a", monitor_metrics=["loss"]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, None, True]}, '{"a": [1, null, true]}'),
+        (["x", 2], '["x", 2]'),
+        ({1: "a"}, "{1: 'a'}"),
+        ((1, 2), "[1, 2]"),
+        ("text", "text"),
+    ],
+)
+def test_values_of_steps_are_json_where_nothing_is_lost(value: Any, text: str) -> None:
+    fields = drafted({}, parameter_override={"Args/x": value})
+    assert fields["hyperparams"]["Args"]["x"]["value"] == text
