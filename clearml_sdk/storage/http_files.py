@@ -60,7 +60,8 @@ def upload(
 ) -> None:
     """Send `source` to be stored at `url`; again, up to `tries` times. Raises StorageError, FileNotFoundError."""
     boundary = os.urandom(16).hex()
-    head, tail = _multipart(urls.server_path(url), source, boundary)
+    base = _base_path(session, url)
+    head, tail = _multipart(urls.server_path(url).removeprefix(base), source, boundary)
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Content-Length": str(len(head) + source.length + len(tail)),
@@ -73,7 +74,7 @@ def upload(
 
     limit_s = max(30.0, source.length / SLOWEST_BYTES_PER_S)
     with _Exchange(session, url, tries) as exchange:
-        exchange.run("POST", "/", headers, send, limit_s).read()
+        exchange.run("POST", quote(base) + "/", headers, send, limit_s).read()
 
 
 def download(session: Session | None, url: str, path: str, *, progress: Callable[[int], object] | None = None) -> str:
@@ -115,6 +116,13 @@ def takes_credentials(session: Session, url: str) -> bool:
     """Whether `url` is on the configured files server, so that it gets the token."""
     base = session.settings.files_server
     return bool(base) and (url == base or url.startswith(base + "/"))
+
+
+def _base_path(session: Session | None, url: str) -> str:
+    """The path below which the files server of `url` is reached: empty, or where a proxy has it, such as `/files`."""
+    if session is None or not takes_credentials(session, url):
+        return ""
+    return urls.server_path(session.settings.files_server).rstrip("/")
 
 
 def content_type_of(path: str) -> str:

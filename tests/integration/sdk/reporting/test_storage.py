@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clearml_sdk.api_settings import ApiSettings
 from clearml_sdk.session import Session
 from clearml_sdk.storage import cache, transfer, urls
 from clearml_sdk.storage.errors import StorageRefused, StorageUnreachable, StoredFileMissing
@@ -41,6 +42,21 @@ def test_a_file_comes_back_as_it_went(
     assert transfer.delete(session, url)
     assert not transfer.exists(session, url)
     assert not transfer.delete(session, url)
+
+
+@pytest.mark.parametrize("name", ["plain.bin", "ünï+cödé%20.bin"])
+def test_a_files_server_below_a_path_takes_and_gives_files(
+    session: Session, server: RunningServer, file: Path, tmp_path: Path, name: str
+) -> None:
+    """As behind a proxy: the web port serves the files below `/files`."""
+    below = f"{server.web}/files"
+    keys = {"access_key": server.access_key, "secret_key": server.secret_key}
+    by_web = Session(ApiSettings(f"{server.web}/api", files_server=below, **keys))
+    transfer.upload(by_web, str(file), urls.join(below, "below a path", name))
+    assert transfer.size(by_web, urls.join(below, "below a path", name)) == 3_000_000
+    digest = transfer.download(by_web, urls.join(below, "below a path", name), str(tmp_path / "copy"))
+    assert digest == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert transfer.delete(session, urls.join(server.files, "below a path", name)), "the same file by its own port"
 
 
 def test_a_large_file_goes_on_where_its_download_broke_off(
