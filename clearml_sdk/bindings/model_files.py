@@ -60,18 +60,19 @@ class ModelFiles:
         record = self._task._record
         iteration = reporters.reporter_of(record.session, record.id).last_iteration
         with self._lock:
-            entry = self._entries.setdefault(path, self._free_entry(path))
+            key = info.local_model_id
+            entry = self._entries.setdefault(key, self._free_entry(key, path))
         stored = self._copied(path, entry, info) if self._has_destination() else None
         folder = stored.temporary if stored is not None else None
 
         def send() -> None:
-            self._send(path, entry, info, stored, iteration=iteration, design=design)
+            self._send(key, path, entry, info, stored, iteration=iteration, design=design)
 
         with self._lock:
-            superseded = self._waiting.pop(path, None)
+            superseded = self._waiting.pop(key, None)
             if folder is not None:
-                self._waiting[path] = folder
-            self._task._later(f"recording the model {path}", send)  # instead of a state of the file that still waits
+                self._waiting[key] = folder
+            self._task._later(f"recording the model {key}", send)  # instead of a state of the file that still waits
         if superseded is not None:
             shutil.rmtree(superseded, ignore_errors=True)
 
@@ -98,10 +99,10 @@ class ModelFiles:
             self._is_stored = bool(record.get("output.destination"))
         return self._is_stored or bool(OutputModel._default_destination)
 
-    def _free_entry(self, path: str) -> str:
+    def _free_entry(self, key: str, path: str) -> str:
         """The name of the file, numbered where a file of another folder has it: these are two models."""
-        if path in self._entries:
-            return self._entries[path]
+        if key in self._entries:
+            return self._entries[key]
         stem, number = _stem(path), 1
         name, taken = stem, set(self._entries.values())
         while name in taken:
@@ -125,6 +126,7 @@ class ModelFiles:
 
     def _send(
         self,
+        key: str,
         path: str,
         entry: str,
         info: ModelInfo,
@@ -135,10 +137,10 @@ class ModelFiles:
     ) -> None:
         if stored is not None:
             with self._lock:
-                if self._waiting.get(path) != stored.temporary:
+                if self._waiting.get(key) != stored.temporary:
                     return  # superseded just now
-                del self._waiting[path]
-        model = self._model(path, entry, info.framework)
+                del self._waiting[key]
+        model = self._model(key, path, entry, info.framework)
         if stored is not None and model.upload_storage_uri is None:  # the script has just changed its mind
             shutil.rmtree(str(stored.temporary), ignore_errors=True)
             stored = None
@@ -154,17 +156,17 @@ class ModelFiles:
         info.model = model
         weights_callbacks.after("save", info)
 
-    def _model(self, path: str, entry: str, framework: str) -> OutputModel:
+    def _model(self, key: str, path: str, entry: str, framework: str) -> OutputModel:
         """The model of a file; made when the file is saved for the first time."""
         from clearml_sdk.model import OutputModel
 
         with self._lock:
-            model = self._models.get(path)
+            model = self._models.get(key)
         if model is None:
             model = OutputModel(self._task, name=f"{self._task.name} - {_stem(path)}", framework=framework)
             model._entry = entry
             with self._lock:
-                self._models[path] = model
+                self._models[key] = model
         return model
 
     def _register(self, path: str, framework: str, info: ModelInfo) -> None:

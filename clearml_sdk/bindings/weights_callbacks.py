@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from enum import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,26 +13,31 @@ if TYPE_CHECKING:
     Callback = Callable[[str, "ModelInfo"], "ModelInfo | None"]
 
 
+class CallbackType(StrEnum):
+    """What is done with a file."""
+
+    save = "save"
+    load = "load"
+
+
 class ModelInfo:
     """A model file: what a callback looks at and may change.
 
     local_model_path: the file. upload_filename: its name where it is stored, None for its own. model: the model on the
-    server, once it is there.
+    server, once it is there. local_model_id: files with the same one are one model; the file's path.
     """
 
     def __init__(self, framework: str, local_model_path: str, task: Any) -> None:
         self.framework, self.local_model_path, self.task = framework, local_model_path, task
         self.upload_filename: str | None = None
         self.model: Any = None
+        self.local_model_id = local_model_path
+        self._told: list[Callback] = []
+        """Who is told once it is recorded, which is later."""
 
     @property
     def weights_filename(self) -> str:
         """The file."""
-        return self.local_model_path
-
-    @property
-    def local_model_id(self) -> str:
-        """What tells this file from others: its path."""
         return self.local_model_path
 
 
@@ -42,6 +48,7 @@ class WeightsFileHandler:
     """
 
     ModelInfo = ModelInfo
+    CallbackType = CallbackType
 
     @staticmethod
     def add_pre_callback(callback_function: Callback) -> int:
@@ -80,11 +87,13 @@ def before(operation: str, framework: str, path: str, task: Any) -> ModelInfo | 
     info: ModelInfo | None = ModelInfo(framework, path, task)
     for callback in list(_before.values()):
         if info is not None:
-            info = callback(operation, info)
+            info = callback(CallbackType(operation), info)
+    if info is not None:
+        info._told = list(_after.values())
     return info
 
 
 def after(operation: str, info: ModelInfo) -> None:
-    """Tell the callbacks that a file was recorded."""
-    for callback in list(_after.values()):
-        callback(operation, info)
+    """Tell the callbacks that there were when the file was written or read that it is recorded."""
+    for callback in info._told:
+        callback(CallbackType(operation), info)

@@ -47,3 +47,38 @@ def test_bindings_are_turned_off_by_their_official_names(bench: Bench) -> None:
     assert len(surface["z"]) == 3 and sum(map(sum, surface["z"])) == pytest.approx(30)
     counts = json.loads(plots["grads", "counts", 0])["data"][0]["z"]
     assert sum(map(sum, counts)) == pytest.approx(5)
+
+
+CHECKPOINTS = f"""
+import joblib
+from clearml.binding.frameworks import WeightsFileHandler
+task = Task.init("bindings", "checkpoints", {INIT})
+
+def save(name, value):  # as Ignite's saver does: callbacks are there while the file is written
+    def before(action, info):
+        assert action == WeightsFileHandler.CallbackType.save
+        info.upload_filename = "best_0.pkl"
+        info.local_model_id = "slot 0"
+        return info
+
+    def after(action, info):
+        info.model.name = f"{{info.task.name}}: {{name}}"
+        info.model.comment = (info.model.comment or "") + "\\nCheckpoint Metadata: basename=best"
+        return info
+
+    first, last = WeightsFileHandler.add_pre_callback(before), WeightsFileHandler.add_post_callback(after)
+    joblib.dump(value, name)
+    assert WeightsFileHandler.remove_pre_callback(first) and WeightsFileHandler.remove_post_callback(last)
+
+save("best_loss=2.pkl", [1])
+task.flush(wait_for_uploads=True)
+save("best_loss=1.pkl", [2])
+"""
+
+
+def test_checkpoints_that_take_turns_are_one_model(bench: Bench) -> None:
+    models = bench.record(CHECKPOINTS).models("output")
+    assert len(models) == 1
+    model = next(iter(models.values()))
+    assert model["name"] == "checkpoints: best_loss=1.pkl" and "basename=best" in model["comment"]
+    assert model["uri"].endswith("/best_loss=1.pkl")
