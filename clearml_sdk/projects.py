@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clearml_sdk.errors import ApiError
+from clearml_sdk.errors import ApiError, UsageError
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 NAME_TAKEN = 801
+MIN_NAME = 3
+"""Characters that the server wants of the name of a project or a task."""
 
 
 def find_project(session: Session, name: str, *, search_hidden: bool = True) -> dict[str, Any] | None:
@@ -19,6 +21,14 @@ def find_project(session: Session, name: str, *, search_hidden: bool = True) -> 
     body = {"name": f"^{re.escape(name)}$", "shallow_search": False, "search_hidden": search_hidden}
     found = session.call("projects.get_all", {**body, "order_by": ["-last_update"]}).get("projects") or []
     return found[0] if found else None
+
+
+def explain_short(error: ApiError, what: str, name: str) -> None:
+    """Raise UsageError where the server refused a name that is too short: its own words do not say which name."""
+    if error.code == 400 and len(name.strip()) < MIN_NAME:
+        raise UsageError(
+            f"the name of the {what}, {name!r}, is too short: a name has {MIN_NAME} characters or more"
+        ) from None
 
 
 def project_id(session: Session, name: str, *, description: str = "") -> str:
@@ -29,6 +39,7 @@ def project_id(session: Session, name: str, *, description: str = "") -> str:
     try:
         return str(session.call("projects.create", {"name": name, "description": description})["id"])
     except ApiError as error:
+        explain_short(error, "project", name)
         if error.subcode != NAME_TAKEN:
             raise
     found = find_project(session, name)  # another process created it at the same moment

@@ -10,7 +10,7 @@ import time
 from clearml_sdk.config import environment
 from clearml_sdk.errors import ApiError, NotFound, UsageError
 from clearml_sdk.last_runs import LastRuns, may_reuse, run_key
-from clearml_sdk.projects import project_id
+from clearml_sdk.projects import explain_short, project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
 
@@ -115,7 +115,11 @@ def _create(session: Session, wish: Wish) -> Start:
     }
     if wish.output_uri:
         body["output_dest"] = wish.output_uri
-    created = session.call("tasks.create", body)
+    try:
+        created = session.call("tasks.create", body)
+    except ApiError as error:
+        explain_short(error, "task", wish.name)
+        raise
     return Start(TaskRecord(session, str(created["id"])), "created")
 
 

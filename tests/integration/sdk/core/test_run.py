@@ -98,6 +98,13 @@ print("the end")
 
 
 @pytest.mark.rows("S1-020", "S2-I02")
+@pytest.mark.parametrize(("names", "short"), [("'ab', 'a name'", "project, 'ab'"), ("'sdk/run', 'ab'", "task, 'ab'")])
+def test_a_name_that_is_too_short_is_told_by_name(workplace: Workplace, names: str, short: str) -> None:
+    ran = workplace.run(f"from clearml import Task\nTask.init({names}, {QUIET}, reuse_last_task_id=False)\n")
+    assert ran.code == 1
+    assert f"the name of the {short}, is too short: a name has 3 characters or more" in ran.err.splitlines()[-1]
+
+
 def test_names_are_found_when_none_are_given(workplace: Workplace, read: Read) -> None:
     ran = workplace.run(f"from clearml import Task\nsay(id=Task.init({QUIET}).id)", name="my_script.py")
     task = read(ran.said["id"])
