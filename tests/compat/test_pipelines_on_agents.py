@@ -14,7 +14,7 @@ from tests.e2e.automation.conftest import Workshop
 
 from .official import WITHOUT_FORK, official_environment, process
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.full]
 STEPS, CONTROLLERS = "official steps", "official controllers"
 
 
@@ -37,10 +37,7 @@ def workshop(
         yield found
 
 
-@pytest.mark.parametrize(
-    ("script", "name"),
-    [("functions.py", "functions"), pytest.param("decorated.py", "decorated", marks=pytest.mark.full)],
-)
+@pytest.mark.parametrize(("script", "name"), [("functions.py", "functions"), ("decorated.py", "decorated")])
 def test_official_agent_runs_the_steps(workshop: Workshop, script: str, name: str) -> None:
     (workshop.out / "result").unlink(missing_ok=True)
     workshop.run(script, "steps", PIPELINE_SERVICES="")
@@ -52,7 +49,6 @@ def test_official_agent_runs_the_steps(workshop: Workshop, script: str, name: st
     assert {child["status"] for child in children} == {"completed"}
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(("script", "name"), [("functions.py", "functions"), ("decorated.py", "decorated")])
 def test_official_agents_run_the_controller_and_the_steps(workshop: Workshop, script: str, name: str) -> None:
     (workshop.out / "result").unlink(missing_ok=True)
