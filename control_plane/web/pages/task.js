@@ -108,7 +108,7 @@ export async function taskPage(element, parameters) {
       h("div", { class: "task-facts" }, statusChip(task.status), archived ? h("span", { class: "chip" }, "Archived") : null, task.runtime?.progress ? h("span", {}, `${task.runtime.progress}%`) : null,
         h("span", {}, task.type?.replaceAll("_", " ")), h("span", {}, "iteration ", number(task.last_iteration)), runTime(task) === null ? null : h("span", {}, duration(runTime(task))), h("span", {}, task.user?.name ?? ""), h("span", {}, "updated ", timeText(task.last_update)),
         h("span", {}, h("code", {}, task.id.slice(0, 8)), copy), h("span", { class: "tag-list" }, (task.tags ?? []).map((/** @type {string} */ tag) => tagChip(tag, mayWrite() ? () => attempt(() => call("tasks.update_tags", { ids: [task.id], remove_tags: [tag] })) : null)))),
-      task.status_message && ["failed", "stopped"].includes(task.status) ? h("p", { class: task.status === "failed" ? "error" : "warning" }, [task.status_reason, task.status_message].filter((one, index, all) => one && all.indexOf(one) === index).join(" — ")) : new Text(""));
+      task.status_message && ["failed", "stopped"].includes(task.status) ? h("p", { class: task.status === "failed" ? "error" : "warning", tabindex: "0" }, [task.status_reason, task.status_message].filter((one, index, all) => one && all.indexOf(one) === index).join(" — ")) : new Text(""));
   }
 
   function title() {
