@@ -98,21 +98,32 @@ def _until_busy(server: Any) -> None:
 
 def test_an_upload_that_runs_is_finished_and_nothing_new_is_taken(new_server: Opener) -> None:
     with new_server() as server:
-        body, kind = multipart({"/slow/file": b"x" * 1_000_000})
+        body, kind = multipart({"/slow/file": b"x" * 12_000_000})
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         head += f"Connection: close\r\nAuthorization: Bearer {server.login()}\r\n\r\n"
         address = ("127.0.0.1", int(server.files.rpartition(":")[2]))
         with socket.create_connection(address, timeout=10) as sock:
-            sock.sendall(head.encode() + body[:500_000])
+            sock.sendall(head.encode() + body[:8_000_000])
             folder = server.data_dir / "files" / "slow"
-            _until(folder.exists)  # made when the upload begins; the file has no name before its end
+            _until(lambda: _has_open(server.process.pid, server.data_dir / "files"))
             server.process.send_signal(signal.SIGTERM)
             _until(lambda: _refuses(server.api))
             assert _refuses(server.files)
-            sock.sendall(body[500_000:])
+            sock.sendall(body[8_000_000:])
             assert sock.recv(65536).startswith(b"HTTP/1.1 200")
         assert server.process.wait(20) == 0
-        assert (folder / "file").stat().st_size == 1_000_000
+        assert (folder / "file").stat().st_size == 12_000_000
+
+
+def _has_open(pid: int, folder: Path) -> bool:
+    """Whether the process has a file below the folder open; one that is being received has no name yet."""
+    opened = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            opened.append(os.readlink(descriptor))
+        except OSError:
+            continue  # closed meanwhile
+    return any(name.startswith(f"{folder}/") for name in opened)
 
 
 def _until(condition: Callable[[], bool]) -> None:
