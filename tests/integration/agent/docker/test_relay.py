@@ -166,10 +166,9 @@ async def test_a_server_that_is_down_is_a_failure_at_once(inside: Inside, echo: 
     await echo.stop()
     code = """
 import json, socket
-one = socket.create_connection(("127.0.0.1", PORT), 60)
 try:
-    print(json.dumps(one.recv(1).decode()))
-except ConnectionResetError:
+    print(json.dumps(socket.create_connection(("127.0.0.1", PORT), 60).recv(1).decode()))
+except ConnectionResetError:  # of the connection, or before it is known to be one
     print(json.dumps("reset"))
 """
     assert await inside(code) == "reset"

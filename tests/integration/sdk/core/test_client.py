@@ -154,7 +154,7 @@ try:
     session.send(tasks.GetByIdRequest(task="0" * 32))
 except APIError as error:
     assert error.codes == (400, 101)
-    print("raised", len(APIClient(session=session).queues.get_all(name="default")))
+    print("raised", len(APIClient(session=session).queues.get_all(name="^default$")))
 """
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=BARE
