@@ -151,6 +151,7 @@ def reporting(goals: Goals, ours: Side, official: Side, rounds: int) -> None:
     mine = [ours.run("reports", count=10_000, rate=1000) for _ in range(rounds)]
     short = [ours.run("reports", count=1000, rate=1_000_000) for _ in range(rounds)]
     goals.note("a bare lock, pack and copy, mean of 10,000 at 1,000/s", [one["bare"] * US for one in mine], "us")
+    goals.note("the same, p99", [one["bare_p99"] * US for one in mine], "us")
     goals.note("report_scalar, mean of 10,000 at 1,000/s", [one["mean"] * US for one in mine], "us", us(theirs["mean"]))
     for key, what, goal in (("p99", "p99 at 1,000/s", 20), ("worst", "worst at 1,000/s", 1000)):
         goals.at_most(f"report_scalar, {what}", [one[key] * US for one in mine], "us", goal, us(theirs[key]))

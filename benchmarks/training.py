@@ -61,7 +61,7 @@ def reports(*, count: int, rate: int) -> dict[str, Any]:
         logger.report_scalar("warm", "up", 0.5, step)
     time.sleep(SETTLE_S)
     lock, room, pack = threading.Lock(), bytearray(64), struct.Struct("<Iqd").pack
-    took, bare = [], 0.0
+    took, bare = [], []
     began = time.perf_counter()
     for step in range(count):
         while time.perf_counter() < began + step / rate:
@@ -72,13 +72,15 @@ def reports(*, count: int, rate: int) -> dict[str, Any]:
         took.append(done - called)
         with lock:
             room[:20] = pack(1, step, 0.5)
-        bare += time.perf_counter() - done
+        bare.append(time.perf_counter() - done)
     closed = time.perf_counter()
     task.close()
     took.sort()
+    bare.sort()
     return {
         "mean": sum(took) / count,
-        "bare": bare / count,
+        "bare": sum(bare) / count,
+        "bare_p99": bare[int(count * 0.99)],
         "p99": took[int(count * 0.99)],
         "worst": took[-1],
         "close": time.perf_counter() - closed,
@@ -166,11 +168,12 @@ def nothing() -> dict[str, Any]:
 def artifact(*, megabytes: int, waits: bool = True) -> dict[str, Any]:
     """An array of so many MB as artifact: seconds, and the MB of memory that it took on top of the array.
 
-    waits: in the call, else behind it; returned: seconds until the call did.
+    Begun when what records the code is over. waits: in the call, else behind it; returned: seconds until the call did.
     """
     import numpy as np
 
     task = begin("artifact")
+    time.sleep(SETTLE_S)
     array = np.random.default_rng(1).random(megabytes * 1_000_000 // 8)
     before = resident_mb()
     began = time.perf_counter()
