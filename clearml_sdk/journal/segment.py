@@ -92,7 +92,7 @@ class Segment:
                 self.map.madvise(_POPULATE_WRITE, start, end - start)
             except (OSError, ValueError, AttributeError):  # an older kernel, another system; unmapped meanwhile
                 return False
-            self.ready = end
+        self.ready = max(self.ready, end)
         return True
 
     def announce(self, end: int) -> None:

@@ -221,3 +221,16 @@ def test_making_pages_ready_changes_no_record(folder: str) -> None:
         beside.join()
     assert [f'"iter":{iteration},' in line for iteration, line in enumerate(points(lane))] == [True] * 100_000
     lane.close(remove=True)
+
+
+@pytest.mark.timeout(30)
+def test_a_segment_that_is_full_to_its_last_byte_has_nothing_to_make_ready(folder: str) -> None:
+    lane = Lane(folder, "reports", segment_bytes=4096)
+    segment, iteration = lane.segments[0], 0
+    while lane.position()[1] < segment.limit and len(lane.segments) == 1:
+        lane.append_scalar("loss", "train", iteration, 1, 0.0)
+        iteration += 1
+    assert lane.position() == (1, segment.limit)
+    lane.prepare()
+    assert segment.ready == segment.limit
+    lane.close(remove=True)
