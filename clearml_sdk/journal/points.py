@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mmap import mmap
 
 LOOK_S = 0.001
-_FILLED, _VOID = FILLED << 32, VOID << 32
+_FILLED = FILLED << 32
 _ONE_SERIES = (1 << 32) - 1
 
 
