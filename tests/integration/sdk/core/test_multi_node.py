@@ -57,8 +57,9 @@ def test_the_master_enqueues_its_nodes_and_each_knows_its_rank(workplace: Workpl
     workplace.server.call("tasks.failed", {"task": last, "force": True})
     workplace.server.call("tasks.started", {"task": local["id"], "force": True})
     with workplace.start(SCRIPT, WAIT="1", **env) as waiting:
-        while len(made := nodes(workplace, local["id"])) < 3:  # the node that failed is replaced
-            assert waiting.poll() is None
+        # The node that failed is replaced: cloned, named as a node, and enqueued, one after another.
+        while len(made := nodes(workplace, local["id"])) < 3 or made[-1]["status"] != "queued":
+            assert waiting.poll() is None, waiting.communicate()
         workplace.server.call("tasks.failed", {"task": made[-1]["id"], "force": True})
         _, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 1 and "has ended (failed) before all nodes were running" in err
