@@ -142,7 +142,7 @@ def _all_pages(session: Session, body: Mapping[str, Any], limit: int | None) -> 
 def _plain_filter(task_filter: Mapping[str, Any]) -> dict[str, Any]:
     """The user's filter with enum members as their values, and a text to search as an expression.
 
-    Source: the seed's `task_filter`: `search_text` is matched in names and comments.
+    `search_text` is matched in names and comments.
     """
 
     def plain(value: Any) -> Any:

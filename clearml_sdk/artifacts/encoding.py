@@ -1,6 +1,6 @@
 """From an object to the file that is uploaded for it, with the facts that are recorded about it.
 
-The table of types is that of the official clients, so that each reads what the other wrote (features: B3).
+The table of types is that of the official clients, so that each reads what the other wrote.
 """
 
 from __future__ import annotations

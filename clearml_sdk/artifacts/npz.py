@@ -64,7 +64,7 @@ class ArraySource(MemorySource):
         member = f"{key}.npy"
         self._member = member.encode("ascii") if member.isascii() else member.encode("utf-8")
         self._flags = _STREAMED | (0 if member.isascii() else _UTF8)
-        self._header, self._size = header, len(header) + data.nbytes
+        self._size = len(header) + data.nbytes
         super().__init__(file_name, [self._local_header(), header, data])
         self.length += len(self._tail(0))
         self._lock = threading.Lock()

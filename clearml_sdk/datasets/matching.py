@@ -11,8 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-Wildcards = "str | Sequence[str] | None"
-
 
 def selector(pattern: str | None, *, recursive: bool = True) -> Callable[[str], bool]:
     """Whether a relative path is meant by `pattern`: a path, a folder, or wildcards; None means all.

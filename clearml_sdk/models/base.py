@@ -145,7 +145,7 @@ class BaseModel(Plots):
         return str(self._get("framework", ""))
 
     def publish(self) -> None:
-        """Publish the model; a task that made it is published too, unless it still runs."""
+        """Publish the model; the task that made it is left as it is."""
         record = self._record()
         record.call("models.set_ready", {"publish_task": False})
         record.reload()

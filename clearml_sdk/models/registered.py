@@ -11,7 +11,7 @@ from clearml_sdk.errors import ClearmlError, NotFound
 from clearml_sdk.models.base import BaseModel
 from clearml_sdk.models.design import design_text
 from clearml_sdk.models.frameworks import guess_framework
-from clearml_sdk.models.record import ARCHIVED, PACKAGE, ModelRecord, find_models
+from clearml_sdk.models.record import ARCHIVED, PACKAGE, PLACEHOLDER, ModelRecord, find_models
 from clearml_sdk.notices import warn_once
 from clearml_sdk.projects import find_project, project_id
 from clearml_sdk.record import TaskRecord
@@ -97,7 +97,7 @@ class Model(BaseModel):
         try:
             url = str(record.document.get("uri") or "")
             record.call("models.delete", {"force": force})
-            if delete_weights_file and url and not url.endswith("/uploading_file"):
+            if delete_weights_file and url and not url.endswith(f"/{PLACEHOLDER}"):
                 transfer.delete(session, url)
         except (ClearmlError, StorageError) as error:
             if raise_on_errors:

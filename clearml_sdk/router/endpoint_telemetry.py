@@ -86,7 +86,6 @@ class EndpointTelemetry:
         self._requests, self._new_requests, self._latencies_s = 0, 0, 0.0
         self._answers = 0
         self._open: list[float] = []
-        self._last_request_at: float | None = None
         self._per_minute, self._latency_ms, self._measured_at = 0.0, 0, self._started_at
         self._samplers = default_samplers()
         self._stopping, self._changed = threading.Event(), threading.Event()
@@ -163,7 +162,6 @@ class EndpointTelemetry:
             self._requests += 1
             self._new_requests += 1
             self._open.append(time.monotonic())
-        self.update_last_request_time()
 
     def on_response(self) -> None:
         """A request was answered; the oldest, where several are open."""
@@ -173,8 +171,7 @@ class EndpointTelemetry:
                 self._answers += 1
 
     def update_last_request_time(self) -> None:
-        """Note that something was asked just now."""
-        self._last_request_at = time.time()
+        """Without effect: requests are counted by `on_request`."""
 
     def update_statistics(self) -> None:
         """Count the requests a minute and the mean latency since the last time."""

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _NAMES = "connection keep-alive proxy-authenticate proxy-authorization te trailers transfer-encoding upgrade host"
 HOP_BY_HOP = frozenset(_NAMES.split())
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-START_LIMIT_S = 30.0
 IDLE_LIMIT_S = 300.0
 
 

@@ -18,7 +18,7 @@ class Route:
     Args:
         request_callback: (request, persistent_state) -> the request to send; None: as it came.
         response_callback: (response, request, persistent_state) -> the response to give; None: as it came.
-        session: of the server that is told of the endpoint; None: that of this process.
+        session: accepted for compatibility: the server of this process is told of the endpoint.
         error_callback: (request, error, persistent_state), when there is no response.
 
     persistent_state: a dictionary that is the same for all calls of this route.

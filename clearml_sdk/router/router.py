@@ -22,7 +22,8 @@ class HttpRouter:
 
     def __init__(self, task: Any) -> None:
         self._task = task
-        self._port, self._default_target = DEFAULT_PORT, None
+        self._port = DEFAULT_PORT
+        self._default_target: str | None = None
         self._log_level: str | None = None
         self._logs_access, self._streams = True, True
         self._routes: dict[str, Route] = {}
@@ -45,7 +46,7 @@ class HttpRouter:
             enable_streaming: pass answers on as they come, where no callback wants them.
         """
         self._port = incoming_port or DEFAULT_PORT
-        self._default_target = default_target  # type: ignore[assignment]  # None before
+        self._default_target = default_target
         self._log_level, self._logs_access, self._streams = log_level, access_log, enable_streaming
 
     def start_local_proxy(self) -> None:

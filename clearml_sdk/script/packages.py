@@ -47,11 +47,8 @@ def record_requirements(
     lines = dict(_frozen() if freeze else _imported(entry, root))
     for name, wish in (added or {}).items():
         lines[normalize(name)] = requirement_line(name, wish)
-    for name in ignored:
-        lines.pop(normalize(name), None)
-    for ours in (OURS, "clearml"):
-        lines.pop(ours, None)
-    lines["clearml"] = "clearml"
+    lines.pop(OURS, None)
+    lines["clearml"] = "clearml"  # whichever version: who runs it knows by `sdk`
     for name in ignored:
         lines.pop(normalize(name), None)
     text = "".join(f"{line}\n" for _, line in sorted(lines.items()))

@@ -57,7 +57,7 @@ class SearchStrategy:
         self._base_task_id, self._hyper_parameters = base_task_id, list(hyper_parameters)
         self._objective_metric, self._execution_queue = objective_metric, execution_queue
         self._num_concurrent_workers, self._pool_s = int(num_concurrent_workers), max(1.0, pool_period_min * 60)
-        self.time_limit_per_job, self.compute_time_limit_m = time_limit_per_job, compute_time_limit
+        self.time_limit_per_job = time_limit_per_job
         self.min_iteration_per_job, self.max_iteration_per_job = min_iteration_per_job, max_iteration_per_job
         self.total_max_jobs = total_max_jobs
         iterations = total_max_jobs * max_iteration_per_job if total_max_jobs and max_iteration_per_job else None

@@ -9,7 +9,7 @@ from clearml_sdk.automation.pipeline.node import Node
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any, ClassVar
 
     from clearml_sdk.automation.pipeline.engine import Engine
@@ -29,7 +29,6 @@ class ControllerBase:
     _add_pipeline_tags: bool = False
     _target_project: str | bool | None = True
     _retry_on_failure: int | Callable[..., bool] | None = None
-    _packages: bool | str | Sequence[str] | None = None
     _always_create_from_code: bool = True
     _serialize: Callable[[Any], bytes | bytearray] | None = None
     _deserialize: Callable[[bytes], Any] | None = None

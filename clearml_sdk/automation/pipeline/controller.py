@@ -75,12 +75,10 @@ class PipelineController(Adding, Output, Existing):
         self._target_project, self._abort_on_failure = target_project, abort_on_failure
         self._pool_s = max(1.0, pool_frequency * 60)
         self._retry_on_failure = retry_on_failure
-        self._packages = packages
         self._always_create_from_code = always_create_from_code
         self._serialize, self._deserialize = artifact_serialization_function, artifact_deserialization_function
         self._output_uri, self._skip_global_imports = output_uri, skip_global_imports
         self._local_imports = enable_local_imports
-        self._project_name = project
         self._task = running.controller_task(project, name, add_run_number=add_run_number)
         task_settings.describe_controller(
             self._task,

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _UNREAD = object()
-_OWN = frozenset({"_lazy_read", "_lazy_value", "_lazy_step", "_lazy_name", "_lazy_get"})
 
 
 class LazyResult:

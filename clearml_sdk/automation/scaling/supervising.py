@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 LOOK_S = 5.0
 """So often the console of a starting machine is read."""
-_UNKNOWN_ENDPOINT = 404
 
 
 class AutoScaler:
@@ -263,7 +262,7 @@ class AutoScaler:
 
     def monitor_startup(self, instance_id: str) -> None:
         """Log the console of a starting machine, in the background."""
-        name = f"console-{instance_id}"
+        name = f"clearml-console-{instance_id}"
         threading.Thread(target=self.instance_log_thread, args=(instance_id,), name=name, daemon=True).start()
 
     def instance_log_thread(self, instance_id: str) -> None:

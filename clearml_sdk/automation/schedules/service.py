@@ -78,7 +78,7 @@ class BaseScheduler:
             until = min(next_sync, due.timestamp() if due else next_sync) if is_well else now.timestamp() + AGAIN_S
             if self._poll_s is not None and is_well:
                 until = min(until, now.timestamp() + self._poll_s)
-            self._pause(max(0.0, until - datetime.now(UTC).timestamp()), due)
+            self._pause(max(0.0, until - datetime.now(UTC).timestamp()))
 
     def start_remotely(self, queue: str = "services") -> None:
         """Have an agent that serves `queue` look after the schedule: this process ends here.
@@ -95,7 +95,7 @@ class BaseScheduler:
         self._is_stopped = True
         self._woken.set()
 
-    def _pause(self, seconds: float, due: datetime | None) -> None:
+    def _pause(self, seconds: float) -> None:
         """Wait so long, or until something happens."""
         self._woken.wait(min(seconds, threading.TIMEOUT_MAX))
         self._woken.clear()

@@ -329,7 +329,7 @@ class TriggerScheduler(BaseScheduler):
             executed.task_id = task
             self._executed = [*self._executed[-SHOWN:], executed]
 
-    def _pause(self, seconds: float, due: datetime | None) -> None:
+    def _pause(self, seconds: float) -> None:
         """Wait so long; a change of status of a task that a trigger is about ends it.
 
         Which tasks these are is looked up every few seconds: one that was made and ended in between is found by the
