@@ -17,7 +17,6 @@ import numpy.typing as npt
 import orjson
 
 from control_plane.store.conditions import Compares, ListFilter, Matches, Test
-from control_plane.store.patterns import PLAIN_LENGTH
 from control_plane.store.ranks import Ranks
 
 T = TypeVar("T", bound=np.generic)
@@ -267,11 +266,11 @@ class Column:
 
 
 def _tested(test: Test, values: Sequence[Any]) -> npt.NDArray[np.bool_]:
-    if isinstance(test, Matches) and test.pattern.quick is not None:
+    if isinstance(test, Matches) and test.pattern.quick_length:
         # As the test itself would: texts are many, and a call for each is half of the time.
-        search = test.pattern.quick
+        search, longest = test.pattern.quick, test.pattern.quick_length
         found = [
-            search(value) is not None if type(value) is str and len(value) <= PLAIN_LENGTH else test(value)
+            search(value) is not None if type(value) is str and len(value) <= longest else test(value)
             for value in values
         ]
         return np.fromiter(found, bool, len(found))

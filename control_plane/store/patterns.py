@@ -1,11 +1,12 @@
 """Regular expressions of callers. One that backtracks for minutes must not stop the server.
 
-What cannot do that - few repetitions, none of a group - runs in `re`, which is fast. Everything else runs in `regex`,
-which can be told to give up.
+What cannot do that - few repetitions, none of a group, few ways to go on - runs in `re`, which is fast, on texts that
+are short enough for it. Everything else runs in `regex`, which can be told to give up.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -22,7 +23,9 @@ LARGEST = 60_000
 """Characters of a pattern with what it repeats written out, as compilers treat it."""
 PLAIN_REPEATS = 2
 PLAIN_LENGTH = 2000
-"""Characters of a text that are searched without a limit: twice repeated, at most a few million steps."""
+"""Characters of a text that may be searched without a limit, at most."""
+PLAIN_STEPS = 200_000
+"""What such a search may take: about a millisecond, which `re` does not share with other threads."""
 
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)?[*+{?]|.", re.DOTALL)
 """An escape, a class, a repetition (of a group, where it begins with a bracket), any other character."""
@@ -37,27 +40,48 @@ Search = Callable[[str], Any]
 class Pattern:
     """One compiled pattern."""
 
-    quick: Search | None
-    """For texts of at most `PLAIN_LENGTH`; None: none are searched without a limit."""
+    quick: Search
+    """For texts of at most `quick_length`."""
+    quick_length: int
+    """Characters of the texts that are searched without a limit; 0: none are."""
     limited: Search
     """For any text. Raises InvalidQuery when this pattern has used up its time."""
 
     def is_in(self, text: str) -> bool:
         """Whether a text contains it. Raises as `limited` does."""
-        quick = self.quick
-        search = quick if quick is not None and len(text) <= PLAIN_LENGTH else self.limited
+        search = self.quick if len(text) <= self.quick_length else self.limited
         return search(text) is not None
 
 
-def is_plain(pattern: str) -> bool:
-    """Whether a search takes polynomial time of a low degree, whatever the text."""
-    repeats = 0
+def plain_length(pattern: str) -> int:
+    """How long a text may be for a search to take at most `PLAIN_STEPS`, whatever the text says; 0: there is no saying.
+
+    Each repetition is tried at every length, each alternative of a group with each of every other, each optional part
+    with and without: `(a|aa)(a|aa)...` and `a?a?...` take twice the time with every part.
+    """
+    repeats, ways, before = 0, 1, ""
+    alternatives = [1]  # of the pattern, and of the groups that are open
     for atom in _ATOM.findall(pattern):
-        if atom[-1:] in "*+{" and len(atom) <= 2 and not atom.startswith("\\"):
+        if atom.startswith("\\"):
+            repeats += atom[1:].isdigit()  # a reference to a group: as long as that one is
+        elif atom[-1] in "*+{" and len(atom) <= 2:
             if atom.startswith(")"):
-                return False
+                return 0
             repeats += 1
-    return repeats <= PLAIN_REPEATS
+        elif atom == "?":
+            ways *= 1 if before in ("(", "*", "+", "?") else 2  # of a group's kind; of a repetition's haste; optional
+        elif atom in (")", ")?"):
+            ways *= len(atom) * (alternatives.pop() if len(alternatives) > 1 else 1)
+        elif atom == "(":
+            alternatives.append(1)
+        elif atom == "|":
+            alternatives[-1] += 1
+        before = atom
+    if repeats > PLAIN_REPEATS or "(?P=" in pattern or "(?(" in pattern:
+        return 0
+    # From each place on, each length of the first repetition, of that each of the second: a sixth of n^3 for two.
+    steps = PLAIN_STEPS * math.factorial(repeats + 1) / (ways * alternatives[0])
+    return min(PLAIN_LENGTH, int(steps ** (1 / (repeats + 1))))
 
 
 def size_of(pattern: str) -> int:
@@ -90,7 +114,7 @@ def compile_pattern(pattern: str, flags: int = 0) -> Pattern:
         found = re.compile(pattern, flags)
     except (re.error, OverflowError, RecursionError) as error:
         raise InvalidQuery("regex", err=str(error), extra_info=None) from None
-    return Pattern(found.search if is_plain(pattern) else None, _limited(pattern, flags))
+    return Pattern(found.search, plain_length(pattern), _limited(pattern, flags))
 
 
 def _limited(pattern: str, flags: int) -> Search:

@@ -11,6 +11,7 @@ from tests.conftest import ApiFailure, RunningServer
     ("endpoint", "body"),
     [
         ("tasks.get_all", {"name": r"(x+x+)+y"}),
+        ("tasks.get_all", {"name": r"(?:x|xx)" * 40 + "y"}),
         ("tasks.get_all_ex", {"_any_": {"fields": ["comment", "name"], "pattern": r"(\w+\s?)+$"}}),
     ],
 )

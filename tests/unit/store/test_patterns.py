@@ -8,26 +8,53 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.store.errors import InvalidQuery
-from control_plane.store.patterns import BUDGET_S, compile_pattern, is_plain, size_of
+from control_plane.store.patterns import BUDGET_S, compile_pattern, plain_length, size_of
 
 
 @pytest.mark.parametrize(
-    ("pattern", "plain"),
+    ("pattern", "length"),
     [
-        (r"^my\ task\ \(1\)\ \+\ more\*$", True),
-        (r"^mypipe(| #\d+)$", True),
-        (r"lr=[0-9.+*{}]+ .*done", True),
-        (r"[]a)*]x", True),
-        (r"(?i)loss", True),
-        (r"(a+)+$", False),
-        (r"(ab){2,}", False),
-        (r"(a|a)*b", False),
-        (r".*.*.*x", False),
-        (r"(x+x+)", True),
+        (r"^my\ task\ \(1\)\ \+\ more\*$", 2000),
+        (r"^mypipe(| #\d+)$", 447),
+        (r"lr=[0-9.+*{}]+ .*done", 106),
+        (r"[]a)*]x", 2000),
+        (r"(?i)loss", 2000),
+        (r"(?P<step>loss)+?", 0),
+        (r"^(one|two|three)$", 2000),
+        (r"(x+x+)", 106),
+        (r"(x+?)\1", 106),
+        (r"(a+)+$", 0),
+        (r"(ab){2,}", 0),
+        (r"(a|a)*b", 0),
+        (r".*.*.*x", 0),
+        (r"a?" * 20 + "a" * 20, 0),
+        (r"(?:a|aa)" * 20 + "b", 0),
+        (r"(a)?" * 20 + "b", 0),
+        (r"((a|aa)|(b|bb))" * 8 + "c", 0),
+        ("|".join("x" * 2000), 100),
+        (r"(?P<a>x+)(?P=a)", 0),
     ],
 )
-def test_what_may_run_without_a_limit(pattern: str, plain: bool) -> None:
-    assert is_plain(pattern) == plain
+def test_how_long_a_text_may_be_without_a_limit(pattern: str, length: int) -> None:
+    assert plain_length(pattern) == length
+
+
+@pytest.mark.parametrize(
+    ("pattern", "letter"),
+    [
+        ("x*x*y", "x"),
+        ("[xz]*[xz]*[^x]", "x"),
+        ("(x|xx|xxx)(x|xx)(x|xx)x*y", "x"),
+        ("x?x?x?x?x*z", "x"),
+        (r"(x+)\1y", "x"),
+    ],
+)
+def test_a_search_without_a_limit_is_short(pattern: str, letter: str) -> None:
+    text = letter * plain_length(pattern)
+    began = time.process_time()
+    assert re.search(pattern, text) is None
+    assert len(text) > 8
+    assert time.process_time() - began < 0.5  # of about a millisecond; with the text's old limit it took up to minutes
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
@@ -50,7 +77,12 @@ def test_it_finds_what_re_finds(pattern: str, texts: list[str], flags: int) -> N
 
 @pytest.mark.parametrize(
     ("pattern", "text"),
-    [(r"(x+x+)+y", "x" * 4000), (r"^(([a-z])+.)+[A-Z]([a-z])+$", "a" * 4000), (r"(\w+\s?)+$", "a" * 3000 + "!")],
+    [
+        (r"(x+x+)+y", "x" * 4000),
+        (r"^(([a-z])+.)+[A-Z]([a-z])+$", "a" * 4000),
+        (r"(\w+\s?)+$", "a" * 3000 + "!"),
+        (r"(?:a|aa)" * 40 + "b", "a" * 80),
+    ],
 )
 def test_a_search_without_end_is_ended(pattern: str, text: str) -> None:
     found = compile_pattern(pattern)
