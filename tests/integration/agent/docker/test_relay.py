@@ -27,6 +27,8 @@ pytestmark = [
         reason="a network namespace needs root, util-linux and iproute2",
     ),
 ]
+PYTHON = os.environ.get("CONTAINER_PYTHON", sys.executable)
+"""What runs the relay, see tests/unit/agent/core/test_runner.py."""
 SERVES = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -84,7 +86,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
 async def inside(echo: Echo, gate: Gate) -> AsyncIterator[Inside]:
     """Runs Python in a network with nothing but the relay, PORT being the server's; answers what it prints, decoded."""
     gate.open([f"localhost:{echo.port}"])
-    command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "-", sys.executable, "-I", "-S"]
+    command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "-", PYTHON, "-I", "-S"]
     process = await asyncio.create_subprocess_exec(
         *command, "-c", SERVES, str(Path(relay.__file__).parent), str(gate.folder),
         stdout=asyncio.subprocess.PIPE,

@@ -23,6 +23,8 @@ from clearml_agent.docker import relay
 
 RUNNER = Path(runner.__file__)
 LIMIT_S = 20.0
+PYTHON = os.environ.get("CONTAINER_PYTHON", sys.executable)
+"""What runs the files that run in containers: CONTAINER_PYTHON names another one than this, from 3.6 on."""
 
 
 def until(holds: Callable[[], Any]) -> Any:
@@ -62,7 +64,7 @@ class Started:
         return self.again()
 
     def again(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-I", "-S", str(RUNNER), str(self.directory)]
+        command = [PYTHON, "-I", "-S", str(RUNNER), str(self.directory)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         self.processes.append(process)
         return process
