@@ -46,6 +46,9 @@ def pages(examples: Examples) -> dict[str, str]:
         "projects": "projects",
         "overview": f"projects/{project}/overview",
         "tasks": f"projects/{project}/tasks",
+        "tasks-charts": f"projects/{project}/tasks?charts=scalars",
+        "tasks-charts-plots": f"projects/{project}/tasks?charts=plots",
+        "tasks-charts-selected": f"projects/{project}/tasks?charts=scalars&selected={','.join(examples.compared[:2])}",
         **{f"task-{tab.partition('/')[0]}{'-object' if 'objects' in tab else ''}": f"{of_task}/{tab}" for tab in tabs},
         "draft": f"projects/{project}/tasks/{examples.draft}/execution",
         "models": "models",
@@ -53,6 +56,10 @@ def pages(examples: Examples) -> dict[str, str]:
         **{
             f"compare-{view}": f"projects/{project}/compare-tasks/{view}?ids={','.join(examples.compared)}"
             for view in ("details", "hyperparameters", "scalars", "values", "parallel", "scatter", "plots", "samples")
+        },
+        **{
+            f"compare-models-{view}": f"projects/{project}/compare-models/{view}?ids={','.join(examples.models)}"
+            for view in ("details", "metadata", "scalars", "plots")
         },
         "queues": "workers-and-queues/queues",
         "workers": "workers-and-queues/workers",

@@ -21,6 +21,7 @@ const ROUTES = [
   { pattern: "projects/:project/overview", section: "projects", load: async () => (await import("./pages/overview.js")).overviewPage },
   { pattern: "projects/:project/compare-tasks/:view?/:more?", section: "projects", load: async () => (await import("./pages/compare.js")).comparePage },
   { pattern: "projects/:project/compare-experiments/:view?/:more?", section: "projects", load: async () => (await import("./pages/compare.js")).comparePage },
+  { pattern: "projects/:project/compare-models/:view?/:more?", section: "models", load: async () => (await import("./pages/compare_models.js")).compareModelsPage },
   { pattern: "projects/:project/experiments/:task?/:tab?/:part?", load: async () => renamed },
   { pattern: "projects/:project/tasks", section: "projects", load: tasks },
   { pattern: "projects/:project/tasks/:task/:tab?/:part?/:more?", section: "projects", load: task },

@@ -1,19 +1,16 @@
 // @ts-check
-// Several tasks in one picture: their values, curves over each other, parameters against a metric.
+// Several tasks in one picture: their values, and parameters against a metric.
 
-import { call } from "../core/api.js";
 import { keep, query } from "../core/address.js";
 import { h } from "../core/dom.js";
 import { number } from "../core/format.js";
 import { colour } from "../core/theme.js";
-import { watch } from "../core/live.js";
-import { paced } from "../core/dom.js";
 import { button, emptyState } from "../widgets/controls.js";
 import { panelAt } from "../widgets/menu.js";
-import { draw, purge, whenSeen } from "../widgets/plot.js";
+import { draw, purge } from "../widgets/plot.js";
 import { attempt } from "../widgets/toast.js";
-import { COLOURS, curveTools } from "../task/scalars.js";
-import { legible, traces } from "../task/curves.js";
+import { legible } from "../task/curves.js";
+import { colourOf } from "./kinds.js";
 import { sideBySide } from "./tables.js";
 
 /** Every metric that any of them reported: its name and each task's value. @param {any[]} tasks @param {string} which */
@@ -48,51 +45,10 @@ export function valuesView(tasks, onlyDiffering) {
   const groups = () => [{ group: WHICH.find(([value]) => value === which.value)?.[1] ?? "", rows: shown() }];
   const shown = () => metricRows(tasks, which.value).map(([name, values]) => ({ name, values: values.map((value) => (value === null || value === undefined ? "" : number(value))) }));
   const redraw = () => {
-    place.replaceChildren(shown().length ? sideBySide(tasks, groups(), onlyDiffering, true) : emptyState("None of them reported a metric."));
+    place.replaceChildren(shown().length ? sideBySide(tasks, groups(), onlyDiffering, { areNumbers: true }) : emptyState("None of them reported a metric."));
   };
   redraw();
   return { node: h("div", { class: "stack" }, h("div", { class: "toolbar" }, which), place), groups, start: undefined, leave: undefined };
-}
-
-/** @param {any[]} tasks */
-export function scalarsView(tasks) {
-  const cards = h("div", { class: "plots" });
-  /** @type {any} */
-  let data = {};
-  /** @type {Map<string, HTMLElement>} */
-  const drawn = new Map();
-  const tools = curveTools(() => redraw(), () => load());
-  const load = paced(async () => {
-    await attempt(async () => {
-      data = await call("events.multi_task_scalar_metrics_iter_histogram", { tasks: tasks.map((task) => task.id), samples: 300, key: tools.state().axis === "iter" ? "iter" : "timestamp" });
-      redraw();
-    });
-  }, 1000);
-
-  function redraw() {
-    const state = tools.state();
-    const names = new Set();
-    for (const [metric, variants] of Object.entries(data)) {
-      for (const [variant, byTask] of Object.entries(/** @type {any} */ (variants))) {
-        const name = `${metric} / ${variant}`;
-        if (!name.toLowerCase().includes(state.find)) continue;
-        names.add(name);
-        if (!drawn.has(name)) {
-          const plot = h("div", { class: "plot", role: "group", "aria-label": `Plot of ${name}` });
-          cards.append(h("article", { class: "plot-card", "data-metric": name }, h("header", {}, h("h3", { class: "ellipsis", title: name }, name)), plot));
-          drawn.set(name, plot);
-        }
-        const plot = /** @type {HTMLElement} */ (drawn.get(name));
-        const curves = tasks.map((task) => ({ ...byTask[task.id], name: task.name })).filter((curve) => curve.x);
-        whenSeen(plot, () => attempt(() => draw(plot, traces(curves, state, COLOURS), { yaxis: { type: state.log ? "log" : "linear" } })));
-      }
-    }
-    for (const [name, plot] of drawn) /** @type {any} */ (plot.parentElement).hidden = !names.has(name);
-    if (!names.size && !drawn.size) cards.replaceChildren(emptyState("None of them reported scalars."));
-  }
-  const ids = tasks.map((task) => task.id);
-  const unwatch = watch(["task"], (changed) => { if (ids.some((id) => changed("task", id))) load(); });
-  return { node: h("div", { class: "stack" }, tools.node, cards), start: load, leave: () => { unwatch(); drawn.forEach(purge); } };
 }
 
 /** Choosing a metric, and drawing against it. @param {any[]} tasks @param {(place: HTMLElement, metric: string, values: any[]) => Promise<void>} paint @param {Node | null} more */
@@ -165,7 +121,7 @@ export function scatterView(tasks) {
     if (!chosen) return place.replaceChildren(emptyState("Their parameters are all the same."));
     const shown = axis(chosen.values);
     // Names stand in the legend: beside their points they would cover each other.
-    const points = tasks.map((task, index) => ({ type: "scatter", mode: "markers", name: legible(task.name), x: [shown.values[index]], y: [values[index]], hovertemplate: `${legible(name)}: %{y}<br>${legible(x.value)}: ${legible(chosen.values[index])}`, marker: { size: 11, color: COLOURS[index % COLOURS.length] } }));
+    const points = tasks.map((task, index) => ({ type: "scatter", mode: "markers", name: legible(task.name), x: [shown.values[index]], y: [values[index]], hovertemplate: `${legible(name)}: %{y}<br>${legible(x.value)}: ${legible(chosen.values[index])}`, marker: { size: 11, color: colourOf(index) } }));
     await draw(place, points, { showlegend: tasks.length <= MOST_NAMED, xaxis: { title: { text: legible(x.value) }, tickvals: shown.tickvals, ticktext: shown.ticktext }, yaxis: { title: { text: legible(name) } } });
   }, x);
   return view;

@@ -1,43 +1,43 @@
 // @ts-check
-// Values of several tasks beside each other, with those marked that differ.
+// Values of several tasks or models beside each other, with those marked that differ.
 
-import { to } from "../core/address.js";
 import { h } from "../core/dom.js";
 import { STATUS, duration, runTime, when } from "../core/format.js";
-import { emptyState, statusChip } from "../widgets/controls.js";
+import { emptyState } from "../widgets/controls.js";
 import { go } from "../core/router.js";
 import { packages, sectionNames } from "../task/state.js";
+import { TASKS } from "./kinds.js";
 
 /** @typedef {{group: string, rows: {name: string, values: string[]}[]}} Group */
 
 /**
- * The first task is what the others are compared to: their values that are not the same as its are marked.
- * @param {any[]} tasks @param {Group[]} groups @param {boolean} onlyDiffering @param {boolean} [areNumbers]
+ * The first is what the others are compared to: their values that are not the same as its are marked.
+ * @param {any[]} things @param {Group[]} groups @param {boolean} onlyDiffering @param {{areNumbers?: boolean, kind?: import("./kinds.js").Kind}} [options]
  */
-export function sideBySide(tasks, groups, onlyDiffering, areNumbers = false) {
-  const heading = (/** @type {any} */ task, /** @type {number} */ index) => h("th", { scope: "col", class: areNumbers ? "number" : null },
-    h("a", { href: to(["projects", task.project?.id ?? "*", "tasks", task.id, "execution"]) }, task.name), h("div", { class: "compare-head" }, statusChip(task.status),
-      index ? h("button", { type: "button", class: "link small", title: `Compare the others to ${task.name}`, click: () => rebase(tasks, task.id) }, "make base") : h("span", { class: "quiet small" }, "base")));
+export function sideBySide(things, groups, onlyDiffering, { areNumbers = false, kind = TASKS } = {}) {
+  const heading = (/** @type {any} */ one, /** @type {number} */ index) => h("th", { scope: "col", class: areNumbers ? "number" : null },
+    h("a", { href: kind.href(one) }, one.name), h("div", { class: "compare-head" }, kind.status(one),
+      index ? h("button", { type: "button", class: "link small", title: `Compare the others to ${one.name}`, click: () => rebase(things, one.id) }, "make base") : h("span", { class: "quiet small" }, "base")));
   const cell = (/** @type {string} */ value, /** @type {string} */ base) => h("td", { class: `${value === base ? "same" : "differs"}${areNumbers ? " number" : ""}` }, value || h("span", { class: "quiet" }, "–"));
   const body = groups.flatMap(({ group, rows }) => {
     const shown = rows.filter((row) => !onlyDiffering || differs(row.values));
-    return shown.length ? [h("tr", { class: "group" }, h("th", { colspan: tasks.length + 1, scope: "colgroup" }, group)), ...shown.map((row) => h("tr", { "data-name": row.name }, h("th", { scope: "row" }, row.name), row.values.map((value) => cell(value, row.values[0]))))] : [];
+    return shown.length ? [h("tr", { class: "group" }, h("th", { colspan: things.length + 1, scope: "colgroup" }, group)), ...shown.map((row) => h("tr", { "data-name": row.name }, h("th", { scope: "row" }, row.name), row.values.map((value) => cell(value, row.values[0]))))] : [];
   });
   if (!body.length) return emptyState(onlyDiffering ? "Nothing differs." : "There is nothing to compare here.");
-  return h("div", { class: "compare-scroll" }, h("table", { class: "compare" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Name")), tasks.map(heading))), h("tbody", {}, body)));
+  return h("div", { class: "compare-scroll" }, h("table", { class: "compare" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "visually-hidden" }, "Name")), things.map(heading))), h("tbody", {}, body)));
 }
 
-/** Put a task first. @param {any[]} tasks @param {string} id */
-function rebase(tasks, id) {
+/** Put one first. @param {any[]} things @param {string} id */
+function rebase(things, id) {
   const address = new URL(location.href);
-  address.searchParams.set("ids", [id, ...tasks.map((task) => task.id).filter((one) => one !== id)].join(","));
+  address.searchParams.set("ids", [id, ...things.map((one) => one.id).filter((one) => one !== id)].join(","));
   go(address.href);
 }
 
-/** The tables as a file. @param {any[]} tasks @param {Group[]} groups */
-export function csvOf(tasks, groups) {
+/** The tables as a file. @param {any[]} things @param {Group[]} groups */
+export function csvOf(things, groups) {
   const line = (/** @type {string[]} */ cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(",");
-  return [line(["group", "name", ...tasks.map((task) => task.name)]), ...groups.flatMap(({ group, rows }) => rows.map((row) => line([group, row.name, ...row.values])))].join("\r\n") + "\r\n";
+  return [line(["group", "name", ...things.map((one) => one.name)]), ...groups.flatMap(({ group, rows }) => rows.map((row) => line([group, row.name, ...row.values])))].join("\r\n") + "\r\n";
 }
 
 /** @param {string[]} values */

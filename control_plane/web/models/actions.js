@@ -5,18 +5,12 @@ import { call } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { plural } from "../core/format.js";
 import { mayWrite } from "../core/session.js";
-import { statusChip } from "../widgets/controls.js";
 import { ask } from "../widgets/dialog.js";
 import { attempt, toast } from "../widgets/toast.js";
 import { moveDialog, tagsDialog } from "../dialogs/organize.js";
 import { deleteFiles } from "../dialogs/remove.js";
 
 const isArchived = (/** @type {any} */ model) => (model.system_tags ?? []).includes("archived");
-
-/** @param {any} model */
-export function modelStatus(model) {
-  return model.ready ? statusChip("published") : statusChip("created");
-}
 
 /** @type {{label: string, icon: string, danger?: boolean, why: (model: any) => string | null, run: (models: any[]) => Promise<any>}[]} */
 export const MODEL_ACTIONS = [

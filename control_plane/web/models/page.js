@@ -8,7 +8,7 @@ import { when } from "../core/format.js";
 import { watch } from "../core/live.js";
 import { go } from "../core/router.js";
 import { mayWrite } from "../core/session.js";
-import { breadcrumbs, button, facts, iconButton, tabBar, tagChip } from "../widgets/controls.js";
+import { breadcrumbs, button, facts, iconButton, modelStatus, tabBar, tagChip } from "../widgets/controls.js";
 import { menuAt } from "../widgets/menu.js";
 import { saved, section } from "../widgets/section.js";
 import { textEditor, textView } from "../widgets/text.js";
@@ -16,7 +16,7 @@ import { attempt } from "../widgets/toast.js";
 import { fileLink } from "../task/artifacts.js";
 import { plotsTab } from "../task/plots.js";
 import { scalarsTab } from "../task/scalars.js";
-import { modelMenu, modelStatus } from "./actions.js";
+import { modelMenu } from "./actions.js";
 
 const TABS = [["general", "General"], ["network", "Network"], ["labels", "Labels"], ["metadata", "Metadata"], ["lineage", "Lineage"], ["scalars", "Scalars"], ["plots", "Plots"]];
 const FIELDS = ["id", "name", "ready", "framework", "tags", "system_tags", "project.id", "project.name", "task.id", "task.name", "parent.name", "user.name", "created", "last_update", "uri", "comment", "design", "labels", "metadata"];

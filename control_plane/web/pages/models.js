@@ -8,11 +8,11 @@ import { literal } from "../core/finders.js";
 import { plural } from "../core/format.js";
 import { watch } from "../core/live.js";
 import { go } from "../core/router.js";
-import { button, emptyState, iconButton, tagsCell, timeText } from "../widgets/controls.js";
+import { button, emptyState, iconButton, modelStatus, tagsCell, timeText } from "../widgets/controls.js";
 import { grid, PAGE } from "../widgets/grid.js";
 import { menuAt } from "../widgets/menu.js";
 import { attempt } from "../widgets/toast.js";
-import { MODEL_ACTIONS, modelMenu, modelStatus } from "../models/actions.js";
+import { MODEL_ACTIONS, modelMenu } from "../models/actions.js";
 import { modelPage } from "../models/page.js";
 import { mayWrite } from "../core/session.js";
 import { projectHead } from "./project_head.js";
@@ -61,12 +61,14 @@ export async function modelsPage(element, parameters) {
   const bar = h("div", { class: "bulk", role: "toolbar", "aria-label": "Selected models", hidden: true });
 
   function drawBar() {
-    bar.hidden = !selected.size || !mayWrite();
+    bar.hidden = !selected.size;
     const models = [...selected.values()];
-    bar.replaceChildren(h("strong", {}, `${plural(models.length, "model")} selected`), ...MODEL_ACTIONS.map((action) => {
+    const compare = button("Compare", () => go(to(["projects", project, "compare-models"], { ids: models.map((model) => model.id).join(",") })), { icon: "compare", kind: "small", disabled: models.length < 2 });
+    const actions = mayWrite() ? MODEL_ACTIONS : [];
+    bar.replaceChildren(h("strong", {}, `${plural(models.length, "model")} selected`), ...actions.map((action) => {
       const fit = models.filter((model) => !action.why(model));
       return button(fit.length === models.length ? action.label : `${action.label} (${fit.length})`, () => attempt(async () => { await action.run(fit); selected.clear(); drawBar(); await table.refresh(); }), { icon: action.icon, kind: "small", disabled: !fit.length });
-    }), iconButton("close", "Select nothing", () => { selected.clear(); table.redraw(); drawBar(); }));
+    }), compare, iconButton("close", "Select nothing", () => { selected.clear(); table.redraw(); drawBar(); }));
   }
 
   element.classList.add("fixed");

@@ -8,7 +8,7 @@ import { base, to } from "../core/address.js";
 import { h } from "../core/dom.js";
 import { draw, whenSeen } from "../widgets/plot.js";
 import { problem } from "../widgets/controls.js";
-import { COLOURS } from "../task/scalars.js";
+import { COLOURS } from "../task/curve_card.js";
 import { traces } from "../task/curves.js";
 import { plotCard } from "../task/plots.js";
 import { sample } from "../task/samples.js";

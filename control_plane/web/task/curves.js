@@ -1,7 +1,10 @@
 // @ts-check
 // Curves as traces: smoothed, over iterations or time. Pure.
 
-/** @typedef {{name: string, x: number[], y: (number | null)[]}} Curve */
+/**
+ * @typedef {{name: string, x: number[], y: (number | null)[], variant?: string, task?: string, colour?: string, dash?: string}} Curve
+ *   `variant`, where the name is another; `task`: whose it is, where several are drawn; without a colour it gets the next one
+ */
 
 /** Exponential smoothing, as if the curve had been like this before. @param {(number | null)[]} y @param {number} weight 0..0.99 */
 function smoothed(y, weight) {
@@ -61,14 +64,14 @@ export function legible(name) {
  */
 export function traces(curves, { axis, smooth: weight, method }, colours) {
   return curves.flatMap((curve, index) => {
-    const color = colours[index % colours.length], name = legible(curve.name);
+    const color = curve.colour ?? colours[index % colours.length], name = legible(curve.name), dash = curve.dash;
     const x = axis === "iter" ? curve.x : axis === "timestamp" ? curve.x.map((at) => new Date(at)) : curve.x.map((at) => (at - curve.x[0]) / 1000);
-    const common = { x, type: curve.x.length > 3000 ? "scattergl" : "scatter", mode: curve.x.length === 1 ? "markers" : "lines", legendgroup: curve.name };
-    if (!weight) return [{ ...common, y: curve.y, name, line: { color, width: 1.8 }, marker: { color, size: 7 } }];
+    const common = { x, type: curve.x.length > 3000 ? "scattergl" : "scatter", mode: curve.x.length === 1 ? "markers" : "lines", legendgroup: `${curve.task ?? ""} ${curve.name}` };
+    if (!weight) return [{ ...common, y: curve.y, name, line: { color, dash, width: 1.8 }, marker: { color, size: 7 } }];
     const y = smooth(curve.y, method, weight);
     return [
-      { ...common, y: curve.y, name, showlegend: false, hoverinfo: "skip", opacity: 0.25, line: { color, width: 1.2 } },
-      { ...common, y, name, line: { color, width: 2 } },
+      { ...common, y: curve.y, name, showlegend: false, hoverinfo: "skip", opacity: 0.25, line: { color, dash, width: 1.2 } },
+      { ...common, y, name, line: { color, dash, width: 2 } },
     ];
   });
 }

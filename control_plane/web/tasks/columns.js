@@ -38,6 +38,13 @@ function statusCell(task) {
   return [statusChip(task.status), progress ? h("span", { class: "quiet small progress" }, `${progress}%`) : null];
 }
 
+/** Beside charts: what a task is called and how it stands first, with the colour of its curves. @param {TaskColumn[]} columns @param {Map<string, string>} colours */
+export function besideCharts(columns, colours) {
+  const swatch = (/** @type {any} */ task) => h("span", { class: "swatch", style: `--colour: ${colours.get(task.id) ?? "transparent"}` });
+  const first = ["name", "status"].flatMap((id) => columns.filter((column) => column.id === id));
+  return [...first, ...columns.filter((column) => !first.includes(column))].map((column) => (column.id === "name" ? { ...column, cell: (/** @type {any} */ task) => [swatch(task), nameCell(task)] } : column));
+}
+
 const VALUES = { value: "last", min_value: "min", max_value: "max" };
 
 /**

@@ -106,9 +106,9 @@ function dates(field, low, high) {
   return [from ?? NEVER, until]; // an open beginning would let tasks without the date in
 }
 
-/** Whether anything narrows the table down. */
-export function isFiltered() {
-  return [...query().keys()].some((key) => key === "q" || key === "notags" || key in LISTS || key.startsWith("range.") || key.startsWith("is."));
+/** What narrows the table down, by its names in the address. */
+export function filters() {
+  return [...query().keys()].filter((key) => key === "q" || key === "notags" || key in LISTS || key.startsWith("range.") || key.startsWith("is."));
 }
 
 /** The fields that the columns need. @param {import("./columns.js").TaskColumn[]} shown */

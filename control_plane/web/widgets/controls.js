@@ -29,6 +29,11 @@ export function statusChip(status) {
   return h("span", { class: `status ${status}` }, h("span", { class: "dot" }), STATUS[status] ?? status);
 }
 
+/** @param {any} model */
+export function modelStatus(model) {
+  return statusChip(model.ready ? "published" : "created");
+}
+
 /** A tag has always the same colour. @param {string} tag @param {(() => void) | null} [remove] */
 export function tagChip(tag, remove = null) {
   let hash = 0;

@@ -290,6 +290,7 @@ export function grid(options) {
     for (const { node: old } of drawn.values()) old.remove();
     drawn = new Map();
     drawHead();
+    draw();
   }
 
   /** @param {KeyboardEvent} event */

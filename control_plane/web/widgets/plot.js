@@ -81,13 +81,16 @@ function colourTable(trace) {
   }
 }
 
+const SOON = "200px";
+
 /** Draw it when it comes into sight. @param {HTMLElement} element @param {() => void} action @returns {() => void} */
 export function whenSeen(element, action) {
   const observer = new IntersectionObserver((seen) => {
     if (!seen.some((one) => one.isIntersecting)) return;
     observer.disconnect();
     action();
-  }, { root: document.querySelector("main"), rootMargin: "200px" }); // what scrolls: a margin around anything else is cut off by it
+    // `main` is what scrolls: a margin around anything else is cut off by it; or what scrolls inside of it.
+  }, /** @type {any} */ ({ root: document.querySelector("main"), rootMargin: SOON, scrollMargin: SOON }));
   observer.observe(element);
   return () => observer.disconnect();
 }

@@ -25,11 +25,15 @@ def addresses(examples: Examples) -> dict[str, tuple[str, str]]:
     of_task = f"projects/{examples.project}/tasks/{examples.trained}"
     compared = f"ids={','.join(examples.compared)}"
     compare = f"projects/{examples.project}/compare-tasks"
+    of_models = f"ids={','.join(examples.models)}"
+    models = f"projects/{examples.project}/compare-models"
     return {
         "dashboard": ("dashboard", "Recent tasks"),
         "projects": ("projects", "All projects"),
         "overview": (f"projects/{examples.project}/overview", "What we know about"),
         "tasks": (f"projects/{examples.project}/tasks", "train resnet101"),
+        "table with curves": (f"projects/{examples.project}/tasks?charts=scalars", "loss / validation"),
+        "table with plots": (f"projects/{examples.project}/tasks?charts=plots", "confusion / validation"),
         "execution": (f"{of_task}/execution", "torch==2.4.0"),
         "configuration": (f"{of_task}/configuration/hyperparameters/Args", "batch_size"),
         "object": (f"{of_task}/configuration/objects/model", "dropout"),
@@ -50,6 +54,10 @@ def addresses(examples: Examples) -> dict[str, tuple[str, str]]:
         "compare scatter": (f"{compare}/scatter?{compared}", "train vit"),
         "compare plots": (f"{compare}/plots?{compared}", "confusion / validation"),
         "compare samples": (f"{compare}/samples?{compared}", "images / sample 1"),
+        "compare models": (f"{models}/details?{of_models}", "fox"),
+        "compare metadata": (f"{models}/metadata?{of_models}", "licence"),
+        "compare model curves": (f"{models}/scalars?{of_models}", "epoch/loss / test"),
+        "compare model plots": (f"{models}/plots?{of_models}", "confusion / test"),
         "queues": ("workers-and-queues/queues?", "gpu"),
         "workers": ("workers-and-queues/workers", "machine:gpu0"),
         "pipelines": ("pipelines", "nightly"),
