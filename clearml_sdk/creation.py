@@ -15,7 +15,7 @@ from clearml_sdk.script.entry_point import EntryPoint
 from clearml_sdk.script.injection import calls_init, insert_init_call, patch_unseen, patch_working_copy
 from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements
 from clearml_sdk.session import Session
-from clearml_sdk.starting import auto_comment
+from clearml_sdk.starting import DEVELOPMENT, auto_comment
 from clearml_sdk.task_types import type_name
 
 TYPE_CHECKING = False
@@ -96,7 +96,7 @@ def create_task(
             "name": task_name,
             "type": type_name(task_type or "training"),
             "project": project_id(session, str(project_name)),
-            "system_tags": ["development"],
+            "system_tags": [DEVELOPMENT],
             "comment": auto_comment(),
         }
         record = TaskRecord(session, str(session.call("tasks.create", body)["id"]))
@@ -182,9 +182,8 @@ def _find_script(script: str | None, root: str | None) -> str | None:
     if not script:
         return None
     given = os.path.expanduser(script)
-    for path in [os.path.join(root, given)] if root else []:
-        if os.path.isfile(path):
-            return path
+    if root and os.path.isfile(path := os.path.join(root, given)):
+        return path
     if os.path.isfile(given):
         return os.path.abspath(given)
     raise ValueError(f"there is no script {script!r}{f' in {root}' if root else ''}")

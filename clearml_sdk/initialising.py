@@ -13,14 +13,15 @@ from clearml_sdk import run as runs
 from clearml_sdk.bindings import arguments, command_lines, frameworks
 from clearml_sdk.bindings.switches import Switches
 from clearml_sdk.config import environment, load_settings
+from clearml_sdk.destinations import default_destination, destination
 from clearml_sdk.errors import ServerUnreachable, UsageError
 from clearml_sdk.notices import announce, harmless
 from clearml_sdk.offline import fallback
-from clearml_sdk.reading import destination
+from clearml_sdk.projects import MIN_NAME
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.run import CaptureWishes, Run
 from clearml_sdk.session import Session
-from clearml_sdk.starting import MIN_NAME, Start, Wish, attach, start_task
+from clearml_sdk.starting import Start, Wish, attach, start_task
 from clearml_sdk.task_types import type_name
 from clearml_sdk.web_pages import task_page
 
@@ -68,9 +69,9 @@ def begin(task_class: type[Task], options: InitOptions, wishes: CaptureWishes) -
     """
     with runs.exclusively():
         run = runs.current()
-        if run is not None and (open_task := getattr(run, "task", None)) is not None:
-            _check_same(open_task, options)
-            return open_task  # type: ignore[no-any-return]
+        if run is not None and run.task is not None:
+            _check_same(run.task, options)
+            return run.task
         session = Session.default()
         config = session.config or load_settings()
         parent = process_role.master()
@@ -90,7 +91,7 @@ def join(task_class: type[Task]) -> Task | None:
     with runs.exclusively():
         run = runs.current()
         if run is not None:
-            return getattr(run, "task", None)
+            return run.task
         session = Session.default()
         return _as_child(task_class, session, session.config or load_settings(), parent[1], None)
 
@@ -274,12 +275,7 @@ def _detects_repository(options: InitOptions) -> bool:
 
 def _output_destination(session: Session, config: Config, given: str | bool | None) -> str | None:
     """Where outputs go: the argument, else the configured default; None: neither says anything, "": nowhere."""
-    if given is not None:
-        return destination(session, given)
-    configured = config.get("sdk.development.default_output_uri")
-    if not configured:
-        return None
-    return destination(session, True if str(configured).lower() == "true" else str(configured))
+    return destination(session, given) if given is not None else default_destination(session, config)
 
 
 def _default_name(entry: EntryPoint) -> str:

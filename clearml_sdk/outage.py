@@ -16,6 +16,7 @@ from clearml_sdk.journal import calls
 from clearml_sdk.notices import warn_once
 from clearml_sdk.offline import documents
 from clearml_sdk.offline.documents import State
+from clearml_sdk.session import CALL_NAME, new_call_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,8 +79,6 @@ class Outage:
 
     def call(self, endpoint: str, body: Mapping[str, Any], headers: Mapping[str, str] | None) -> dict[str, Any]:
         """Ask the server; where it is away, answer in its place. Raises what `Session.call` raises."""
-        from clearml_sdk.session import CALL_NAME, new_call_name
-
         name = (headers or {}).get(CALL_NAME) or new_call_name()
         why: ClearmlError = ServerUnreachable(self._session.settings.api_server, "earlier calls wait in the journal")
         if endpoint == REPORT:

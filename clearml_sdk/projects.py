@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from clearml_sdk.errors import ApiError, UsageError
+from clearml_sdk.paging import all_pages
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -49,13 +50,8 @@ def project_id(session: Session, name: str, *, description: str = "") -> str:
 
 
 def list_projects(session: Session, **filters: Any) -> list[dict[str, Any]]:
-    """All projects, the last updated first; `filters` go to `projects.get_all`."""
-    found: list[dict[str, Any]] = []
-    page = 0
-    while True:
-        body = {"order_by": ["-last_update"], "page": page, "page_size": 500, **filters}
-        items = session.call("projects.get_all", body).get("projects") or []
-        found += items
-        if len(items) < 500:
-            return found
-        page += 1
+    """All projects (those of one page, if `filters` name one), the last updated first; see `projects.get_all`."""
+    body = {"order_by": ["-last_update"], **filters}
+    if "page" in body or "page_size" in body:
+        return session.call("projects.get_all", body).get("projects") or []
+    return all_pages(session, "projects.get_all", "projects", body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from clearml_sdk.errors import NotFound, UsageError
+from clearml_sdk.paging import PAGE, all_tasks, tasks_by_id
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-PAGE = 500
-NOT_ARCHIVED = ["__$all", "__$not", "archived"]
+ARCHIVED = "archived"
+"""System tag of what lists leave out."""
+NOT_ARCHIVED = ["__$all", "__$not", ARCHIVED]
 
 
 def find_tasks(
@@ -53,7 +55,7 @@ def find_tasks(
     body.update(_plain_filter(task_filter or {}))
     if "page" in body or "page_size" in body:
         return session.call("tasks.get_all", {"page": 0, **body}).get("tasks") or []
-    return _all_pages(session, body, limit)
+    return all_tasks(session, body, limit=limit)
 
 
 def project_ids(session: Session, names: str | Sequence[str], *, exact: bool) -> list[str]:
@@ -102,7 +104,7 @@ def get_one(
         task_filter=task_filter,
         fields=["id", "name", "last_update", "system_tags"],
     )
-    archived = [task for task in found if "archived" in (task.get("system_tags") or [])]
+    archived = [task for task in found if ARCHIVED in (task.get("system_tags") or [])]
     alive = [task for task in found if task not in archived]
     chosen = alive or (archived if allow_archived else [])
     if not chosen:
@@ -112,7 +114,7 @@ def get_one(
 
 def by_ids(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]:
     """Whole tasks in the order of `ids`. Raises ValueError naming those that do not exist."""
-    found = {task["id"]: task for task in _all_pages(session, {"id": list(ids), "search_hidden": True}, None)}
+    found = tasks_by_id(session, ids)
     missing = [task_id for task_id in ids if task_id not in found]
     if missing:
         raise ValueError(f"no such task: {', '.join(missing)}")
@@ -125,18 +127,6 @@ def pick(task: Mapping[str, Any], path: str) -> Any:
     for part in path.split("."):
         node = node.get(part) if isinstance(node, dict) else None
     return node
-
-
-def _all_pages(session: Session, body: Mapping[str, Any], limit: int | None) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    page = 0
-    while True:
-        size = PAGE if limit is None else min(PAGE, limit)
-        items = session.call("tasks.get_all", {**body, "page": page, "page_size": size}).get("tasks") or []
-        found += items
-        if len(items) < size or (limit is not None and len(found) >= limit):
-            return found if limit is None else found[:limit]
-        page += 1
 
 
 def _plain_filter(task_filter: Mapping[str, Any]) -> dict[str, Any]:

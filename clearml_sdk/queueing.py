@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clearml_sdk.errors import ApiError, UsageError
+from clearml_sdk.errors import ApiError, NotFound, UsageError
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -34,11 +34,15 @@ def queue_id(session: Session, name: str | None = None, identifier: str | None =
 
 
 def enqueue(session: Session, task: str, *, queue: str, force: bool) -> dict[str, Any]:
-    """Put a draft (or a task that ended without success) at the end of a queue; with `force` reset it where needed."""
+    """Put a draft (or a task that ended without success) at the end of a queue; with `force` reset it where needed.
+
+    Not where the queue or the task does not exist, or is not this user's: a reset, which removes what the task has
+    made, would not help.
+    """
     try:
         return session.call("tasks.enqueue", {"task": task, "queue": queue})
-    except ApiError:
-        if not force:
+    except ApiError as error:
+        if not force or isinstance(error, NotFound) or error.code != 400:
             raise
     session.call("tasks.reset", {"task": task, "force": True})
     return session.call("tasks.enqueue", {"task": task, "queue": queue})

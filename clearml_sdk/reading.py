@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from clearml_sdk.record import TaskRecord
-from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ MAX_SAMPLES = 5000
 X_AXES = ("iter", "timestamp", "iso_time")
 BATCH = 10_000
 SINGLE_VALUE_ITERATION = -(1 << 31)
+"""What numbers without an iteration are kept under."""
 
 
 def scalars(record: TaskRecord, *, max_samples: int, x_axis: str) -> dict[str, Any]:
@@ -103,13 +103,6 @@ def debug_samples(record: TaskRecord, title: str, series: str, iterations: int |
         scroll = answer.get("scroll_id")
         if iterations is not None or not fresh or not scroll:  # a server may answer the first page again
             return sorted(found, key=lambda event: -int(event.get("iter", 0)))
-
-
-def destination(session: Session, value: str | bool | None) -> str:
-    """An output destination as it is recorded: True is the files server, False and None none."""
-    if value is True:
-        return session.settings.files_server
-    return str(value).rstrip("/") if value else ""
 
 
 def _last_metrics(record: TaskRecord) -> list[dict[str, Any]]:

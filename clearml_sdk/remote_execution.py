@@ -7,14 +7,11 @@ import sys
 from clearml_sdk import process_role, queueing
 from clearml_sdk.errors import UsageError
 from clearml_sdk.notices import announce
+from clearml_sdk.starting import DEVELOPMENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk.task import Task
-
-
-DEVELOPMENT = "development"
-"""The system tag of tasks that a person runs; an agent's have none."""
 
 
 def hand_over(task: Task, *, queue_name: str | None, clone: bool, exit_process: bool) -> Task | None:

@@ -8,6 +8,7 @@ import socket
 import time
 
 from clearml_sdk.config import environment
+from clearml_sdk.config.settings import early_cache_base
 from clearml_sdk.errors import ApiError, NotFound, UsageError
 from clearml_sdk.last_runs import LastRuns, may_reuse, run_key
 from clearml_sdk.projects import explain_short, project_id
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = "development"
 """System tag of a task that a person's own process runs: stopping it needs no agent."""
-
-MIN_NAME = 3
-"""Shortest name that servers accept."""
 
 
 class Wish:
@@ -90,8 +88,7 @@ def attach(session: Session, task_id: str) -> Start:
 
 def last_runs_file() -> str:
     """Where the last runs are remembered."""
-    base = environment.read("CACHE_DIR") or "~/.clearml/cache"
-    return os.path.join(os.path.expanduser(base), "last_runs.json")
+    return os.path.join(early_cache_base(), "last_runs.json")
 
 
 def auto_comment() -> str:

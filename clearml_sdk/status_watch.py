@@ -9,6 +9,7 @@ import threading
 import time
 
 from clearml_sdk.errors import ApiError, ClearmlError
+from clearml_sdk.paging import tasks_by_id
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -28,7 +29,8 @@ GONE = "gone"
 """Told in place of a status: the task was deleted."""
 
 _UNKNOWN_ENDPOINT = 404
-_TOLD = ["id", "status", "status_message", "status_reason"]
+TOLD = ["id", "status", "status_message", "status_reason"]
+"""What is told of a task."""
 
 
 def changed(session: Session, known: Mapping[str, str], timeout_s: float) -> dict[str, dict[str, Any]]:
@@ -58,12 +60,9 @@ def changed(session: Session, known: Mapping[str, str], timeout_s: float) -> dic
 
 
 def _look(session: Session, known: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {task: {"id": task, "status": None} for task in known}
-    ids = list(known)
-    for start in range(0, len(ids), 500):
-        body = {"id": ids[start : start + 500], "only_fields": _TOLD, "search_hidden": True, "page_size": 500}
-        found.update({str(task["id"]): task for task in session.call("tasks.get_all", body).get("tasks") or []})
-    return {task: told for task, told in found.items() if told.get("status") != known[task]}
+    found = tasks_by_id(session, known, TOLD)
+    gone = {task: {"id": task, "status": None} for task in known}
+    return {task: told for task, told in {**gone, **found}.items() if told.get("status") != known[task]}
 
 
 class StatusWatch:

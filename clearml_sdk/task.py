@@ -118,7 +118,7 @@ class Task(
         """The task of this process (or of the process that started this one); None when there is none."""
         run = runs.current()
         if run is not None:
-            return getattr(run, "task", None)
+            return run.task
         from clearml_sdk.initialising import join
 
         return join(cls)

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 
-from clearml_sdk.config import environment
+from clearml_sdk.config.settings import early_cache_base
 from clearml_sdk.errors import ApiError, ServerUnreachable
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 def folder() -> str:
     """Where they are kept, a file a task."""
-    base = environment.read("CACHE_DIR") or "~/.clearml/cache"
-    return os.path.join(os.path.expanduser(base), "unsent")
+    return os.path.join(early_cache_base(), "unsent")
 
 
 def keep(session: Session, task_id: str, endpoint: str, body: Mapping[str, Any]) -> None:

@@ -20,7 +20,6 @@ from clearml_sdk.notices import warn_once
 from clearml_sdk.outage import is_away
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.storage import transfer
-from clearml_sdk.storage.errors import StorageError
 from clearml_sdk.storage.locations import TaskFolder, file_stem
 from clearml_sdk.storage.progress import bar
 from clearml_sdk.storage.sources import DigestBeside
@@ -190,11 +189,4 @@ def _upload_with_retries(
         if show is not None:
             show(count)
 
-    for attempt in range(retries + 1):
-        try:
-            transfer.upload_source(record.session, source, url, progress=progress)
-        except StorageError:
-            if attempt == retries:
-                raise
-        else:
-            return
+    transfer.retried(lambda: transfer.upload_source(record.session, source, url, progress=progress), retries)

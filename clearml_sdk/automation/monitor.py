@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from clearml_sdk.automation.schedules.times import utc
 from clearml_sdk.errors import ClearmlError
 from clearml_sdk.notices import say
+from clearml_sdk.paging import all_tasks
 from clearml_sdk.projects import list_projects
 from clearml_sdk.session import Session
 from clearml_sdk.task import Task
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 OVERLAP = timedelta(seconds=2)
 """What changed so shortly before is looked at again: servers have clocks of their own."""
-PAGE = 500
 
 
 class Monitor:
@@ -80,7 +80,7 @@ class Monitor:
                 return
             body["project"] = projects
         body.update(self.get_query_parameters())
-        for task in _pages(session, body):
+        for task in self._changed(session, body):
             changed = str(task.get("status_changed"))
             if self._processed.get(str(task["id"])) == changed or (utc(changed) or since) <= self._began:
                 continue
@@ -100,6 +100,14 @@ class Monitor:
         """Further conditions of `tasks.get_all`, such as `{"status": ["failed"]}`. Override it."""
         return {}
 
+    @staticmethod
+    def _changed(session: Session, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """All that match, unless `get_query_parameters` asks for a page of its own."""
+        body = {"search_hidden": True, **body, "only_fields": ["id", "status_changed"]}
+        if "page" in body:
+            return session.call("tasks.get_all", body).get("tasks") or []
+        return all_tasks(session, body)
+
     def _begin(self) -> None:
         body = {"only_fields": ["status_changed"], "order_by": ["-status_changed"], "page": 0, "page_size": 1}
         newest = Session.default().call("tasks.get_all", {**body, "search_hidden": True}).get("tasks") or []
@@ -118,13 +126,3 @@ class Monitor:
             fields = {"only_fields": ["id"], "search_hidden": True, "shallow_search": False}
             found += [str(project["id"]) for project in list_projects(session, name=pattern, **fields)]
         return list(dict.fromkeys(found))
-
-
-def _pages(session: Session, body: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    while True:
-        page = {"page": len(found) // PAGE, "page_size": PAGE, "search_hidden": True, **body}
-        tasks = session.call("tasks.get_all", {**page, "only_fields": ["id", "status_changed"]}).get("tasks") or []
-        found += tasks
-        if len(tasks) < PAGE or "page" in body:
-            return found

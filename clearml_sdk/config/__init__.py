@@ -1,8 +1,8 @@
 """Configuration: defaults < `clearml.conf` < environment; the local server's file when none of these names a server."""
 
-from clearml_sdk.config.settings import Config, load_settings
+from clearml_sdk.config.settings import Config, cache_base, load_settings
 
-__all__ = ["Config", "load_settings"]
+__all__ = ["Config", "cache_base", "load_settings"]
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it

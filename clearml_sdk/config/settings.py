@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MISSING = object()
+DEFAULT_CACHE = "~/.clearml/cache"
 
 
 class Config:
@@ -84,6 +85,11 @@ def load_settings(
     return Config(tree, file=file, source=source)
 
 
+def cache_base(config: Config) -> str:
+    """The folder of this user's caches: what was downloaded, offline sessions, a task's temporary files."""
+    return os.path.expanduser(str(config.get("sdk.storage.cache.default_base_dir") or DEFAULT_CACHE))
+
+
 def find_file(environ: Mapping[str, str]) -> str | None:
     """The configuration file in use: `CLEARML_CONFIG_FILE`, else `~/clearml.conf`; None when there is none."""
     chosen = environment.read("CONFIG_FILE", environ)
@@ -98,8 +104,12 @@ def default_file() -> str:
 
 def parsed_cache_dir(environ: Mapping[str, str]) -> str:
     """Where parsed configuration files are remembered."""
-    base = environment.read("CACHE_DIR", environ)
-    return os.path.join(os.path.expanduser(base or "~/.clearml/cache"), "config")
+    return os.path.join(early_cache_base(environ), "config")
+
+
+def early_cache_base(environ: Mapping[str, str] | None = None) -> str:
+    """As `cache_base`, for what is needed before a configuration is read, or is to be found by any configuration."""
+    return os.path.expanduser(environment.read("CACHE_DIR", environ) or DEFAULT_CACHE)
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from clearml_sdk.datasets import recipe, summary, versions
 from clearml_sdk.datasets.lookup import find_versions
 from clearml_sdk.datasets.state import DatasetState
 from clearml_sdk.datasets.stored import FINAL_STATUSES, FOLDER, SYSTEM_TAG, StoredDataset, shown_project
+from clearml_sdk.destinations import default_destination, destination
 from clearml_sdk.errors import UsageError
 from clearml_sdk.notices import announce, warn_once
 from clearml_sdk.parameters import PROPERTIES, write
-from clearml_sdk.projects import find_project, project_id
+from clearml_sdk.projects import MIN_NAME, find_project, project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
-from clearml_sdk.starting import MIN_NAME, auto_comment
+from clearml_sdk.starting import auto_comment
 from clearml_sdk.web_pages import dataset_page, task_page
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ class DatasetWish:
         project: str | None,
         tags: Sequence[str] | None = None,
         version: str | None = None,
-        output_uri: str | None = None,
+        output_uri: str | bool | None = None,
         description: str | None = None,
     ) -> None:
         self.name, self.project, self.tags, self.version = name, project, list(tags or []), version
@@ -151,6 +152,5 @@ def next_version(session: Session, project: str, name: str) -> str:
     return versions.following((item.get("runtime") or {}).get("version") for item in found)
 
 
-def _destination(session: Session, chosen: str | None) -> str:
-    configured = session.config.get("sdk.development.default_output_uri") if session.config is not None else None
-    return str(chosen or configured or session.settings.files_server)
+def _destination(session: Session, chosen: str | bool | None) -> str:
+    return destination(session, chosen or default_destination(session, session.config) or True)

@@ -7,6 +7,7 @@ import re
 from clearml_sdk.datasets import versions
 from clearml_sdk.datasets.stored import FOLDER, SYSTEM_TAG, shown_project
 from clearml_sdk.errors import UsageError
+from clearml_sdk.paging import PAGE, all_pages, all_tasks
 from clearml_sdk.projects import find_project
 from clearml_sdk.session import Session
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-PAGE = 500
 FIELDS = ["id", "name", "project.name", "status", "tags", "system_tags", "created", "last_update", "runtime"]
 COMPLETED = ["completed", "published"]
 
@@ -63,7 +63,7 @@ def find_versions(
         if not found:
             return []
         body["project"] = found
-    tasks = _pages(session, body, shallow=shallow)
+    tasks = all_pages(session, "tasks.get_all_ex", "tasks", body, limit=PAGE if shallow else None)
     if version:
         tasks = [task for task in tasks if str((task.get("runtime") or {}).get("version")) == str(version)]
     return sorted(tasks, key=lambda task: str(task.get("created")))
@@ -100,36 +100,16 @@ def dependents(session: Session, dataset_id: str) -> list[str]:
         "system_tags": [SYSTEM_TAG],
         "_any_": {"pattern": re.escape(dataset_id), "fields": ["configuration.Dataset Struct.value"]},
         "only_fields": ["id"],
-        "search_hidden": True,
     }
-    return [str(task["id"]) for task in _pages(session, body) if task["id"] != dataset_id]
+    return [str(task["id"]) for task in all_tasks(session, body) if task["id"] != dataset_id]
 
 
 def _projects(session: Session, project: str, name: str | None, *, recursive: bool) -> list[str]:
     if name:
         # Also where versions were kept before there were hidden projects: beside all other tasks.
         paths = [f"{project}/{FOLDER}/{name}", project]
-        found = [find_project(session, path) for path in paths]
-        return [str(one["id"]) for one in found if one is not None]
+        return [str(one["id"]) for path in paths if (one := find_project(session, path)) is not None]
     below = "(/.*)?" if recursive else rf"(/{re.escape(FOLDER)}(/.*)?)?"
     body = {"name": f"^{re.escape(project)}{below}$", "only_fields": ["id"], "search_hidden": True}
-    ids: list[str] = []
-    page = 0
-    while True:
-        fields = {**body, "shallow_search": False, "page": page, "page_size": PAGE}
-        items = session.call("projects.get_all", fields).get("projects") or []
-        ids += [str(item["id"]) for item in items]
-        if len(items) < PAGE:
-            return ids
-        page += 1
-
-
-def _pages(session: Session, body: dict[str, Any], *, shallow: bool = False) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    page = 0
-    while True:
-        items = session.call("tasks.get_all_ex", {**body, "page": page, "page_size": PAGE}).get("tasks") or []
-        found += items
-        if len(items) < PAGE or shallow:
-            return found
-        page += 1
+    found = all_pages(session, "projects.get_all", "projects", {**body, "shallow_search": False})
+    return [str(item["id"]) for item in found]

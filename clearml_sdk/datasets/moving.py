@@ -7,9 +7,8 @@ from clearml_sdk.datasets.lookup import find_versions
 from clearml_sdk.datasets.removing import drop_empty_project
 from clearml_sdk.datasets.stored import FOLDER
 from clearml_sdk.errors import UsageError
-from clearml_sdk.projects import find_project
+from clearml_sdk.projects import MIN_NAME, find_project
 from clearml_sdk.session import Session
-from clearml_sdk.starting import MIN_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

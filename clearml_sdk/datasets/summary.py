@@ -8,6 +8,7 @@ import time
 from clearml_sdk.datasets.state import ancestry
 from clearml_sdk.datasets.stored import StoredDataset, human_size
 from clearml_sdk.logger import Logger
+from clearml_sdk.paging import tasks_by_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,11 +39,7 @@ def lineage(stored: StoredDataset) -> list[Version]:
     kept: dict[str, int] = {}
     for entry in stored.state.entries():
         kept[entry.parent_dataset_id] = kept.get(entry.parent_dataset_id, 0) + (entry.size or 0)
-    documents: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(order), 500):
-        body = {"id": order[start : start + 500], "only_fields": FIELDS, "search_hidden": True, "page_size": 500}
-        found = stored.session.call("tasks.get_all", {**body, "page": 0}).get("tasks") or []
-        documents.update({str(task["id"]): task for task in found})
+    documents = tasks_by_id(stored.session, order, FIELDS)
     # One that was deleted meanwhile still has its place.
     return [
         Version(documents.get(one, {"id": one, "name": one, "status": "deleted"}), kept.get(one, 0)) for one in order

@@ -14,7 +14,6 @@ from clearml_sdk.datasets.progress import counting
 from clearml_sdk.datasets.stored import DATA, StoredDataset, chunk_name, forget_file, human_size
 from clearml_sdk.errors import UsageError
 from clearml_sdk.storage import transfer
-from clearml_sdk.storage.errors import StorageError
 from clearml_sdk.storage.sources import DigestBeside, FileSource
 
 TYPE_CHECKING = False
@@ -119,7 +118,7 @@ class _Upload:
                 f"to {self._stored.folder.destination()}"
             )
             with DigestBeside(source) as digest:
-                _with_retries(lambda: self._send(source, url), self._wish.retries)
+                transfer.retried(lambda: self._send(source, url), self._wish.retries)
         with self._lock:
             stale = self._stored.data_artifacts().get(name)
             self._stored.register(_entry(name, url, source.length, digest.value, preview))
@@ -187,7 +186,7 @@ def _upload_as_links(stored: StoredDataset, pending: list[FileEntry], wish: Uplo
         url = stored.folder.url("files", entry.relative_path)
         source = FileSource(path)
         with DigestBeside(source) as digest:
-            _with_retries(lambda: transfer.upload_source(stored.session, source, url), wish.retries)
+            transfer.retried(lambda: transfer.upload_source(stored.session, source, url), wish.retries)
         if digest.value != entry.hash:
             raise UsageError(f"{path} has changed since it was added to the dataset: add it again")
         return LinkEntry(url, entry.relative_path, stored.id, entry.size, entry.hash)
@@ -209,17 +208,6 @@ def _limit_bytes(stored: StoredDataset, chunk_mb: float | None) -> int | None:
     configured = config.number("sdk.storage.dataset_chunk_size_mb", DEFAULT_CHUNK_MB) if config is not None else None
     chosen = float(chunk_mb if chunk_mb is not None else configured or DEFAULT_CHUNK_MB)
     return int(chosen * (1 << 20)) if chosen > 0 else None
-
-
-def _with_retries(send: Callable[[], object], retries: int) -> None:
-    for left in range(retries, -1, -1):
-        try:
-            send()
-        except StorageError as error:
-            if not left or not error.is_transient:
-                raise
-        else:
-            return
 
 
 def _entry(name: str, url: str, size: int, digest: str, preview: str) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from clearml_sdk import outage
 from clearml_sdk import run as runs
+from clearml_sdk.config import cache_base, load_settings
 from clearml_sdk.notices import warn_once
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
@@ -58,7 +58,9 @@ class TaskBase:
         at_end: of the run: what the journal has, and does not get through, is left to the next start.
         """
         tables: RegisteredTables | None = self.__dict__.get("_tables")
-        if tables is not None:
+        if tables is not None and at_end:
+            tables.stop()
+        elif tables is not None:
             tables.check()
         uploads: ArtifactUploads | None = self.__dict__.get("_uploads")
         if uploads is not None and at_end:
@@ -111,9 +113,7 @@ class TaskBase:
         """A folder of this machine for this task's temporary files."""
         from pathlib import Path
 
-        run = self._run
-        base = run.config.get("sdk.storage.cache.default_base_dir") if run else None
-        folder = Path(os.path.expanduser(base or "~/.clearml/cache")) / "tasks" / self.id
+        folder = Path(cache_base(self._record.session.config or load_settings())) / "tasks" / self.id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

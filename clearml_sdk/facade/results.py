@@ -106,28 +106,6 @@ class TaskResults(TaskBase):
         reporters.reporter_of(self._record.session, self.id).iteration_offset = offset
         return offset
 
-    # Where outputs go.
-
-    @property
-    def output_uri(self) -> str:
-        """Where output models and artifacts are stored; "" means the files server, for artifacts only."""
-        return str(self._record.get("output.destination") or "")
-
-    @output_uri.setter
-    def output_uri(self, value: str | bool | None) -> None:
-        self._record.edit(output_dest=reading.destination(self._record.session, value))
-        self._record.forget()
-
     def _send_reports(self) -> None:
         """Before reading back: have what this process reported arrive first."""
         reporters.flush(self.id, 30.0)
-
-    def get_output_destination(self, extra_path: str | None = None, **kwargs: Any) -> str | None:
-        """Where output models and artifacts are stored; None: on the files server, artifacts only.
-
-        extra_path: a path under it.
-        """
-        destination = str(self._record.read_fields("output.destination").get("output", {}).get("destination") or "")
-        if not destination:
-            return None
-        return f"{destination.rstrip('/')}/{extra_path.strip('/')}" if extra_path else destination

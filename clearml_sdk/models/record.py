@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from clearml_sdk.journal.calls import current_id
+from clearml_sdk.paging import all_pages
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -73,12 +74,5 @@ def placeholder(session: Session) -> str:
 
 
 def find_models(session: Session, body: Mapping[str, Any], limit: int | None = None) -> list[dict[str, Any]]:
-    """The models that a query gives, page by page."""
-    found: list[dict[str, Any]] = []
-    page, size = 0, min(limit or 500, 500)
-    while True:
-        items = session.call("models.get_all", {**body, "page": page, "page_size": size}).get("models") or []
-        found += items
-        if len(items) < size or (limit is not None and len(found) >= limit):
-            return found[:limit]
-        page += 1
+    """The models that a query gives; at most `limit`, None: all."""
+    return all_pages(session, "models.get_all", "models", body, limit=limit)

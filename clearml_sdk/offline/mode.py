@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from clearml_sdk import session as sessions
-from clearml_sdk.config import environment
+from clearml_sdk.config import cache_base, environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,5 +40,4 @@ def switch(on: bool) -> None:
 
 def root(config: Config) -> str:
     """The folder of this user's sessions."""
-    base = config.get("sdk.storage.cache.default_base_dir") or "~/.clearml/cache"
-    return os.path.join(os.path.expanduser(str(base)), "offline")
+    return os.path.join(cache_base(config), "offline")

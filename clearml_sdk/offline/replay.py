@@ -9,6 +9,7 @@ from clearml_sdk.notices import warn_once
 from clearml_sdk.offline.carrying import Carrier
 from clearml_sdk.offline.folder import SessionFolder
 from clearml_sdk.offline.sealing import LOG, METRICS
+from clearml_sdk.reading import SINGLE_VALUE_ITERATION
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import JSON_LINES
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 BATCH_EVENTS = 4000
 BATCH_CHARS = 4 << 20
 NOTED_BATCHES = 16
-SINGLE_VALUE_ITERATION = -(1 << 31)
 
 
 def replay(

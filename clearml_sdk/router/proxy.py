@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _NAMES = "connection keep-alive proxy-authenticate proxy-authorization te trailers transfer-encoding upgrade host"
 HOP_BY_HOP = frozenset(_NAMES.split())
+OF_CODING = frozenset({"content-encoding", "content-length"})
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 IDLE_LIMIT_S = 300.0
 
@@ -104,19 +105,20 @@ class Proxy:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP]
         sent = self._client.build_request(request.method, url, headers=headers, content=await request.body())
         found = await self._client.send(sent, stream=True)
-        kept = {name: value for name, value in found.headers.items() if name.lower() not in HOP_BY_HOP}
+        kept = [(name, value) for name, value in found.headers.multi_items() if name.lower() not in HOP_BY_HOP]
         if self._streams and route.response_callback is None:
             from fastapi.responses import StreamingResponse
 
-            response: Any = StreamingResponse(_body(found), status_code=found.status_code, headers=kept)
+            response: Any = StreamingResponse(_body(found), status_code=found.status_code)
         else:
             try:
                 content = await found.aread()
             finally:
                 await found.aclose()
-            for name in ("content-encoding", "content-length"):
-                kept.pop(name, None)  # it is whole and unpacked now
-            response = self._fastapi.Response(content, status_code=found.status_code, headers=kept)
+            kept = [header for header in kept if header[0].lower() not in OF_CODING]  # it is whole and unpacked now
+            response = self._fastapi.Response(content, status_code=found.status_code)
+        for name, value in kept:
+            response.headers.append(name, value)  # some come several times: cookies
         return await route.on_response(response, request)
 
 

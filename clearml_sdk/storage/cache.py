@@ -8,7 +8,7 @@ import re
 import threading
 import time
 
-from clearml_sdk.config import load_settings
+from clearml_sdk.config import cache_base, load_settings
 from clearml_sdk.storage import transfer, urls
 from clearml_sdk.storage.errors import StoredFileMissing
 from clearml_sdk.storage.substitution import substituted
@@ -82,14 +82,17 @@ def local_copy(
 
 
 def extracted(path: str, *, force: bool = False) -> str:
-    """The folder with the content of the archive at `path`; extracted when it is not yet, or is older."""
+    """The folder with the content of the archive at `path`; extracted when it is not yet, or is older.
+
+    Several processes may ask at once, the ranks of a training: what the first of them has put there stays.
+    """
+    import shutil
+
     folder = path + EXTRACTED
     with _lock(folder):
-        if not force and os.path.isdir(folder) and os.stat(folder).st_mtime >= os.stat(path).st_mtime:
+        if not force and _is_current(folder, path):
             os.utime(folder)
             return folder
-        import shutil
-
         partial = f"{folder}.{os.getpid()}.part"
         shutil.rmtree(partial, ignore_errors=True)
         os.makedirs(partial)
@@ -103,10 +106,25 @@ def extracted(path: str, *, force: bool = False) -> str:
 
             with tarfile.open(path) as tar:
                 tar.extractall(partial, filter="data")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-        os.utime(folder)
-    return folder
+        os.utime(partial)
+        while True:
+            try:
+                os.replace(partial, folder)
+                return folder
+            except OSError:
+                if not os.path.isdir(folder):
+                    raise
+            if not force and _is_current(folder, path):  # another process was faster, and its caller reads there
+                shutil.rmtree(partial)
+                return folder
+            old = f"{folder}.{os.getpid()}.old.part"
+            os.replace(folder, old)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_current(folder: str, archive: str) -> bool:
+    """Whether an archive has been extracted since it was stored."""
+    return os.path.isdir(folder) and os.stat(folder).st_mtime >= os.stat(archive).st_mtime
 
 
 def is_archive(path: str) -> bool:
@@ -116,8 +134,7 @@ def is_archive(path: str) -> bool:
 
 def cache_folder() -> str:
     """Folder of all contexts."""
-    base = load_settings().get(f"{CACHE}.default_base_dir") or "~/.clearml/cache"
-    return os.path.join(os.path.expanduser(str(base)), "storage_manager")
+    return os.path.join(cache_base(load_settings()), "storage_manager")
 
 
 def set_limit(limit: int, context: str = "global") -> int:
@@ -172,7 +189,10 @@ def prune(context: str, *, now: float | None = None) -> list[str]:
     found = []
     for entry in os.scandir(folder):
         if not entry.name.endswith(PARTIAL):
-            found.append((entry.stat().st_mtime, entry.path))
+            try:
+                found.append((entry.stat().st_mtime, entry.path))
+            except FileNotFoundError:
+                continue  # another process has pruned it
     found.sort(reverse=True)
     limit, space = limit_of(context), SpaceLimits.configured()
     sizes = (

@@ -146,7 +146,7 @@ class StorageHelper(BucketSettings):
 
         def store() -> str:
             try:
-                self._try(lambda: transfer.upload(self._session(), path, target), retries)
+                transfer.retried(lambda: transfer.upload(self._session(), path, target), retries)
             except StorageError:
                 if cb is not None:
                     cb(False)
@@ -170,8 +170,8 @@ class StorageHelper(BucketSettings):
         with tempfile.TemporaryDirectory(prefix="clearml-stream-") as folder:
             path = os.path.join(folder, urls.file_name(dest_path) or "stream")
             with open(path, "wb") as file:
-                pieces = iter(functools.partial(stream.read, CHUNK_BYTES), None) if hasattr(stream, "read") else stream
-                for piece in pieces:
+                given = iter(functools.partial(stream.read, CHUNK_BYTES), None) if hasattr(stream, "read") else stream
+                for piece in given:
                     if not piece:
                         break
                     file.write(piece.encode() if isinstance(piece, str) else piece)
@@ -262,7 +262,7 @@ class StorageHelper(BucketSettings):
         if urls.scheme_of(remote_path) in DRIVERS and self.exists_file(remote_path):
             return object_files.content(remote_path, chunk_bytes)
         path = self.get_driver_direct_access(remote_path) or self.download_to_file(remote_path)
-        return None if path is None else _pieces(path, chunk_bytes)
+        return None if path is None else pieces(path, chunk_bytes)
 
     def download_as_nparray(self, remote_path: str, chunk_size: int | None = None) -> Any:
         """The bytes of a stored file as an array (n,) of uint8; None when it cannot be read."""
@@ -356,16 +356,6 @@ class StorageHelper(BucketSettings):
     def _session(self) -> Session | None:
         return Session.default() if self.scheme in ("http", "https") else None
 
-    @staticmethod
-    def _try(work: Callable[[], object], retries: int) -> None:
-        for left in range(max(0, retries), -1, -1):
-            try:
-                work()
-                return
-            except StorageError as error:
-                if not left or not error.is_transient:
-                    raise
-
 
 @functools.lru_cache(maxsize=64)
 def _helper(kind: type[StorageHelper], url: str, logger: logging.Logger | None) -> StorageHelper:
@@ -379,7 +369,8 @@ def _canonized(url: str) -> str:
     return urls.join(urls.server_of(url), urls.server_path(url))
 
 
-def _pieces(path: str, chunk_bytes: int) -> Iterator[bytes]:
+def pieces(path: str, chunk_bytes: int) -> Iterator[bytes]:
+    """The bytes of a file of this machine, so many at a time."""
     with open(path, "rb") as file:
         while piece := file.read(chunk_bytes):
             yield piece

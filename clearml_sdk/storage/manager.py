@@ -12,7 +12,7 @@ from clearml_sdk.session import Session
 from clearml_sdk.storage import cache, object_files, progress, transfer, urls
 from clearml_sdk.storage.credentials import DRIVERS
 from clearml_sdk.storage.errors import StorageError
-from clearml_sdk.storage.helper import StorageHelper
+from clearml_sdk.storage.helper import CHUNK_BYTES, StorageHelper, pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,17 +208,9 @@ class StorageManager:
         if urls.scheme_of(remote_url) in DRIVERS:
             if not cls.exists_file(remote_url):
                 return None
-            return object_files.content(remote_url, chunk_size or 1 << 20)
+            return object_files.content(remote_url, chunk_size or CHUNK_BYTES)
         path = cls.get_local_copy(remote_url, extract_archive=False)
-        if path is None:
-            return None
-
-        def pieces() -> Iterator[bytes]:
-            with open(path, "rb") as file:
-                while piece := file.read(chunk_size or 1 << 20):
-                    yield piece
-
-        return pieces()
+        return None if path is None else pieces(path, chunk_size or CHUNK_BYTES)
 
     @classmethod
     def get_files_server(cls) -> str:
@@ -243,13 +235,7 @@ class StorageManager:
 
 def _upload(path: str, url: str, retries: int | None) -> Callable[[], bool]:
     def run() -> bool:
-        for left in range(retries or 0, -1, -1):
-            try:
-                transfer.upload(_session(url), path, url)
-                break
-            except StorageError:
-                if not left:
-                    raise
+        transfer.retried(lambda: transfer.upload(_session(url), path, url), retries or 0)
         return True
 
     return run

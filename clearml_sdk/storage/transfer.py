@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from clearml_sdk.storage import http_files, object_files, urls
 from clearml_sdk.storage.credentials import DRIVERS
-from clearml_sdk.storage.errors import StorageRefused, StoredFileMissing
+from clearml_sdk.storage.errors import StorageError, StorageRefused, StoredFileMissing
 from clearml_sdk.storage.progress import bar
 from clearml_sdk.storage.sources import FileSource
 from clearml_sdk.storage.substitution import substituted
@@ -57,30 +56,34 @@ def upload_source(
     raise _unsupported(url, scheme)
 
 
+def retried(work: Callable[[], object], retries: int) -> None:
+    """Do something with a stored file, up to `retries` times more where the failure may pass. Raises StorageError."""
+    for left in range(max(0, retries), -1, -1):
+        try:
+            work()
+        except StorageError as error:
+            if not left or not error.is_transient:
+                raise
+        else:
+            return
+
+
 def download(session: Session | None, url: str, path: str, *, progress: Progress | None = None) -> str:
     """Copy what is stored at `url` to `path`, whole or not at all; its sha256. Waits. Raises StorageError."""
     url = substituted(url)
     scheme = urls.scheme_of(url)
-    partial = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     if scheme in DRIVERS:
         return object_files.download(url, path, progress=progress)
     if scheme in ("http", "https"):
         return http_files.download(session, url, path, progress=progress)
-    try:
-        if scheme == "file":
-            source = urls.local_path(url)
-            if not os.path.isfile(source):
-                raise StoredFileMissing(url, "no such file")
-            shutil.copyfile(source, partial)
-            digest = sha256(partial)
-        else:
-            raise _unsupported(url, scheme)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
-    return digest
+    if scheme != "file":
+        raise _unsupported(url, scheme)
+    source = urls.local_path(url)
+    if not os.path.isfile(source):
+        raise StoredFileMissing(url, "no such file")
+    _place(FileSource(source), path)
+    return sha256(path)
 
 
 def exists(session: Session | None, url: str) -> bool:

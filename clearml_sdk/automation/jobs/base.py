@@ -8,9 +8,10 @@ import time
 from clearml_sdk import queueing, reading
 from clearml_sdk.errors import ApiError, ClearmlError, NotFound
 from clearml_sdk.notices import say
+from clearml_sdk.paging import tasks_by_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
-from clearml_sdk.status_watch import changed
+from clearml_sdk.status_watch import TERMINAL, TOLD, changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 FRESH_S = 1.0
 """A status that was read so long ago is read anew."""
-
-_FIELDS = ["id", "status", "status_message", "status_reason"]
-_ENDED = ("stopped", "completed", "failed", "published", "closed", "publishing")
 
 
 class BaseJob:
@@ -129,7 +127,7 @@ class BaseJob:
         """The status of the task, at most a second old; with `force` read now."""
         if force or time.monotonic() - self._status_at > FRESH_S:
             try:
-                self._note(self._of().read_fields(*_FIELDS[1:]))
+                self._note(self._of().read_fields(*TOLD[1:]))
             except NotFound:
                 self._note({"status": "unknown"})
         return str(self._status.get("status") or "unknown")
@@ -149,13 +147,12 @@ class BaseJob:
         for job in jobs:
             if job._record is not None:
                 by_id.setdefault(job.task_id(), []).append(job)
-        ids = list(by_id)
-        for start in range(0, len(ids), 500):
-            body = {"id": ids[start : start + 500], "only_fields": _FIELDS, "search_hidden": True, "page_size": 500}
-            session = by_id[ids[0]][0]._of().session
-            for task in session.call("tasks.get_all", body).get("tasks") or []:
-                for job in by_id[str(task["id"])]:
-                    job._note(task)
+        if not by_id:
+            return
+        session = next(iter(by_id.values()))[0]._of().session
+        for task_id, task in tasks_by_id(session, by_id, TOLD).items():
+            for job in by_id[task_id]:
+                job._note(task)
 
     def is_running(self) -> bool:
         """Whether somebody runs the task."""
@@ -169,7 +166,7 @@ class BaseJob:
         status = self.status()
         if aborted_nonresponsive_as_running and status == "stopped":
             return "forced stop (non-responsive)" not in str(self._status.get("status_message") or "").lower()
-        return status in _ENDED
+        return status in TERMINAL
 
     def is_failed(self) -> bool:
         """Whether the task failed."""
@@ -201,7 +198,7 @@ class BaseJob:
         started, ended = _seconds(found.get("started")), _seconds(found.get("completed"))
         if started is None:
             return -1.0
-        return (ended if ended is not None and found.get("status") in _ENDED else time.time()) - started
+        return (ended if ended is not None and found.get("status") in TERMINAL else time.time()) - started
 
     def iterations(self) -> int:
         """The last iteration that was reported; -1 before the first."""

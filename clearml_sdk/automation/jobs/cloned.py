@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from clearml_sdk import reading
 from clearml_sdk.automation.jobs import hashing
 from clearml_sdk.automation.jobs.base import BaseJob
 from clearml_sdk.automation.jobs.drafting import drafted
+from clearml_sdk.destinations import destination
 from clearml_sdk.errors import UsageError
 from clearml_sdk.projects import project_id
+from clearml_sdk.queries import ARCHIVED
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import CALL_NAME, Session
-from clearml_sdk.starting import auto_comment
+from clearml_sdk.starting import DEVELOPMENT, auto_comment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-DEVELOPMENT = "development"
+_NOT_COPIED = (ARCHIVED, DEVELOPMENT)
+"""System tags of the base task that say nothing about its copy."""
 
 
 class ClearmlJob(BaseJob):
@@ -95,7 +97,7 @@ class ClearmlJob(BaseJob):
         if kwargs.get("task_name"):
             fields["name"] = kwargs["task_name"]
         if output_uri is not None:
-            fields["output_dest"] = reading.destination(session, output_uri)
+            fields["output_dest"] = destination(session, output_uri)
         if target_project:
             fields["project"] = project_id(session, target_project)
         headers = {CALL_NAME: str(kwargs["call_name"])} if kwargs.get("call_name") else {}
@@ -144,6 +146,3 @@ def _make(
     record.edit(**fields)
     record.forget()
     return record
-
-
-_NOT_COPIED = ("archived", DEVELOPMENT)

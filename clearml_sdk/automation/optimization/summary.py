@@ -7,6 +7,7 @@ import json
 from clearml_sdk.automation.optimization.objective import Objective
 from clearml_sdk.automation.optimization.strategy import SearchStrategy
 from clearml_sdk.errors import ClearmlError
+from clearml_sdk.paging import tasks_by_id
 from clearml_sdk.web_pages import task_page
 
 TYPE_CHECKING = False
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from clearml_sdk.task import Task
-
-MAX_TRIALS = 500
 
 
 class Summary:
@@ -29,13 +28,10 @@ class Summary:
         created = strategy.get_created_jobs_ids()
         self.names = list(dict.fromkeys(name for values in created.values() for name in values))
         fields = ["id", "name", "status", "last_iteration", "project", "last_metrics"]
-        ids = list(created)
-        for start in range(0, len(ids), MAX_TRIALS):
-            body = {"id": ids[start : start + MAX_TRIALS], "only_fields": fields, "search_hidden": True}
-            found = self._session.call("tasks.get_all", {**body, "page_size": MAX_TRIALS}).get("tasks") or []
-            for one in found:
-                self.rows.append({**one, "values": created[str(one["id"])], "place": ids.index(str(one["id"]))})
-        self.rows.sort(key=lambda row: row["place"])
+        found = tasks_by_id(self._session, created, fields)
+        for place, (trial, values) in enumerate(created.items()):
+            if trial in found:
+                self.rows.append({**found[trial], "values": values, "place": place})
 
     def objective(self, row: dict[str, Any]) -> list[float] | None:
         """The objectives of a trial as it reported them."""

@@ -5,6 +5,7 @@ An optimizer that starts again finds there which trials there were, with which v
 
 from __future__ import annotations
 
+from clearml_sdk.paging import all_tasks
 from clearml_sdk.record import TaskRecord
 
 TYPE_CHECKING = False
@@ -33,18 +34,6 @@ class Trial:
 
 def found(record: TaskRecord, run: str) -> list[Trial]:
     """The trials of this run, in their order."""
-    trials: list[Trial] = []
-    page = 0
-    while True:
-        body = {
-            "parent": record.id,
-            "only_fields": ["id", "name", "status", "runtime", "last_metrics", "last_iteration"],
-            "search_hidden": True,
-            "page": page,
-            "page_size": 500,
-        }
-        tasks = record.session.call("tasks.get_all", body).get("tasks") or []
-        trials += [trial for trial in map(Trial, tasks) if trial.run == run]
-        if len(tasks) < 500:
-            return sorted(trials, key=lambda trial: trial.number)
-        page += 1
+    fields = ["id", "name", "status", "runtime", "last_metrics", "last_iteration"]
+    tasks = all_tasks(record.session, {"parent": record.id, "only_fields": fields})
+    return sorted((trial for trial in map(Trial, tasks) if trial.run == run), key=lambda trial: trial.number)

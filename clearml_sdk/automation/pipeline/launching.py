@@ -12,6 +12,7 @@ from clearml_sdk.automation.pipeline import state
 from clearml_sdk.automation.pipeline.node import GOOD, Node
 from clearml_sdk.automation.pipeline.references import PIPELINE, Reference, of_pipeline, of_task, references, replaced
 from clearml_sdk.errors import UsageError
+from clearml_sdk.projects import MIN_NAME
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -20,13 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-SHORTEST = 3
-"""Servers accept no shorter name of a task."""
-
-
 def task_name(step: str) -> str:
     """What the task of a step is called: as the step, where that can be a task's name. Pure."""
-    return step if len(step) >= SHORTEST else f"step {step}"
+    return step if len(step) >= MIN_NAME else f"step {step}"
 
 
 class Launcher:

@@ -16,8 +16,10 @@ from clearml_sdk.automation.pipeline.references import steps_named
 from clearml_sdk.ending import Ending
 from clearml_sdk.errors import UsageError
 from clearml_sdk.notices import announce, harmless
+from clearml_sdk.paging import tasks_by_id
 from clearml_sdk.projects import find_project
 from clearml_sdk.session import Session
+from clearml_sdk.starting import DEVELOPMENT
 from clearml_sdk.status_watch import LONG_S, TERMINAL, changed
 from clearml_sdk.task import Task
 from clearml_sdk.values import from_text
@@ -124,10 +126,7 @@ def _check_base_tasks(session: Session, nodes: Mapping[str, Node]) -> None:
     """Raise UsageError where a step is to run a task that there is not."""
     bases = {name: node.base_task_id for name, node in nodes.items() if node.base_task_id}
     ids = sorted({base for base in bases.values() if not steps_named(base)})
-    known: set[str] = set()
-    for start in range(0, len(ids), 500):
-        body = {"id": ids[start : start + 500], "only_fields": ["id"], "search_hidden": True, "page_size": 500}
-        known.update(str(found["id"]) for found in session.call("tasks.get_all", body).get("tasks") or [])
+    known = tasks_by_id(session, ids, ["id"])
     for name, base in bases.items():
         if base in ids and base not in known:
             raise UsageError(f"step {name!r}: there is no task {base}")
@@ -220,8 +219,7 @@ def hand_over(task: Task, queue: str | None) -> None:
         run.settle()
         run.close(None)
     task._record.call("tasks.stopped", {"force": True, "status_reason": "waits for an agent"})
-    tags = [tag for tag in task.get_system_tags() if tag != "development"]
-    task.set_system_tags(tags)
+    task.set_system_tags([tag for tag in task.get_system_tags() if tag != DEVELOPMENT])
     if identifier:
         queueing.enqueue(session, task.id, queue=identifier, force=False)
     else:

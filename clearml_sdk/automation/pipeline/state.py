@@ -11,11 +11,12 @@ import json
 
 from clearml_sdk.automation.pipeline.node import Node
 from clearml_sdk.errors import ApiError
+from clearml_sdk.paging import all_tasks
 from clearml_sdk.record import TaskRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 CONFIGURATION = "Pipeline"
@@ -80,22 +81,19 @@ def loaded(text: str) -> dict[str, dict[str, Any]]:
 
 def apply_edits(nodes: Mapping[str, Node], stored: Mapping[str, Mapping[str, Any]]) -> None:
     """Take over what somebody changed of the steps, in the task that this run is."""
-    for name, fields in stored.items():
-        node = nodes.get(name)
-        if node is not None:
-            for key in _EDITABLE:
-                if key in fields:
-                    setattr(node, key, fields[key])
+    _apply(nodes, stored, _EDITABLE)
 
 
 def apply_run(nodes: Mapping[str, Node], stored: Mapping[str, Mapping[str, Any]]) -> None:
     """Take over how far each step was when the state was stored."""
-    for name, fields in stored.items():
-        node = nodes.get(name)
-        if node is not None:
-            for key in _OF_A_RUN:
-                if key in fields:
-                    setattr(node, key, fields[key])
+    _apply(nodes, stored, _OF_A_RUN)
+
+
+def _apply(nodes: Mapping[str, Node], stored: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> None:
+    for step in nodes.keys() & stored.keys():
+        for name in names:
+            if name in stored[step]:
+                setattr(nodes[step], name, stored[step][name])
 
 
 def save(record: TaskRecord, text: str) -> None:
@@ -126,21 +124,9 @@ class Child:
 def children(record: TaskRecord, run: str) -> dict[str, Child]:
     """The last child of each step in this run."""
     latest: dict[str, Child] = {}
-    page = 0
-    while True:
-        body = {
-            "parent": record.id,
-            "only_fields": ["id", "status", "runtime"],
-            "search_hidden": True,
-            "page": page,
-            "page_size": 500,
-        }
-        found = record.session.call("tasks.get_all", body).get("tasks") or []
-        for child in map(Child, found):
-            if child.run == run and child.step:
-                known = latest.get(child.step)
-                if known is None or child.attempt >= known.attempt:
-                    latest[child.step] = child
-        if len(found) < 500:
-            return latest
-        page += 1
+    tasks = all_tasks(record.session, {"parent": record.id, "only_fields": ["id", "status", "runtime"]})
+    for child in map(Child, tasks):
+        known = latest.get(child.step)
+        if child.run == run and child.step and (known is None or child.attempt >= known.attempt):
+            latest[child.step] = child
+    return latest

@@ -10,6 +10,7 @@ from clearml_sdk.automation.schedules.service import SHOWN, BaseScheduler, funct
 from clearml_sdk.automation.schedules.service import task_id as id_of
 from clearml_sdk.automation.schedules.times import EPOCH, utc
 from clearml_sdk.notices import say
+from clearml_sdk.paging import tasks_by_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -264,14 +265,12 @@ class TaskScheduler(BaseScheduler):
         open_ = [executed for executed in self._executed[-SHOWN:] if executed.task_id and executed.finished is None]
         if not open_:
             return
-        body = {"id": [executed.task_id for executed in open_], "only_fields": ["id", "status", "completed"]}
-        found = self._task._record.session.call("tasks.get_all", {**body, "search_hidden": True}).get("tasks") or []
-        ended = {task["id"]: task for task in found if task.get("status") not in ("created", "queued", "in_progress")}
-        gone = {executed.task_id for executed in open_} - {task["id"] for task in found}
+        ids = [str(executed.task_id) for executed in open_]
+        found = tasks_by_id(self._task._record.session, ids, ["id", "status", "completed"])
         for executed in open_:
-            task = ended.get(executed.task_id)
-            if task is not None or executed.task_id in gone:
-                executed.finished = utc((task or {}).get("completed")) or datetime.now(UTC)
+            task = found.get(str(executed.task_id), {})  # {}: it was deleted
+            if task.get("status") not in ("created", "queued", "in_progress"):
+                executed.finished = utc(task.get("completed")) or datetime.now(UTC)
                 self._timeouts.pop(str(executed.task_id), None)
 
     def _next_due(self) -> datetime | None:

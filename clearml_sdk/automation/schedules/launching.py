@@ -9,6 +9,7 @@ from __future__ import annotations
 from clearml_sdk import queueing
 from clearml_sdk.automation.jobs.cloned import ClearmlJob
 from clearml_sdk.errors import ApiError
+from clearml_sdk.paging import all_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 BY, ENTRY, OCCASION = "scheduled_by", "scheduled_entry", "scheduled_for"
 """Keys of a task's runtime: id of the scheduler's task, name of the entry, time or event."""
 
-PAGE, REMEMBERED = 500, 5000
+REMEMBERED = 5000
 
 
 class Launcher:
@@ -101,19 +102,12 @@ class Launcher:
 def _read(session: Session, service: str) -> Launched:
     """The newest launches: older ones are in the scheduler's state."""
     found: Launched = {}
-    for page in range(REMEMBERED // PAGE):
-        body = {
-            "_all_": {"fields": [f"runtime.{BY}"], "pattern": f"^{service}$"},
-            "only_fields": ["id", "status", "runtime", "created"],
-            "search_hidden": True,
-            "order_by": ["-created"],
-            "page": page,
-            "page_size": PAGE,
-        }
-        tasks = session.call("tasks.get_all", body).get("tasks") or []
-        for task in tasks:
-            runtime = task.get("runtime") or {}
-            found.setdefault((str(runtime.get(ENTRY)), str(runtime.get(OCCASION))), task)
-        if len(tasks) < PAGE:
-            break
+    body = {
+        "_all_": {"fields": [f"runtime.{BY}"], "pattern": f"^{service}$"},
+        "only_fields": ["id", "status", "runtime", "created"],
+        "order_by": ["-created"],
+    }
+    for task in all_tasks(session, body, limit=REMEMBERED):
+        runtime = task.get("runtime") or {}
+        found.setdefault((str(runtime.get(ENTRY)), str(runtime.get(OCCASION))), task)
     return found

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from clearml_sdk.automation.schedules.times import utc
 from clearml_sdk.automation.triggers.entry import DatasetTrigger
+from clearml_sdk.paging import PAGE, all_pages
 from clearml_sdk.projects import find_project
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 OVERLAP = timedelta(seconds=2)
 """What changed so shortly before the last change seen is looked at again: servers have clocks of their own."""
-PAGE = 500
 REMEMBERED = 10_000
 """So many objects that are what triggers when it is first looked are remembered."""
 
@@ -135,24 +135,14 @@ def _list(
 ) -> list[dict[str, Any]]:
     """The objects, in the order of their last change; newest: so many of the last changed ones."""
     endpoint, name = trigger.ENDPOINT
-    found: list[dict[str, Any]] = []
-    page = 0
-    while True:
-        body = {
-            **{key: value for key, value in conditions.items() if value is not None},
-            "only_fields": list(trigger.OBJECT_FIELDS),
-            "order_by": ["-last_change" if newest else "last_change"],
-            "search_hidden": True,
-            "page": page,
-            "page_size": PAGE,
-        }
-        if endpoint == "models.get_all":
-            del body["search_hidden"]
-        objects = session.call(endpoint, body).get(name) or []
-        found += objects
-        if len(objects) < PAGE or len(found) >= (newest or len(found) + 1):
-            return found
-        page += 1
+    body = {
+        **{key: value for key, value in conditions.items() if value is not None},
+        "only_fields": list(trigger.OBJECT_FIELDS),
+        "order_by": ["-last_change" if newest else "last_change"],
+    }
+    if endpoint != "models.get_all":
+        body["search_hidden"] = True
+    return all_pages(session, endpoint, name, body, limit=newest)
 
 
 def _projects(session: Session, trigger: BaseTrigger) -> list[str]:

@@ -75,6 +75,9 @@ for wrong in ([1], {{"a": 1}}):
     except ValueError as error: say(refused=str(error))
 table.loc[2] = [5, 6]
 say(id=task.id, names=list(task.get_registered_artifacts()))
+task.close()
+import threading
+say(left=[thread.name for thread in threading.enumerate() if thread.name == "clearml-tables"])
 """
 
 
@@ -84,6 +87,7 @@ def test_a_registered_table_is_kept_in_step(workplace: Workplace, read: Read) ->
     ran = workplace.run(TABLE)
     assert ran.code == 0, ran.err
     assert ran.said["names"] == ["table"] and "pandas.DataFrame" in ran.said["refused"]
+    assert ran.said["left"] == [], "nobody looks at the tables of a closed task"
     entries = {entry["key"]: entry for entry in read(ran.said["id"])["execution"]["artifacts"]}
     assert sorted(entries) == ["left alone", "table"]
     text = gzip.decompress(download(workplace.server, entries["table"]["uri"])).decode()

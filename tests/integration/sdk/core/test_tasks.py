@@ -214,6 +214,9 @@ def test_queues(make: Any, session: Session) -> None:
     task.mark_completed()
     with pytest.raises(ApiError):
         Task.enqueue(task, queue_id=queue)
+    with pytest.raises(ApiError, match="701"):
+        Task.enqueue(task, queue_id="no such", force=True)
+    assert task.status == "completed", "what the task has made is not removed for a queue that there is not"
     assert Task.enqueue(task, queue_id=queue, force=True).queued == 1
     Task.dequeue(task)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from clearml_sdk import Dataset
+from clearml_sdk.config import load_settings
 from clearml_sdk.datasets import chunks, copies
 from clearml_sdk.errors import UsageError
 from clearml_sdk.session import Session
@@ -232,6 +233,16 @@ def test_a_dataset_is_stored_where_its_owner_says(make: Make, folder: Path, tmp_
     assert made.get_default_storage() == str(place)
     assert [path.suffix for path in place.rglob("*.zip")] == [".zip"]
     assert content(made.get_local_copy()) == {"one.txt": "one", "two.txt": "two", "inner/three.txt": "three"}
+
+
+@pytest.mark.parametrize("configured", [True, "true"])
+def test_the_configuration_says_that_datasets_go_to_the_files_server(
+    session: Session, server: RunningServer, make: Make, folder: Path, configured: object
+) -> None:
+    session.config = load_settings()
+    session.config.set("sdk.development.default_output_uri", configured)
+    assert make(folder).get_default_storage() == server.files
+    assert make(folder, output_uri=True, name="others").get_default_storage() == server.files
 
 
 def test_what_was_stored_and_changed_before_the_end_is_dropped(server: RunningServer, make: Make, folder: Path) -> None:

@@ -30,6 +30,8 @@ class Echo(BaseHTTPRequestHandler):
         self.send_response(201 if "created" in self.path else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("X-Echo", "yes")
+        for cookie in ("a=1", "b=2") if "cookies" in self.path else ():
+            self.send_header("Set-Cookie", cookie)
         self.end_headers()
         self.wfile.write(answer.encode())
 
@@ -72,6 +74,19 @@ def ask(port: int, path: str, body: bytes | None = None) -> tuple[int, dict[str,
     except urllib.error.HTTPError as error:
         with error:
             return error.code, dict(error.headers), error.read().decode()
+
+
+def test_every_cookie_of_an_answer_comes_through(router: HttpRouter, target: str, port: int) -> None:
+    router.create_local_route("/streamed", f"{target}/cookies", endpoint_telemetry=False)
+    router.create_local_route(
+        "/whole",
+        f"{target}/cookies",
+        response_callback=lambda response, request, persistent_state: response,
+        endpoint_telemetry=False,
+    )
+    for path in ("/streamed", "/whole"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            assert answer.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
 
 
 def test_paths_go_to_the_target_of_their_route(router: HttpRouter, target: str, port: int) -> None:

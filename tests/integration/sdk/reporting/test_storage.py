@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,6 +189,35 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     assert not (tmp_path.parent / "escaped.txt").exists()
     assert not Path("/absolute.txt").exists()
     assert (folder / "fine.txt").read_text() == "x"
+
+
+def _extract_and_read(path: str, rounds: int, ready: Any) -> None:
+    for number in range(rounds):
+        ready.wait(60)
+        folder = cache.extracted(path.format(number))
+        for name in range(20):
+            assert Path(folder, f"{name}.txt").read_text() == str(name)
+
+
+def test_processes_that_extract_an_archive_at_once_leave_each_other_the_files(tmp_path: Path) -> None:
+    """As the ranks of a training do: who is later must not take away what another one reads."""
+    rounds, processes = 30, 4
+    for number in range(rounds):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
+            for name in range(20):
+                archive.writestr(f"{name}.txt", str(name))
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(processes)
+    ranks = [
+        context.Process(target=_extract_and_read, args=(str(tmp_path / "{}.zip"), rounds, ready))
+        for _ in range(processes)
+    ]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(100)
+    assert [rank.exitcode for rank in ranks] == [0] * processes
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_the_manager_moves_files_and_folders(
