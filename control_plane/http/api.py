@@ -147,7 +147,7 @@ class Api:
         identity = await authentication.admit(self.store, self.access, request, row, self.origins, address)
         self.limits.admit(identity, request, address)
         body = await self._body(request, row.name)
-        worker = _text(headers.get(_WORKER) or headers.get(_OLD_WORKER) or "")
+        worker = authentication.header_text(headers.get(_WORKER) or headers.get(_OLD_WORKER) or "")
         login = repeats.login_of(identity)
         note = None
         if repeats.leaves_note(row.name):
@@ -173,7 +173,7 @@ class Api:
             version=version,
             worker=worker,
             address=address,
-            batch_id=_text(headers.get(_BATCH, "")),
+            batch_id=authentication.header_text(headers.get(_BATCH, "")),
             note=note,
             counters=self.counters,
             clock=self.clock,
@@ -322,11 +322,6 @@ class Api:
 def transaction_name(headers: Mapping[str, str]) -> str:
     """The caller's own name for the call, which is echoed; empty unless it is fit to be."""
     return safe_name(headers.get(_TRX, ""))
-
-
-def _text(header: str) -> str:
-    """A header's value as text that can be stored: bytes that are no UTF-8 are replaced."""
-    return header if header.isascii() else header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def safe_name(name: str) -> str:

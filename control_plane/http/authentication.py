@@ -78,7 +78,7 @@ async def identify(
             20,
             "missing credentials; a session counts only on pages that the server knows, and it does not know the "
             "origin of this one: start it with --web-origin ORIGIN or CLEARML_SERVER_WEB_ORIGINS",
-            origin=origin,
+            origin=header_text(origin),
         )
     raise unauthorized(20, "missing credentials")
 
@@ -106,6 +106,11 @@ def cookie_counts(method: str, headers: Mapping[str, str], origins: Collection[s
     """True when a cookie may authenticate an API call."""
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return method == "POST" and kind == "application/json" and headers.get("Origin", "") in origins
+
+
+def header_text(value: str) -> str:
+    """A header's value as text that can be stored and answered: bytes that are no UTF-8 are replaced."""
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def is_local(peer: str | None, headers: Mapping[str, str]) -> bool:

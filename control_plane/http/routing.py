@@ -4,7 +4,7 @@ Source: contract/wire.md, sections 1 and 5.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import NoneType
 from typing import Any
@@ -22,8 +22,10 @@ NEWEST = (2, 31)
 OLDEST = "1.0"
 MOST_FIELDS = 2000
 """Of a query string."""
+MOST_LEVELS = 200
+"""Of objects and lists within each other: what is stored has to be written again, and encoders end at some 250."""
 
-_PATH = re.compile(r"/?(?:v(\d+)\.(\d+)/)?([A-Za-z_]\w+\.[A-Za-z_]\w+)/?", re.ASCII)
+_PATH = re.compile(r"/?(?:v(\d{1,9})\.(\d{1,9})/)?([A-Za-z_]\w{1,99}\.[A-Za-z_]\w{1,99})/?", re.ASCII)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _LOCATION = re.compile(r" - at `(?P<where>[^`]*)`$")
 _FLAG = re.compile(r"Expected `bool(?: \| null)?`, got `[^`]*` - at `\$\.(?P<name>\w+)`")
@@ -75,6 +77,8 @@ def merge_query(body: dict[str, Any], query: str, *, as_text: bool = False) -> d
     merged = dict(body)
     for name, values in lists.items():
         value = values if name in marked or len(values) > 1 else values[0]
+        if name.count(".") >= MOST_LEVELS:
+            raise _too_deep()
         *parents, leaf = name.split(".")
         place = merged
         for parent in parents:
@@ -106,6 +110,12 @@ class Decoder:
         """The request of `row`; raise 400 naming what cannot be read."""
         if row.request is bytes:
             return body
+        request = self._decode(row, body, query)
+        if len(body) > MOST_LEVELS and body.count(b"[") + body.count(b"{") > MOST_LEVELS and is_too_deep(request):
+            raise _too_deep()
+        return request
+
+    def _decode(self, row: Endpoint[Any], body: bytes, query: str) -> Any:
         if not query and row.request is not dict:
             try:
                 return self._decoders[row.request].decode(body or b"{}")
@@ -119,7 +129,27 @@ class Decoder:
         try:
             return _convert(plain, row.request, strict=not query)
         except RecursionError:
-            raise bad_request("The body is nested too deeply") from None
+            raise _too_deep() from None
+
+
+def is_too_deep(request: Any) -> bool:
+    """Whether more than `MOST_LEVELS` objects and lists lie within each other."""
+    level = [request]
+    for _ in range(MOST_LEVELS):
+        level = [below for one in level for below in _within(one) if isinstance(below, (dict, list, msgspec.Struct))]
+        if not level:
+            return False
+    return True
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, msgspec.Struct):
+        return [getattr(value, name) for name in value.__struct_fields__]
+    return value.values() if isinstance(value, dict) else value
+
+
+def _too_deep() -> ApiError:
+    return bad_request(f"The request is nested too deeply: {MOST_LEVELS} levels are allowed")
 
 
 def _convert(plain: dict[str, Any], kind: Any, *, strict: bool) -> Any:
@@ -149,7 +179,7 @@ def as_object(body: bytes) -> dict[str, Any]:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise bad_request(f"The body is not JSON: {error}") from None
         except RecursionError:
-            raise bad_request("The body is nested too deeply") from None
+            raise _too_deep() from None
     if plain is None:
         return {}
     if not isinstance(plain, dict):

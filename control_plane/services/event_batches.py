@@ -8,7 +8,7 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -97,7 +97,7 @@ def decode(body: bytes) -> list[Event]:
     """The events of an NDJSON body; raise 400 for what is no event."""
     try:
         return _decode_lines(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return [_lenient(line) for line in body.split(b"\n") if line.strip()]
 
 
@@ -105,7 +105,7 @@ def _lenient(line: bytes) -> Event:
     """One event whose line msgspec refuses: NaN and Infinity, which Python clients write, are no JSON."""
     try:
         return _decode_one(line)
-    except (msgspec.DecodeError, RecursionError) as refusal:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refusal:
         try:
             return msgspec.convert(json.loads(line), Event)
         except msgspec.ValidationError as wrong:
@@ -114,8 +114,10 @@ def _lenient(line: bytes) -> Event:
             raise bad_request(f"an event of the batch is not valid JSON: {refusal}") from None
 
 
-def sort(batch: Batch, events: Iterable[Event], *, worker: str) -> None:
+def sort(batch: Batch, events: Sequence[Event], *, worker: str) -> None:
     """Put events into the batch. `worker` stands in for what an event does not say."""
+    if events and events[0].type == LOG and _sort_console(batch, events, worker):
+        return
     last: tuple[object, ...] = ()
     run: Run | None = None
     lines: list[Record] | None = None
@@ -172,6 +174,26 @@ def sort(batch: Batch, events: Iterable[Event], *, worker: str) -> None:
             owner.count += 1
         else:
             _sort_other(batch, event, worker)
+
+
+def _sort_console(batch: Batch, events: Sequence[Event], worker: str) -> bool:
+    """Put events that are all usual lines of one console into the batch; False, with nothing done, when they are not.
+
+    In half the time that looking at one after the other takes: somebody else's console may come a line an event.
+    """
+    task, model, locked = events[0].task, events[0].model_event, events[0].allow_locked
+    lines = [
+        Record(at_ms, 0, one.metric or "", one.variant or "", one.worker or worker, one.msg or "", one.level or "info")
+        for one in events
+        if one.type == LOG and one.task == task and one.model_event == model and one.allow_locked == locked
+        and one.iter is None and type(at_ms := one.timestamp) is int and FIRST_MS <= at_ms <= LAST_MS
+    ]  # fmt: skip
+    owner = _owner(batch, events[0]) if len(lines) == len(events) else None
+    if owner is None:
+        return False
+    owner.part.records.setdefault("log", []).extend(lines)
+    owner.count += len(lines)
+    return True
 
 
 def _sort_other(batch: Batch, event: Event, worker: str) -> None:

@@ -37,7 +37,8 @@ async def apply(
     is_door = identity.role == DOOR and endpoint == "auth.login"
     if identity.claim is not None or not (is_door or identity.role in IMPERSONATORS):
         raise ApiError(400, Subcode.IMPERSONATION, "Impersonation is not allowed", role=identity.role)
-    wanted = impersonate or acting or ""
+    # A header may hold bytes that are no text.
+    wanted = (impersonate or acting or "").encode("utf-8", "replace").decode()
     user = await store.get("user", wanted, USER_FACTS)
     if user is None:
         raise unknown_user(id=wanted, company=identity.company)

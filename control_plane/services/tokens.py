@@ -109,7 +109,7 @@ def split_basic(encoded: str) -> tuple[str, str]:
 def split_header(value: str) -> tuple[str, str]:
     """("basic" | "bearer", the rest) of an Authorization header; raise 401/10 for any other kind."""
     kind, _, rest = value.strip().partition(" ")
-    if kind.lower() not in ("basic", "bearer") or not rest.strip():
+    if kind.lower() not in ("basic", "bearer") or not rest.strip() or not rest.isascii():
         raise unauthorized(10, "bad authentication header type")
     return kind.lower(), rest.strip()
 

@@ -32,5 +32,12 @@ def natural(value: Any) -> SortPlace:
         number = math.nan
     if not math.isnan(number):
         return (0, number)
-    parts = re.split(r"(\d+)", text)
-    return (1, tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part))
+    return (1, tuple(_place(part) for part in re.split(r"([0-9]+)", text) if part))
+
+
+def _place(part: str) -> SortPlace:
+    """Of a word or a number in a text; numbers may be longer than Python makes integers of."""
+    if not part[0].isascii() or not part[0].isdecimal():
+        return (1, 0, part)
+    digits = part.lstrip("0")
+    return (0, len(digits), digits)

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
+from control_plane.store import layout
 from control_plane.store.conditions import Compares, ListFilter, Matches, Test
 from control_plane.store.ranks import Ranks
 
@@ -118,7 +118,7 @@ class Column:
                 return INTEGER, float(value)
             if not -(2**63) <= value < 2**64:
                 return REAL, float(value)  # as JSON's other readers have it
-        key = orjson.dumps(value)
+        key = layout.encode(value)
         index = self._indexes.get(key)
         return TABLED, self._append(key, value) if index is None else index
 
