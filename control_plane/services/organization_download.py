@@ -64,7 +64,10 @@ def columns_of(request: Mapping[str, Any]) -> list[Column]:
     for item in request["field_mappings"]:
         if not isinstance(item, dict) or not isinstance(item.get("field"), str):
             raise validation("error for field 'field_mappings': an item needs a field")
-        written = {str(one.get("key")): str(one.get("value")) for one in item.get("values") or ()}
+        values = item.get("values") or []
+        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+            raise validation("error for field 'field_mappings': values is a list of objects with key and value")
+        written = {str(one.get("key")): str(one.get("value")) for one in values}
         columns.append((str(item.get("name") or item["field"]), split_path(item["field"]), written))
     return columns or [(path, split_path(path), {}) for path in request["only_fields"]]
 

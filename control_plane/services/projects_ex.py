@@ -58,9 +58,11 @@ async def _narrowed(ctx: Context, request: dict[str, Any]) -> dict[str, Any]:
 
 async def only(ctx: Context, request: dict[str, Any], projects: set[str]) -> dict[str, Any]:
     """A query for projects, for these of them only."""
-    named = request.get("id")
+    named = [request["id"]] if isinstance(request.get("id"), str) else request.get("id")
+    if named and not isinstance(named, list):
+        return request  # which the query refuses
     if named:
-        projects = projects & ({named} if isinstance(named, str) else set(named))
+        projects = {id for id in projects if id in named}
     elif not request.get("search_hidden"):
         # Ids in a query show what is hidden, and these are not the caller's.
         rows = await listing.values(ctx, "project", {"id": sorted(projects) or NOBODY}, ["system_tags"])
@@ -71,7 +73,7 @@ async def only(ctx: Context, request: dict[str, Any], projects: set[str]) -> dic
 async def _with_children(ctx: Context, request: Mapping[str, Any]) -> set[str]:
     """The projects of pipelines, datasets or reports, and those above them."""
     kind = request["children_type"]
-    if kind not in KINDS_OF_CHILDREN:
+    if not isinstance(kind, str) or kind not in KINDS_OF_CHILDREN:
         raise validation(f"error for field 'children_type': expected one of {sorted(KINDS_OF_CHILDREN)}", value=kind)
     where: dict[str, Any] = {"search_hidden": True}
     if request.get("children_tags"):
@@ -133,7 +135,10 @@ async def _add_stats(ctx: Context, found: list[dict[str, Any]], request: Mapping
     state = request.get("stats_for_state") or "active"
     if state not in project_stats.STATES:
         raise validation(f"error for field 'stats_for_state': expected one of {list(project_stats.STATES)}")
-    own = {**(request.get("include_stats_filter") or {}), "project": list(scope), "search_hidden": shows_hidden}
+    asked = request.get("include_stats_filter") or {}
+    if not isinstance(asked, Mapping):
+        raise validation("error for field 'include_stats_filter': an object was expected")
+    own = {**asked, "project": list(scope), "search_hidden": shows_hidden}
     counts = await _counted(ctx, of_state(own, state))
     for project in found:
         children = below[project["id"]]
@@ -160,11 +165,13 @@ def _ids(projects: Iterable[Mapping[str, Any]]) -> list[str]:
 def of_state(where: Mapping[str, Any], state: str) -> dict[str, Any]:
     """A query for active or archived things only, beside what it asks of their system tags. Pure."""
     side = "include" if state == ARCHIVED else "exclude"
-    filters = dict(where.get("filters") or {})
-    tags = dict(filters.get("system_tags") or {})
-    every = dict(tags.get("all") or {})
-    every[side] = [*(every.get(side) or ()), ARCHIVED]
-    return {**where, "filters": {**filters, "system_tags": {**tags, "all": every}}}
+    filters = where.get("filters") or {}
+    tags = (filters.get("system_tags") or {}) if isinstance(filters, Mapping) else filters
+    every = (tags.get("all") or {}) if isinstance(tags, Mapping) else tags
+    asked = (every.get(side) or []) if isinstance(every, Mapping) else every
+    if not isinstance(asked, list):
+        return dict(where)  # which the query refuses
+    return {**where, "filters": {**filters, "system_tags": {**tags, "all": {**every, side: [*asked, ARCHIVED]}}}}
 
 
 async def _add_dataset_stats(ctx: Context, found: list[dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ Nothing here reads tasks: values come from the read model's columns, names from 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from control_plane.schema.models import ModelIdsRequest
@@ -26,10 +26,14 @@ from control_plane.store.patterns import compile_pattern
 
 
 def held(
-    scope: list[str] | str | None, *, include_subprojects: bool = True, allow_public: bool = True, **where: Any
+    scope: list[str] | str | None,
+    *,
+    include_subprojects: bool = True,
+    allow_public: bool = True,
+    where: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The query for the tasks or models of some projects, or of all. Pure."""
-    request: dict[str, Any] = {**where, "search_hidden": True, "include_subprojects": include_subprojects}
+    """The query for the tasks or models of some projects, or of all; `where`: what else it asks. Pure."""
+    request: dict[str, Any] = {"include_subprojects": include_subprojects, **(where or {}), "search_hidden": True}
     if scope:
         request["project"] = [scope] if isinstance(scope, str) else scope
     if not allow_public:
@@ -133,13 +137,13 @@ def _metric(pair: tuple[str, ...], document: dict[str, Any]) -> dict[str, str] |
 @endpoint("projects.get_task_tags", ProjectsRequest, min_version="2.8")
 async def get_task_tags(ctx: Context, request: ProjectsRequest) -> dict[str, Any]:
     """List the tags of the tasks of some projects."""
-    return await tags_of(ctx, ["task"], held(request.projects, **(request.filter or {})), request.include_system)
+    return await tags_of(ctx, ["task"], held(request.projects, where=request.filter), request.include_system)
 
 
 @endpoint("projects.get_model_tags", ProjectsRequest, min_version="2.8")
 async def get_model_tags(ctx: Context, request: ProjectsRequest) -> dict[str, Any]:
     """List the tags of the models of some projects."""
-    return await tags_of(ctx, ["model"], held(request.projects, **(request.filter or {})), request.include_system)
+    return await tags_of(ctx, ["model"], held(request.projects, where=request.filter), request.include_system)
 
 
 @endpoint("projects.get_project_tags", ProjectsRequest, min_version="2.17")

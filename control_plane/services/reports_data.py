@@ -10,7 +10,6 @@ from control_plane.schema.events import (
     MultiPlotsRequest,
     SamplesRequest,
     SingleValuesRequest,
-    TaskMetric,
 )
 from control_plane.services import events_curves, events_plots, events_samples, listing
 from control_plane.services.context import Context
@@ -55,15 +54,13 @@ async def _part(ctx: Context, part: str, asked: dict[str, Any], owners: dict[str
     if part == "single_value_metrics":
         values = _read(SingleValuesRequest, part, {**asked, **owners})
         return _mapping(await events_curves.get_task_single_value_metrics(ctx, values))["tasks"]
-    metrics = [_read(MetricVariants, part, item) for item in asked.get("metrics") or ()]
+    metrics = _read(list[MetricVariants], part, asked.get("metrics") or [])
     wanted = [
-        TaskMetric(task=task, metric=one.metric, variants=one.variants) for task in owners["tasks"] for one in metrics
-    ] or [TaskMetric(task=task) for task in owners["tasks"]]
-    iters = asked.get("iters", 1)
-    images = SamplesRequest(
-        metrics=wanted, iters=iters if isinstance(iters, int) else 1, model_events=owners["model_events"]
-    )
-    return _mapping(await events_samples.debug_images(ctx, images))["metrics"]
+        {"task": task, "metric": one.metric, "variants": one.variants} for task in owners["tasks"] for one in metrics
+    ] or [{"task": task} for task in owners["tasks"]]
+    images = {"metrics": wanted, "iters": asked.get("iters", 1), "model_events": owners["model_events"]}
+    shown = await events_samples.debug_images(ctx, _read(SamplesRequest, part, images))
+    return _mapping(shown)["metrics"]
 
 
 def _read(kind: type[T], part: str, body: Any) -> T:

@@ -42,6 +42,15 @@ def as_mapping(field: str, value: Any) -> dict[str, Any]:
     raise bad_value(f"an object was expected, not {type(value).__name__}", field=field)
 
 
+def as_list(field: str, value: Any) -> list[Any]:
+    """A section that must be a list, or an object of what is in it."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    raise bad_value(f"a list was expected, not {type(value).__name__}", field=field)
+
+
 def runtime(value: Any) -> dict[str, Any]:
     """A runtime section: any JSON under any name."""
     return as_mapping("runtime", value)
@@ -111,8 +120,7 @@ def execution(value: Any) -> dict[str, Any]:
     """An execution section; artifacts may come as a list or as an object of them."""
     section = {name: item for name, item in as_mapping("execution", value).items() if item is not None}
     if "artifacts" in section:
-        given = section["artifacts"]
-        items = list(given.values()) if isinstance(given, Mapping) else list(given)
+        items = as_list("execution.artifacts", section["artifacts"])
         section["artifacts"] = sorted_artifacts([artifact(item) for item in items])
     return section
 
@@ -145,7 +153,7 @@ def models(value: Any, now_iso: str) -> dict[str, list[dict[str, Any]]]:
     for kind, items in as_mapping("models", value).items():
         if kind not in ("input", "output") or items is None:
             continue
-        section[kind] = [model_item(item, now_iso) for item in items]
+        section[kind] = [model_item(item, now_iso) for item in as_list(f"models.{kind}", items)]
     return section
 
 

@@ -74,7 +74,8 @@ def unmasked(value: Any, stored: Any) -> Any:
             for name, item in value.items()
         }
     if isinstance(value, list):
-        known_items = {_identity(item): item for item in stored or () if isinstance(item, dict)}
+        before = stored if isinstance(stored, list) else []
+        known_items = {_identity(item): item for item in before if isinstance(item, dict)}
         return [unmasked(item, known_items.get(_identity(item))) for item in value]
     return value
 

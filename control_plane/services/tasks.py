@@ -242,7 +242,8 @@ def copied(ctx: Context, source: dict[str, Any], request: CloneRequest) -> dict[
     if request.new_task_container is not None:
         task["container"] = sections.container(request.new_task_container)
     if request.new_task_input_models is not None:
-        task["models"]["input"] = [sections.model_item(item, ctx.now_iso) for item in request.new_task_input_models]
+        given = sections.as_list("new_task_input_models", request.new_task_input_models)
+        task["models"]["input"] = [sections.model_item(item, ctx.now_iso) for item in given]
     return task
 
 

@@ -14,6 +14,10 @@ from control_plane.store.fields import FieldRef, Operators
 
 PAGE_SIZE = 500
 TEXT_SCORE = "@text_score"
+MOST_FIELDS = 200
+"""That one query looks at: each is a column of all documents, in memory."""
+MOST_WORDS = 100
+"""Of a text search: every text is looked through for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +59,28 @@ class Query:
     def from_request(cls, kind: str, body: Mapping[str, Any]) -> Query:
         """Read a request's body; keys that are no query of this kind are ignored. Raises InvalidQuery."""
         operators = fields.OPERATORS[kind]
-        words = tuple(re.findall(r"[\w.-]+", str(body.get("search_text") or "").lower()))
+        words = tuple(dict.fromkeys(re.findall(r"[\w.-]+", str(body.get("search_text") or "").lower())))
+        if len(words) > MOST_WORDS:
+            raise InvalidQuery("validation", f"at most {MOST_WORDS} words can be searched for", words=len(words))
         start, size, scroll_id = _paging(body)
         conditions = [*_conditions(kind, operators, body)]
         if not _shows_hidden(kind, body):
             tags = field_of(kind, "system_tags")
             conditions.append(Condition((tags,), Lacks(operators.hidden_tag)))
-        return cls(
+        query = cls(
             kind,
             tuple(conditions),
             ids=_ids(body.get("id")),
-            order=tuple(_order(kind, operators, body.get("order_by"), bool(words))),
+            order=tuple(dict.fromkeys(_order(kind, operators, body.get("order_by"), bool(words)))),
             start=start,
             size=size,
             scroll_id=scroll_id,
             refresh_scroll=bool(body.get("refresh_scroll")),
             words=words,
         )
+        if len(query.refs()) > MOST_FIELDS:
+            raise InvalidQuery("validation", f"at most {MOST_FIELDS} fields can be asked for", fields=len(query.refs()))
+        return query
 
     def refs(self) -> set[FieldRef]:
         """Every field that has to be known to evaluate it."""
@@ -184,11 +193,11 @@ def _several(kind: str, name: str, value: Any) -> Iterable[Condition]:
     if not isinstance(value, Mapping) or ("pattern" in value) == ("datetime" in value):
         raise wrong
     names = value.get("fields")
-    if not isinstance(names, list):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise wrong
     test: Test | None
     test = Matches.parse(value["pattern"], re.IGNORECASE) if "pattern" in value else dates(value["datetime"])
-    refs = tuple(ref for path in names if (ref := fields.resolve(kind, path)) is not None)
+    refs = tuple(ref for path in dict.fromkeys(names) if (ref := fields.resolve(kind, path)) is not None)
     if refs and test is not None:
         yield Condition(refs, test, any=name in ("_any_", "_or_"))
     elif names and not refs:
@@ -197,20 +206,29 @@ def _several(kind: str, name: str, value: Any) -> Iterable[Condition]:
 
 def _filters(kind: str, value: Any) -> Iterable[Condition]:
     """`filters`: {field: {any|all: {include, exclude}, op}}."""
-    for path, groups in (value or {}).items():
-        unknown = set(groups) - {"any", "all", "op"}
+    for path, groups in _object("filters", value).items():
+        unknown = set(_object(path, groups)) - {"any", "all", "op"}
         if unknown:
             raise InvalidQuery("validation", field=path, value=f"unexpected key {sorted(unknown)[0]!r}")
-        some, every = groups.get("any") or {}, groups.get("all") or {}
+        some, every = (_object(f"{path}.{side}", groups.get(side)) for side in ("any", "all"))
         wanted = ListFilter(
-            some=_members(some.get("include")),
-            every=_members(every.get("include")),
-            none=_members(every.get("exclude")),
-            not_every=_members(some.get("exclude")),
+            some=_members(path, some.get("include")),
+            every=_members(path, every.get("include")),
+            none=_members(path, every.get("exclude")),
+            not_every=_members(path, some.get("exclude")),
             any_group=groups.get("op") == "or",
         )
         yield Condition((field_of(kind, path),), wanted)
 
 
-def _members(values: Any) -> frozenset[str | None] | None:
+def _object(path: str, value: Any) -> Mapping[str, Any]:
+    """A part of `filters`, {} where it is not given."""
+    if value and not isinstance(value, Mapping):
+        raise InvalidQuery("validation", "an object was expected", field=path)
+    return value or {}
+
+
+def _members(path: str, values: Any) -> frozenset[str | None] | None:
+    if values and not (isinstance(values, list) and all(one is None or isinstance(one, str) for one in values)):
+        raise InvalidQuery("value", "invalid value type, list of strings expected", field=path, value=values)
     return frozenset(values) if values else None

@@ -1,9 +1,15 @@
 """Bad input gets the documented error, in one shape, with a message that says what to do."""
 
+import http.client
 import json
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+
+from control_plane.services.table import handler_table
 
 from .client import Answer, send
 
@@ -24,7 +30,16 @@ def test_an_unknown_endpoint_is_404(server: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/tasks", "/a/b/c", "/v2/tasks.get_all", "/../tasks.get_all", "/tasks.get_all/x"]
+    "path",
+    [
+        "/",
+        "/tasks",
+        "/a/b/c",
+        "/v2/tasks.get_all",
+        "/../tasks.get_all",
+        "/tasks.get_all/x",
+        f"/v{'9' * 5000}.1/tasks.get_all",
+    ],
 )
 def test_a_malformed_path_is_400(server: Any, path: str) -> None:
     assert call(server, path).codes == (400, 0)
@@ -42,11 +57,54 @@ def test_a_malformed_body_is_400(server: Any, endpoint: str, body: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"a":' * 100_000, b"[" * 100_000, b'{"values":' + b"[" * 100_000, b'{"name":"\xff\xfe"}']
+    "body", [b'{"a":' * 100_000, b"[" * 100_000, b'{"values":' + b"[" * 100_000, b'{"msg":"\xff\xfe"}']
 )
 def test_batches_nested_without_end_are_400(server: Any, body: bytes) -> None:
     for endpoint in ("events.add", "events.add_batch", "tasks.update_batch"):
         assert call(server, f"/{endpoint}", body).codes[0] == 400
+
+
+@pytest.mark.parametrize("levels", [201, 300, 1010])
+def test_what_could_not_be_written_again_is_not_taken(server: Any, levels: int) -> None:
+    deep = ('{"a":' * levels + "1" + "}" * levels).encode()
+    task = server.call("tasks.create", {"name": "deep", "type": "testing"})["id"].encode()
+    for endpoint, body in (
+        ("debug.echo", deep),
+        ("events.add", b'{"type": "log", "task": "%b", "msg": %b}' % (task, deep)),
+        ("tasks.edit", b'{"task": "%b", "runtime": %b}' % (task, deep)),
+        ("users.set_preferences", b'{"preferences": %b}' % deep),
+    ):
+        answer = call(server, f"/{endpoint}", body)
+        assert answer.codes == (400, 0)
+        assert "nested too deeply" in answer.meta["result_msg"]
+    path = ".".join("a" * levels)
+    assert call(server, f"/tasks.edit?task={task.decode()}&runtime.{path}=1").codes == (400, 0)
+
+
+def test_a_list_is_sorted_by_values_as_deep_as_they_may_be(server: Any) -> None:
+    deep: Any = 1
+    for _ in range(197):
+        deep = [deep]
+    task = server.call("tasks.create", {"name": "as deep as it may be", "type": "testing"})["id"]
+    server.call("tasks.edit", {"task": task, "runtime": {"deep": deep}})
+    found = server.call("tasks.get_all", {"id": [task], "order_by": ["runtime.deep"], "only_fields": ["runtime.deep"]})
+    assert found["tasks"][0]["runtime"] == {"deep": deep}
+
+
+def test_a_list_is_sorted_by_values_with_longer_numbers_than_python_reads(server: Any) -> None:
+    project = server.call("projects.create", {"name": "long numbers"})["id"]
+    for value in ("v" + "9" * 5000, "v10", "v9"):
+        item = {"section": "Args", "name": "seed", "value": value}
+        body = {
+            "name": f"seed {value[:3]}",
+            "type": "testing",
+            "project": project,
+            "hyperparams": {"Args": {"seed": item}},
+        }
+        server.call("tasks.create", body)
+    asked = {"project": [project], "order_by": ["hyperparams.Args.seed.value"], "only_fields": ["name"]}
+    names = [task["name"] for task in server.call("tasks.get_all", asked)["tasks"]]
+    assert names == ["seed v9", "seed v10", "seed v99"]
 
 
 def test_a_query_string_of_too_many_fields_is_400(server: Any) -> None:
@@ -132,6 +190,83 @@ def test_no_error_is_above_500_and_every_data_is_an_object(server: Any) -> None:
                 body = {"type": "training", "name": "fuzz", "task": NOBODY, "model": NOBODY, name: value}
                 answer = call(server, f"/{endpoint}", body)
                 assert answer.meta["result_code"] in (200, 400), (endpoint, name, value, answer.meta["result_msg"])
+
+
+OPEN = {name: row for name, row in handler_table().items() if row.request is dict and name != "debug.echo"}
+"""Endpoints whose requests have no type that is checked before they are looked at."""
+ILL_TYPED: list[Any] = [
+    5,
+    [[]],
+    [{}],
+    {"a": 5},
+    {"tags": 5},
+    {"tags": {"any": [5]}},
+    {"tags": {"any": {"include": 5}}},
+    {"tags": {"all": {"exclude": [[]]}}},
+    {"fields": [5], "pattern": "x"},
+    {"fields": ["created"], "datetime": {}},
+    {"metrics": 5},
+    {"filters": {"system_tags": {"all": 5}}},
+]
+COMPANIONS: dict[str, dict[str, Any]] = {
+    "include_stats_filter": {"include_stats": True},
+    "children_tags": {"children_type": "dataset"},
+    "children_tags_filter": {"children_type": "dataset"},
+    "field_mappings": {"entity_type": "task", "only_fields": ["name"]},
+    "id": {"active_users": ["somebody"]},
+}
+"""What has to be asked, too, for a field to be looked at."""
+
+
+def test_ill_typed_fields_of_open_requests_are_no_defect_of_the_server(server: Any) -> None:
+    task = server.call("tasks.create", {"name": "ill typed", "type": "training"})["id"]
+    wrong = []
+    with connected(server) as ask:
+        for name, row in OPEN.items():
+            for field in sorted(row.reads):
+                for value in ILL_TYPED:
+                    status = ask(name, {"id": [task], **COMPANIONS.get(field, {}), field: value})
+                    if status >= 500:
+                        wrong.append((name, field, value))
+    assert wrong == []
+    for section in ({"execution": {"artifacts": 5}}, {"models": {"input": 5}}):
+        assert call(server, "/tasks.edit", {"task": task, **section}).codes == (400, 16)
+    mapping = {"field": "name", "values": ["x"]}
+    asked = {"entity_type": "task", "only_fields": ["name"], "field_mappings": [mapping]}
+    assert call(server, "/organization.prepare_download_for_get_all", asked).codes == (400, 12)
+
+
+@contextmanager
+def connected(server: Any) -> Iterator[Callable[[str, Any], int]]:
+    """Calls over one connection; what they give is the status."""
+    line = http.client.HTTPConnection(urllib.parse.urlsplit(server.api).netloc, timeout=30)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {server.login()}"}
+
+    def ask(name: str, body: Any) -> int:
+        line.request("POST", f"/{name}", json.dumps(body), headers)
+        with line.getresponse() as answer:
+            answer.read()
+            return answer.status
+
+    try:
+        yield ask
+    finally:
+        line.close()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"order_by": [f"hyperparams.a.{number}" for number in range(201)]},
+        {f"runtime.{number}": 1 for number in range(201)},
+        {"_any_": {"fields": [f"hyperparams.a.{number}" for number in range(201)], "pattern": "x"}},
+        {"search_text": " ".join(map(str, range(101)))},
+    ],
+)
+def test_a_query_that_names_very_much_is_refused(server: Any, asked: dict[str, Any]) -> None:
+    answer = call(server, "/tasks.get_all", asked)
+    assert answer.codes == (400, 12)
+    assert "at most" in answer.meta["result_msg"]
 
 
 def test_compressed_requests_are_refused_in_an_envelope(server: Any) -> None:

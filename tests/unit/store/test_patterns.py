@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from control_plane.store.errors import InvalidQuery
@@ -58,6 +58,7 @@ def test_a_search_without_a_limit_is_short(pattern: str, letter: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
+@settings(deadline=None)  # a module is loaded on the way
 @given(
     st.text("ab.*+?()[]^$|\\d{1,}", max_size=10),
     st.lists(st.text("ab1()", max_size=12), max_size=5),
