@@ -57,8 +57,12 @@ def run_daemon(
             slots = placing.Slots(config.slots, instance.worker, served, limits)
             instance.describe([queue.name for queue in served], log_file)
             containers = await stack.enter_async_context(contained(config, api))
-            for queue in served:
-                log.info("%s serves queue %s (%s)", instance.worker, queue.name, queue.id)
+
+            def ready() -> None:
+                for queue in served:
+                    log.info("%s serves queue %s (%s)", instance.worker, queue.name, queue.id)
+                on_ready(instance.worker)
+
             daemon = Daemon(
                 config=config,
                 api=api,
@@ -71,7 +75,7 @@ def run_daemon(
                 containers=containers,
             )
             with on_signals(lambda name: daemon.on_signal(name, instance.asked_by() if name == "SIGINT" else "")):
-                await daemon.run(lambda: on_ready(instance.worker))
+                await daemon.run(ready)
         log.info("%s has left", instance.worker)
 
     try:
