@@ -49,7 +49,7 @@ class FakeServer:
         async with self.changed:
             self.changed.notify_all()
 
-    async def until(self, holds: Callable[[], Any], limit_s: float = 20.0) -> Any:
+    async def until(self, holds: Callable[[], Any], limit_s: float = 60.0) -> Any:
         """Wait until `holds()` is true, looked at after every call."""
         async with asyncio.timeout(limit_s), self.changed:
             while not (found := holds()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import jwt
@@ -72,10 +71,13 @@ async def test_a_claim_speaks_with_its_own_token(server: FakeServer, api: Api) -
 
 
 async def test_the_end_of_a_process_is_noticed_at_once() -> None:
-    process = await asyncio.create_subprocess_exec("sleep", "0.2")
-    began = time.monotonic()
-    await process_ended(process.pid, None)
-    assert 0.1 < time.monotonic() - began < 2
+    process = await asyncio.create_subprocess_exec("sleep", "600")
+    ended = asyncio.create_task(process_ended(process.pid, None))
+    done, _ = await asyncio.wait((ended,), timeout=0.1)
+    assert not done
+    process.kill()
+    async with asyncio.timeout(60):
+        await ended
     await process.wait()
     await process_ended(process.pid, None)  # gone: returns at once
 
@@ -89,9 +91,7 @@ async def test_a_growing_file_wakes_its_watcher(tmp_path: object) -> None:
         (folder / "other").write_text("x")
         assert not await watched.changed(0.05)
         (folder / "log").write_text("x")
-        began = time.monotonic()
-        assert await watched.changed(10)
-        assert time.monotonic() - began < 1
+        assert await watched.changed(60)  # False when nothing has woken it
         watched.close()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -83,7 +82,7 @@ async def killed_agent(server: FakeServer, home: Path, **changes: Any) -> AsyncI
 
 async def appears(path: Path) -> None:
     """Wait for a file that another process makes."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not path.exists():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.02)
 
@@ -124,11 +123,9 @@ async def test_a_stop_request_ends_the_tree_before_the_status(server: FakeServer
     server.enqueue("t1", script(code))
     async with agent(server, tmp_path, grace_s=0.2):
         await server.until(lambda: server.text("t1").count("pid ") == 2)
-        began = time.monotonic()
         server.stop("t1")
         await server.notify()
         await server.until(lambda: status(server, "t1") == "stopped")
-        assert time.monotonic() - began < 1.5
         pids = [int(line.split()[1]) for line in server.text("t1").splitlines() if line.startswith("pid ")]
         assert not [pid for pid in pids if is_same_process(pid, None)]
     assert server.tasks["t1"]["status_reason"] == "task was stopped by tasks.stop"
@@ -148,16 +145,18 @@ UP = "import time\nprint('up', flush=True)\ntime.sleep({})\n"
 
 
 async def test_sigterm_lets_the_task_end_and_renews_its_lease_meanwhile(server: FakeServer, tmp_path: Path) -> None:
-    server.enqueue("t1", script(UP.format(1.5)))
+    go = tmp_path / "go"
+    server.enqueue("t1", script(UP.format(0) + f"import os\nwhile not os.path.exists({str(go)!r}): time.sleep(0.05)\n"))
     server.lease_s = 0.6
     async with agent(server, tmp_path) as daemon:
         await server.until(lambda: "\nup\n" in server.text("t1"))
         server.enqueue("t2", script("pass\n"))
         daemon.on_signal("SIGTERM")
         renewed = len(server.called("agents.renew"))
+        await server.until(lambda: len(server.called("agents.renew")) > renewed + 1)
+        go.touch()
         await server.until(lambda: status(server, "t1") == "completed")
-        assert len(server.called("agents.renew")) > renewed + 1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "workers.unregister" not in [name for name, _, _ in server.calls]:  # it has left by itself
                 await server.until(lambda: True)
                 await asyncio.sleep(0.02)
@@ -203,6 +202,14 @@ async def test_slots_bound_what_runs_at_a_time(server: FakeServer, tmp_path: Pat
 
 
 SLOW = "import sys, time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.05)\nsys.exit(5)\n"
+GATED = SLOW.replace("    print", "    while i == 20 and not os.path.exists(GATE): time.sleep(0.01)\n    print")
+
+
+def gated(gate: Path) -> dict[str, Any]:
+    """A script that stops half-way until that file is there."""
+    return script(f"import os\nGATE = {str(gate)!r}\n{GATED}")
+
+
 STEPS = [
     "tasks.started",
     "tasks.get_by_id",
@@ -241,9 +248,10 @@ async def test_an_agent_that_dies_at_any_call_loses_nothing(server: FakeServer, 
 
 
 async def test_the_task_goes_on_while_there_is_no_agent(server: FakeServer, tmp_path: Path) -> None:
-    server.enqueue("t1", script(SLOW))
+    server.enqueue("t1", gated(tmp_path / "go"))
     async with killed_agent(server, tmp_path):
         await server.until(lambda: "line 3\n" in server.text("t1"))
+    (tmp_path / "go").touch()
     await appears(tmp_path / "runs" / "t1.1" / "result.json")
     async with agent(server, tmp_path):
         await server.until(lambda: status(server, "t1") == "failed")
@@ -272,7 +280,7 @@ async def test_a_killed_runner_fails_the_task_and_leaves_no_process(server: Fake
 
 async def test_a_server_that_is_away_costs_nothing(tmp_path: Path) -> None:
     server = FakeServer()
-    server.enqueue("t1", script(SLOW))
+    server.enqueue("t1", gated(tmp_path / "go"))
     async with serving(server):
         port = int(server.url.rpartition(":")[2])
         config = settings(server, tmp_path)
@@ -280,6 +288,7 @@ async def test_a_server_that_is_away_costs_nothing(tmp_path: Path) -> None:
         daemon = Daemon(config=config, api=Api(connection, config.api), worker="host:0", queues=[Queue("q1", "d")])
         job = asyncio.ensure_future(daemon.run())
         await server.until(lambda: "line 3\n" in server.text("t1"))
+    (tmp_path / "go").touch()
     await appears(tmp_path / "runs" / "t1.1" / "result.json")
     async with serving(server, port):
         await server.until(lambda: status(server, "t1") == "failed")
@@ -294,7 +303,7 @@ async def test_a_claim_that_is_not_valid_any_more_is_dropped_silently(server: Fa
     server.enqueue("t1", script("print('must not run')\n"))
     server.hook = lambda endpoint: 400 if endpoint == "tasks.started" else 0
     async with agent(server, tmp_path):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (tmp_path / "runs").is_dir() is False or list((tmp_path / "runs").iterdir()):
                 await server.until(lambda: True)
                 await asyncio.sleep(0.02)  # a directory disappears

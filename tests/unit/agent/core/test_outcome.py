@@ -57,6 +57,7 @@ def test_results(result: Result, stop: Stop | None, endpoint: str, reason: str, 
         (Result(signal=9), "out of memory"),
         (Result(signal=9, oom=True), "smaller batch"),
         (Result(signal=11), "PYTHONFAULTHANDLER"),
+        (Result(exit_code=1, oom=True), "ran out of memory, and a process was killed"),
     ],
 )
 def test_failures_say_what_to_do(result: Result, words: str) -> None:

@@ -22,7 +22,7 @@ from clearml_agent import runner
 from clearml_agent.docker import relay
 
 RUNNER = Path(runner.__file__)
-LIMIT_S = 20.0
+LIMIT_S = 50.0
 PYTHON = os.environ.get("CONTAINER_PYTHON", sys.executable)
 """What runs the files that run in containers: CONTAINER_PYTHON names another one than this, from 3.6 on."""
 
@@ -173,19 +173,18 @@ def test_an_ugly_tree_is_dead_after_the_grace(run: Started, kind: str) -> None:
 
 
 def test_sigquit_kills_without_grace(run: Started) -> None:
-    process = run.start(UGLY["double fork and setsid"], grace_s=60)
+    process = run.start(UGLY["double fork and setsid"], grace_s=600)
     pids = run.pids(2)
-    before = time.monotonic()
     process.send_signal(signal.SIGQUIT)
-    process.wait(LIMIT_S)
-    assert time.monotonic() - before < 2
+    process.wait(LIMIT_S)  # raises when it is given its grace
     assert not [pid for pid in pids if is_running(pid)]
 
 
 def test_what_the_main_process_leaves_behind_ends_with_it(run: Started) -> None:
     code = (
-        "import os, sys, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
-        "        print(os.getpid())\n        time.sleep(60)\n    os._exit(0)\ntime.sleep(0.3)\nsys.exit(4)"
+        "import os, sys, time\nheard, says = os.pipe()\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
+        "        print(os.getpid())\n        os.write(says, b'.')\n        time.sleep(60)\n    os._exit(0)\n"
+        "os.read(heard, 1)\nsys.exit(4)"
     )
     run.start(code).wait(LIMIT_S)
     assert run.result()["exit_code"] == 4
@@ -194,10 +193,12 @@ def test_what_the_main_process_leaves_behind_ends_with_it(run: Started) -> None:
 
 def test_a_leftover_that_holds_stdout_does_not_lose_what_it_wrote(run: Started) -> None:
     code = (
-        "import os, signal, time\nif os.fork() == 0:\n    signal.signal(15, lambda *_: (print('late'), os._exit(0)))\n"
-        "    print(os.getpid(), flush=True)\n    time.sleep(60)\ntime.sleep(0.3)\nprint('main ends')"
+        "import os, signal, time\nheard, says = os.pipe()\n"
+        "if os.fork() == 0:\n    signal.signal(15, lambda *_: (print('late'), os._exit(0)))\n"
+        "    print(os.getpid(), flush=True)\n    os.write(says, b'.')\n    time.sleep(60)\n"
+        "os.read(heard, 1)\nprint('main ends')"
     )
-    run.start(code, leftover_grace_s=5).wait(LIMIT_S)
+    run.start(code, leftover_grace_s=30).wait(LIMIT_S)
     assert run.text().endswith("main ends\nlate\n")
 
 

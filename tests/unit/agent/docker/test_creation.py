@@ -73,6 +73,16 @@ def test_mounts_and_gpus_of_the_agent_come_beside_those_of_the_arguments() -> No
     assert created("--gpus 1", gpus=request)["HostConfig"]["DeviceRequests"][0]["Count"] == 1
 
 
+def test_memory_as_a_disk_has_its_size() -> None:
+    (mount,) = created("--mount type=tmpfs,dst=/x,tmpfs-size=2m,tmpfs-mode=1770")["HostConfig"]["Mounts"]
+    assert (mount["Type"], mount["TmpfsOptions"]) == ("tmpfs", {"SizeBytes": 2 << 20, "Mode": 0o1770})
+
+
+def test_what_an_image_says_of_its_entrypoint_does_not_count() -> None:
+    body = created("--health-cmd 'curl localhost' --no-healthcheck")
+    assert (body["Healthcheck"], body["StopSignal"]) == ({"Test": ["NONE"]}, "SIGTERM")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -107,7 +117,8 @@ def test_published_ports_in_every_form(text: str, expected: list[tuple[str, str,
 @pytest.mark.parametrize(
     "text",
     ["--memory much", "--cpus many", "-v /x", "-p x:y", "-p 80-82:90-91", "--mount type=bind,src=/x", "--ulimit x",
-     "--gpus 'nonsense'", "--gpus x=1", "--mount type=bind,dst=/x,consistency=cached"],
+     "--gpus 'nonsense'", "--gpus x=1", "--mount type=bind,dst=/x,consistency=cached",
+     "--mount type=tmpfs,dst=/x,tmpfs-mode=rwx"],
 )  # fmt: skip
 def test_mistakes_are_named(text: str) -> None:
     with pytest.raises(UsageError):
@@ -117,6 +128,7 @@ def test_mistakes_are_named(text: str) -> None:
 def test_every_option_that_is_read_is_understood() -> None:
     """None is accepted by the one module and unknown to the other."""
     numbers = {"cpus", "cpu-shares", "cpu-period", "cpu-quota", "pids-limit", "oom-score-adj", "stop-timeout"}
+    numbers |= {"memory-swappiness", "blkio-weight"}
     examples = {"mount": "dst=/x", "volume": "a:/x", "publish": "80", "ulimit": "core=1", "gpus": "all", "expose": "80"}
     sizes = {"memory", "memory-swap", "memory-reservation", "shm-size"}
     for name in sorted(VALUED - {"env-file"}):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -46,4 +49,6 @@ def test_a_child_imports_what_a_thread_of_ours_was_importing(tmp_path: Path, hel
     try:
         assert process.wait(60) == 11
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and the child, which may hang as well
+        process.wait(60)
