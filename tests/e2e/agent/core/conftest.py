@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-LIMIT_S = 45.0
+LIMIT_S = 90.0
 TERMINAL = ("completed", "failed", "stopped")
 
 
@@ -88,7 +89,7 @@ class Agent:
         """Start a daemon and wait until it serves."""
         begun = self.output.stat().st_size if self.output.exists() else 0
         with self.output.open("ab") as out:
-            self.process = subprocess.Popen(
+            self.process = process = subprocess.Popen(
                 self.command("daemon", "--queue", queue, "--create-queue", "--foreground", *arguments),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -96,8 +97,13 @@ class Agent:
                 stderr=out,
                 start_new_session=True,
             )
-        until(lambda: b" serves queue " in self.output.read_bytes()[begun:], what=f"for the agent: {self.output}")
-        return self.process
+
+        def said() -> bytes:
+            return self.output.read_bytes()[begun:]
+
+        until(lambda: b" serves queue " in said() or process.poll() is not None, what=f"for the agent: {self.output}")
+        assert b" serves queue " in said(), said().decode(errors="replace")[-3000:]
+        return process
 
     def kill(self) -> None:
         """kill -9 of the daemon alone."""
@@ -112,10 +118,25 @@ class Agent:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(LIMIT_S)
 
+    def end(self) -> None:
+        """Stop it, and end whatever is left of it all the same."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.stop()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(LIMIT_S)
+        for pid in marked_processes(str(self.home)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     @property
     def runs(self) -> list[Path]:
         folder = self.home / "runs"
         return [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else []
+
+    def forgets(self) -> None:
+        """Wait until nothing of a run is on the disk: its task has its last status a moment before."""
+        until(lambda: not self.runs, what=f"for the runs to be forgotten: {self.runs}")
 
 
 @dataclass
@@ -178,14 +199,7 @@ def new_agent(tmp_path: Path, agent_cache: Path) -> Iterator[Callable[..., Agent
 
     yield make
     for agent in agents:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            agent.stop()
-        if agent.process is not None and agent.process.poll() is None:
-            agent.process.kill()
-            agent.process.wait(LIMIT_S)
-        for pid in marked_processes(str(agent.home)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        agent.end()
 
 
 @pytest.fixture
@@ -196,10 +210,8 @@ def agent(server: Any, new_agent: Callable[..., Agent]) -> Agent:
 @pytest.fixture
 def tasks(server: Any, request: pytest.FixtureRequest) -> Tasks:
     """Tasks in a queue of the test's own."""
-    name = re.sub(r"\W+", "-", request.node.name)[-60:]
-    found = server.call("queues.get_all", {"name": f"^{name}$"})["queues"]
-    if not found:
-        server.call("queues.create", {"name": name})
+    name = re.sub(r"\W+", "-", f"{request.node.name[-60:]}-{uuid.uuid4().hex[:8]}")
+    server.call("queues.create", {"name": name})
     return Tasks(server, name)
 
 

@@ -47,7 +47,7 @@ def test_a_task_runs_and_its_record_tells_everything(agent: Agent, tasks: Tasks,
     assert console.startswith(f"task {task} pulled from ")
     for line in ("Starting Task Execution:", "hello", "Process completed successfully"):
         assert f"\n{line}\n" in console
-    assert agent.runs == []
+    agent.forgets()
 
 
 def test_the_worker_is_listed_with_its_queue_and_statistics(agent: Agent, tasks: Tasks, server: Any) -> None:
@@ -128,7 +128,7 @@ def test_failures_say_what_to_do(agent: Agent, tasks: Tasks, script: Any, reason
     assert (found["status"], found["status_reason"]) == ("failed", reason)
     assert words in found["status_message"]
     assert "Process failed, exit code" in tasks.console(task)
-    assert agent.runs == []
+    agent.forgets()
 
 
 def test_an_abort_reaches_the_process_at_once_and_the_status_follows_its_end(
@@ -141,18 +141,22 @@ def test_an_abort_reaches_the_process_at_once_and_the_status_follows_its_end(
         "signal.signal(15, end)\nif os.fork() == 0:\n    os.setsid()\n    signal.signal(15, signal.SIG_IGN)\n"
         "    while True: time.sleep(1)\nprint('up', flush=True)\nwhile True: time.sleep(0.05)\n"
     )
-    task = tasks.submit(code)
-    tasks.says(task, "\nup\n")
-    stopped_at = time.time()
-    server.call("tasks.stop", {"task": task})
-    found = tasks.finished(task)
-    assert marked_processes(f"/runs/{task}.") == []
-    assert found["status"] == "stopped"
-    assert found["status_reason"] == "task was stopped by tasks.stop"
-    console = tasks.console(task)
-    ended_at = float(next(line for line in console.splitlines() if line.startswith("ENDED")).split()[1])
-    assert ended_at - stopped_at < 1.0
-    assert console.endswith("User aborted: stopping task\nProcess aborted by user\n")
+
+    def delay_s() -> float:
+        task = tasks.submit(code)
+        tasks.says(task, "\nup\n")
+        stopped_at = time.time()
+        server.call("tasks.stop", {"task": task})
+        found = tasks.finished(task)
+        assert marked_processes(f"/runs/{task}.") == []
+        assert found["status"] == "stopped"
+        assert found["status_reason"] == "task was stopped by tasks.stop"
+        console = tasks.console(task)
+        assert console.endswith("User aborted: stopping task\nProcess aborted by user\n")
+        return float(next(line for line in console.splitlines() if line.startswith("ENDED")).split()[1]) - stopped_at
+
+    # The least of three: a busy machine may hold one up, but who is not told of a stop looks for it every 10 s.
+    assert min(delay_s() for _ in range(3)) < 1.0
 
 
 def test_a_stop_is_not_lost_when_the_script_says_that_it_has_started(tasks: Tasks, server: Any) -> None:
@@ -188,7 +192,7 @@ def test_a_stopped_daemon_leaves_nothing_running(agent: Agent, tasks: Tasks, how
         stopped = agent.run("daemon", "--stop")
         assert stopped.returncode == 0
         assert "tester:0" in stopped.stdout
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     found = tasks.get(task)
     assert (found["status"], found["status_reason"]) == ("stopped", "worker was stopped")
     assert tasks.console(task).endswith("Process terminated by user\n")
@@ -231,7 +235,7 @@ def test_an_executed_task_can_be_aborted(agent: Agent, tasks: Tasks, server: Any
         tasks.says(task, "\nup\n")
         server.call("tasks.stop", {"task": task})
         assert tasks.finished(task)["status"] == "stopped"
-        assert process.wait(20) != 0
+        assert process.wait(60) != 0
     finally:
         process.kill()
         process.wait(20)
@@ -246,7 +250,7 @@ def test_services_run_side_by_side_under_names_of_their_own(agent: Agent, tasks:
 
     def services() -> set[str]:
         workers = server.call("workers.get_all", {"last_seen": 0})["workers"]
-        return {worker["id"] for worker in workers if ":service:" in worker["id"]}
+        return {worker["id"] for worker in workers if worker["id"].rpartition(":service:")[2] in ids}
 
     until(lambda: services() == {f"tester:cpu:0:service:{task}" for task in ids[:2]})
     server.call("tasks.stop", {"task": ids[0]})
@@ -313,7 +317,7 @@ def test_what_a_killed_task_reported_is_delivered_before_its_status(agent: Agent
     curves = server.call("events.scalar_metrics_iter_histogram", {"task": task})
     assert len(curves["loss"]["train"]["x"]) == 300
     assert found["script"]["requirements"]["sdk"] == "clearml-lean==0.1.0"
-    assert agent.runs == []
+    agent.forgets()
 
 
 def test_a_served_queue_that_is_deleted_and_made_again_is_served_again(server: Any, new_agent: Any) -> None:

@@ -23,8 +23,9 @@ SHORT = {
 }
 CODE = """
 import os, time
-for index in range(60):
-    print(os.path.basename(os.environ["HOME"]), index, flush=True)
+home = os.path.basename(os.environ["HOME"])
+for index in range({lines}[home]):
+    print(home, index, flush=True)
     time.sleep(0.1)
 """
 
@@ -59,7 +60,7 @@ def test_a_frozen_agent_writes_nothing_after_its_task_runs_elsewhere(
     second = new_agent(server, CLEARML_WORKER_NAME="second", **variables)
     one, other = first.home.name, second.home.name
     first.start()
-    task = tasks.create(CODE)
+    task = tasks.create(CODE.format(lines={one: 6000, other: 60}))
     asks = [{"section": "properties", "name": "retries", "value": "1"}]
     server.call("tasks.edit_hyper_params", {"task": task, "hyperparams": asks})
     tasks.enqueue(task)

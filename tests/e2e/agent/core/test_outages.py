@@ -37,30 +37,34 @@ LONG_OUTAGE = {
 def test_an_outage_longer_than_every_lease_ends_nothing_and_loses_nothing(
     new_agent: Callable[..., Agent], tmp_path: Path, away: str, transport: str
 ) -> None:
-    go = tmp_path / "go"
+    is_away, go = tmp_path / "away", tmp_path / "go"
     counts = (
-        "import os, time\nn = 0\nwhile {goes_on}:\n    print('line', n, flush=True)\n    n += 1\n    time.sleep(0.05)\n"
+        "import os, time\nn, left = 0, 110\nwhile {goes_on}:\n    print('line', n, flush=True)\n    n += 1\n"
+        f"    left -= os.path.exists({str(is_away)!r})\n    time.sleep(0.05)\n"
     )
     kind = "redis" if away == "store" else "http"
     with installation(kind, tmp_path, LONG_OUTAGE) as made:
         server, variables = made.server, made.variables if transport == "redis" else {}
         agent, tasks = new_agent(server, **variables, **LONG_OUTAGE), Tasks(server, "default")
         agent.start("--services-mode", "2")
-        ends = tasks.submit(counts.format(goes_on="n < 110") + "raise SystemExit(3)\n")
+        ends = tasks.submit(counts.format(goes_on="left") + "raise SystemExit(3)\n")
         lasts = tasks.submit(counts.format(goes_on=f"not os.path.exists({str(go)!r})"))
         waits = tasks.submit("print('line 0')\n")
         for task in (ends, lasts):
             tasks.says(task, "line 3\n")
         gone: Any = server if made.redis is None else made.redis.nodes[0]
         gone.kill()
+        is_away.touch()
         (run,) = (path for path in agent.runs if path.name.startswith(ends))
         until((run / "result.json").exists, what="for the task that ends meanwhile")  # 5.5 s
         gone.restart() if made.redis is None else gone.start()
         found = tasks.finished(ends)
         assert (found["status"], found["status_reason"]) == ("failed", "worker execution exit code 3")
-        assert tasks.numbers(ends, "line") == list(range(110))
+        lines = tasks.numbers(ends, "line")
+        assert lines == list(range(len(lines))) and len(lines) > 110
         assert tasks.finished(waits)["status"] == "completed"
         assert tasks.status(lasts) == "in_progress"
+        tasks.says(lasts, "line 110\n")
         go.touch()
         assert tasks.finished(lasts)["status"] == "completed"
         lines = tasks.numbers(lasts, "line")
