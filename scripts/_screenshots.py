@@ -21,7 +21,8 @@ TOO_WIDE = (
 """By how much the page is wider than the window, or what is in the frame than the frame."""
 DRAWN = (
     "[...document.querySelectorAll('.plot')].every(one => one.querySelector('.main-svg') || !one.clientHeight"
-    " || one.getBoundingClientRect().top > innerHeight + 150)"
+    " || one.getBoundingClientRect().top > Math.min(innerHeight,"
+    " one.closest('.charts')?.getBoundingClientRect().bottom ?? innerHeight) + 150)"
 )
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 

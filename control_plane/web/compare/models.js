@@ -21,7 +21,7 @@ export function modelDetails(models, onlyDiffering) {
   const labels = [...new Set(models.flatMap((model) => Object.keys(model.labels ?? {})))].sort();
   const design = (/** @type {any} */ model) => model.design?.design ?? (Object.keys(model.design ?? {}).length ? JSON.stringify(model.design, null, 2) : "");
   return tables(models, [
-    { group: "Model", rows: [of("ID", (model) => model.id), of("Project", (model) => model.project?.name), of("Framework", (model) => model.framework), of("Published", (model) => (model.ready ? "yes" : "no")), of("Tags", (model) => (model.tags ?? []).join(", ")), of("Made by task", (model) => model.task?.name), of("User", (model) => model.user?.name), of("Created", (model) => when(model.created)), of("Last update", (model) => when(model.last_update)), of("File", (model) => model.uri), of("Description", (model) => model.comment)] },
+    { group: "Model", rows: [of("Project", (model) => model.project?.name), of("Framework", (model) => model.framework), of("Published", (model) => (model.ready ? "yes" : "no")), of("Tags", (model) => (model.tags ?? []).join(", ")), of("Made by task", (model) => model.task?.name), of("User", (model) => model.user?.name), of("Created", (model) => when(model.created)), of("Last update", (model) => when(model.last_update)), of("File", (model) => model.uri), of("Description", (model) => model.comment)] },
     { group: "Labels", rows: labels.map((label) => of(label, (model) => model.labels?.[label])) },
     { group: "Network", rows: [of("Configuration", design)].filter((one) => one.values.some(Boolean)) },
   ].filter((group) => group.rows.length), onlyDiffering);

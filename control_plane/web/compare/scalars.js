@@ -8,7 +8,7 @@ import { watch } from "../core/live.js";
 import { emptyState } from "../widgets/controls.js";
 import { plotly } from "../widgets/plot.js";
 import { attempt } from "../widgets/toast.js";
-import { curveCard } from "../task/curve_card.js";
+import { MOST_NAMED, curveCard } from "../task/curve_card.js";
 import { curveTools } from "../task/curve_tools.js";
 import { TASKS, colourOf, toldApart } from "./kinds.js";
 
@@ -17,8 +17,8 @@ const POINTS = 12_000, FEWEST = 60, MOST = 300;
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
 const MONITOR = ":monitor:";
 
-/** @param {any[]} things @param {import("./kinds.js").Kind} [kind] */
-export function scalarsView(things, kind = TASKS) {
+/** @param {any[]} things @param {import("./kinds.js").Kind} [kind] @param {number} [mostNamed] more names than that a plot does not show */
+export function scalarsView(things, kind = TASKS, mostNamed = MOST_NAMED) {
   const cards = h("div", { class: "plots", "aria-label": "Scalars" });
   let turn = 0;
   /** Which metrics and variants there are. @type {{metric: string, variants: string[]}[] | null} */
@@ -93,7 +93,7 @@ export function scalarsView(things, kind = TASKS) {
     all.forEach((plot, place) => {
       let one = drawn.get(plot.key);
       if (!one) {
-        one = curveCard(plot.key, () => ({ tasks: ids(), ...kind.of }), () => { wanted.add(plot.metric); askSeen(); });
+        one = curveCard(plot.key, () => ({ tasks: ids(), ...kind.of }), () => { wanted.add(plot.metric); askSeen(); }, mostNamed);
         drawn.set(plot.key, one);
       }
       if (cards.children[place] !== one.node) cards.insertBefore(one.node, cards.children[place] ?? null);

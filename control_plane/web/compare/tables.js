@@ -18,7 +18,7 @@ export function sideBySide(things, groups, onlyDiffering, { areNumbers = false, 
   const heading = (/** @type {any} */ one, /** @type {number} */ index) => h("th", { scope: "col", class: areNumbers ? "number" : null },
     h("a", { href: kind.href(one) }, one.name), h("div", { class: "compare-head" }, kind.status(one),
       index ? h("button", { type: "button", class: "link small", title: `Compare the others to ${one.name}`, click: () => rebase(things, one.id) }, "make base") : h("span", { class: "quiet small" }, "base")));
-  const cell = (/** @type {string} */ value, /** @type {string} */ base) => h("td", { class: `${value === base ? "same" : "differs"}${areNumbers ? " number" : ""}` }, value || h("span", { class: "quiet" }, "–"));
+  const cell = (/** @type {string} */ value, /** @type {string} */ base) => h("td", { class: `${value === base ? "same" : "differs"}${areNumbers ? " number" : ""}${value.includes("\n") ? " text" : ""}` }, value || h("span", { class: "quiet" }, "–"));
   const body = groups.flatMap(({ group, rows }) => {
     const shown = rows.filter((row) => !onlyDiffering || differs(row.values));
     return shown.length ? [h("tr", { class: "group" }, h("th", { colspan: things.length + 1, scope: "colgroup" }, group)), ...shown.map((row) => h("tr", { "data-name": row.name }, h("th", { scope: "row" }, row.name), row.values.map((value) => cell(value, row.values[0]))))] : [];

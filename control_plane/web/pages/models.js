@@ -65,10 +65,11 @@ export async function modelsPage(element, parameters) {
     const models = [...selected.values()];
     const compare = button("Compare", () => go(to(["projects", project, "compare-models"], { ids: models.map((model) => model.id).join(",") })), { icon: "compare", kind: "small", disabled: models.length < 2 });
     const actions = mayWrite() ? MODEL_ACTIONS : [];
-    bar.replaceChildren(h("strong", {}, `${plural(models.length, "model")} selected`), ...actions.map((action) => {
+    const none = iconButton("close", "Select nothing", () => { selected.clear(); table.redraw(); drawBar(); });
+    bar.replaceChildren(h("strong", {}, `${plural(models.length, "model")} selected`), none, ...actions.map((action) => {
       const fit = models.filter((model) => !action.why(model));
       return button(fit.length === models.length ? action.label : `${action.label} (${fit.length})`, () => attempt(async () => { await action.run(fit); selected.clear(); drawBar(); await table.refresh(); }), { icon: action.icon, kind: "small", disabled: !fit.length });
-    }), compare, iconButton("close", "Select nothing", () => { selected.clear(); table.redraw(); drawBar(); }));
+    }), compare);
   }
 
   element.classList.add("fixed");

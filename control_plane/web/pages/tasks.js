@@ -146,8 +146,8 @@ export async function tasksPage(element, { project = "*" }) {
     });
     const ids = tasks.map((task) => task.id).join(",");
     const compare = button("Compare", () => go(to(["projects", project, "compare-tasks"], { ids })), { icon: "compare", kind: "small", disabled: tasks.length < 2 });
-    bar.replaceChildren(h("strong", {}, `${plural(tasks.length, "task")} selected`), ...(mayWrite() ? acts : []), compare,
-      iconButton("close", "Select nothing", () => { selected.clear(); table.redraw(); selectionChanged(); }));
+    const none = iconButton("close", "Select nothing", () => { selected.clear(); table.redraw(); selectionChanged(); });
+    bar.replaceChildren(h("strong", {}, `${plural(tasks.length, "task")} selected`), none, ...(mayWrite() ? acts : []), compare);
   }
 
   /** Others are selected: what is drawn of them is kept in the address. */

@@ -58,8 +58,8 @@ async function inDetail(metric, curves, [low, high], { tasks, ...of }) {
   return { curves: detailed, count };
 }
 
-/** @param {string} key @param {() => Owners} owners @param {() => void} [onSeen] it came into sight */
-export function curveCard(key, owners, onSeen = () => {}) {
+/** @param {string} key @param {() => Owners} owners @param {() => void} [onSeen] it came into sight @param {number} [mostNamed] */
+export function curveCard(key, owners, onSeen = () => {}, mostNamed = MOST_NAMED) {
   const plot = h("div", { class: "plot", role: "group", "aria-label": `Plot of ${key}` });
   const many = h("p", { class: "quiet small", hidden: true });
   const node = h("article", { class: "plot-card", "data-metric": key }, h("header", {}, h("h3", { class: "ellipsis", title: key }, key),
@@ -75,7 +75,7 @@ export function curveCard(key, owners, onSeen = () => {}) {
   let detail = null;
   const forget = whenSeen(plot, () => { isSeen = true; onSeen(); render(); });
 
-  const layout = () => ({ showlegend: curves.length <= MOST_NAMED, uirevision: `${state.axis}`, yaxis: { type: state.log ? "log" : "linear" }, xaxis: { title: state.axis === "relative" ? { text: "s" } : undefined } });
+  const layout = () => ({ showlegend: curves.length <= mostNamed, uirevision: `${state.axis}`, yaxis: { type: state.log ? "log" : "linear" }, xaxis: { title: state.axis === "relative" ? { text: "s" } : undefined } });
 
   async function render() {
     if (!isSeen || !curves.length) return;
@@ -105,7 +105,7 @@ export function curveCard(key, owners, onSeen = () => {}) {
   function enlarge() {
     const big = h("div", { class: "plot tall" });
     const box = show(key, h("div", {}, big), true);
-    draw(big, traces(curves, state, COLOURS), { ...layout(), margin: { l: 48, r: 12, t: 64, b: 36 }, ...(curves.length > MOST_NAMED ? { showlegend: true, legend: BESIDE } : {}) });
+    draw(big, traces(curves, state, COLOURS), { ...layout(), margin: { l: 48, r: 12, t: 64, b: 36 }, showlegend: true, ...(curves.length > MOST_NAMED ? { legend: BESIDE } : {}) });
     box.addEventListener("close", () => purge(big));
   }
 
@@ -126,7 +126,7 @@ export function curveCard(key, owners, onSeen = () => {}) {
       metric = name;
       curves = next;
       state = nextState;
-      many.hidden = curves.length <= MOST_NAMED;
+      many.hidden = curves.length <= mostNamed;
       many.textContent = `${number(curves.length)} series: point at one for its name, or enlarge`;
       if (!isState || (!isSame && !detail)) render();
     },

@@ -6,18 +6,22 @@ import { h, paced } from "../core/dom.js";
 import { plural } from "../core/format.js";
 import { button } from "../widgets/controls.js";
 import { attempt } from "../widgets/toast.js";
-import { colourOf } from "../compare/kinds.js";
+import { TASKS, colourOf } from "../compare/kinds.js";
 import { plotsView } from "../compare/plots.js";
 import { scalarsView } from "../compare/scalars.js";
 
 /** So many tasks are drawn at once. */
 export const MOST_DRAWN = 100;
-/** @type {Record<string, {label: string, make: typeof scalarsView | typeof plotsView}>} */
-const VIEWS = { scalars: { label: "Scalars", make: scalarsView }, plots: { label: "Plots", make: plotsView } };
+/** Of more, the table beside tells which is which: the plots are small. On a narrow screen there is no table. */
+const MOST_NAMED_BESIDE = 3;
+const isAlone = () => matchMedia("(max-width: 800px)").matches;
+/** @typedef {ReturnType<typeof scalarsView> | ReturnType<typeof plotsView>} View */
+/** @type {Record<string, {label: string, make: (tasks: any[]) => View}>} */
+const VIEWS = { scalars: { label: "Scalars", make: (tasks) => scalarsView(tasks, TASKS, isAlone() ? undefined : MOST_NAMED_BESIDE) }, plots: { label: "Plots", make: (tasks) => plotsView(tasks) } };
 
 /**
  * @param {{selected: Map<string, any>, first: () => Promise<any[]>, drawn: (colours: Map<string, string>) => void}} options
- *   `first`: the table's first `MOST_DRAWN` rows; `drawn` is told which tasks are drawn, each in which colour
+ *   `first`: the table’s first `MOST_DRAWN` rows; `drawn` is told which tasks are drawn, each in which colour
  */
 export function chartsPane({ selected, first, drawn }) {
   const note = h("span", { class: "quiet small", role: "status" });
@@ -26,7 +30,7 @@ export function chartsPane({ selected, first, drawn }) {
   const node = h("section", { class: "charts", "aria-label": "Charts" }, h("div", { class: "toolbar" }, h("div", { class: "switches", role: "group", "aria-label": "What is drawn" }, switches), note), body);
   /** @type {any[]} */
   let tasks = [];
-  /** @type {ReturnType<typeof scalarsView | typeof plotsView> | null} */
+  /** @type {View | null} */
   let view = null;
 
   function chosen() {
@@ -60,6 +64,6 @@ export function chartsPane({ selected, first, drawn }) {
 
 /** @param {number} count @param {number} of how many are selected */
 function told(count, of) {
-  if (!of) return count ? `the table's first ${plural(count, "task")}: select some to see only theirs` : "";
+  if (!of) return count ? `the table’s first ${plural(count, "task")}: select some to see only theirs` : "";
   return count < of ? `the first ${count} of ${of.toLocaleString("en")} selected tasks` : plural(of, "selected task");
 }

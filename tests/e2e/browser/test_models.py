@@ -14,7 +14,8 @@ from tests.e2e.browser.steps import pick, project_of
 def model(server: RunningServer, project: str, name: str, licence: str, **more: object) -> str:
     metadata = [{"key": "licence", "type": "str", "value": licence}, {"key": "by", "type": "str", "value": "us"}]
     made = server.call(
-        "models.create", {"name": name, "uri": "file:///m.pt", "project": project, "metadata": metadata, **more}
+        "models.create",
+        {"name": name, "uri": "file:///m.pt", "project": project, "metadata": metadata, "ready": False, **more},
     )
     curve = {"type": "training_stats_scalar", "task": made["id"], "model_event": True, "timestamp": 1}
     report(server, [{**curve, "metric": "loss", "variant": "test", "iter": n, "value": 1 / (n + 1)} for n in range(9)])
