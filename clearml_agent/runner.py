@@ -44,6 +44,8 @@ HANDLED = (signal.SIGCHLD, signal.SIGALRM, signal.SIGTERM, signal.SIGQUIT, *FORW
 KILL_LIMIT_S = 20.0  # how long killed processes may take to vanish: one in an uninterruptible wait may never
 RECORD_LIMIT_S = 120.0  # how long a full disk is given before the result is given up
 RESERVED_BYTES = 4096
+LITTLE_BYTES = 1 << 16  # with less than this a disk is full
+DISKS = ("tmpfs", "overlay", "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs")
 RELAYS = 100  # how often a container's relay is begun again
 EXIT_TAKEN = 75
 
@@ -273,9 +275,28 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def full_disks(but: str) -> "List[str]":
+    """Where this container has disks, tmpfs among them, without room; each once, without the one of `but`."""
+    found = []
+    known = {os.stat(but).st_dev}
+    with open("/proc/self/mounts", "rb") as file:
+        mounts = [os.fsdecode(line).split() for line in file]
+    for _device, place, kind, options in (words[:4] for words in mounts):
+        if kind not in DISKS or "rw" not in options.split(","):
+            continue  # that of another machine may never answer
+        try:
+            disk, device = os.statvfs(place), os.stat(place).st_dev
+        except OSError:
+            continue
+        if disk.f_blocks and disk.f_bavail * disk.f_frsize < LITTLE_BYTES and device not in known:
+            known.add(device)
+            found.append(place)
+    return found
+
+
 def oom_kills() -> int:
     """How many processes the kernel has killed for memory so far, in this cgroup or, failing that, on this machine."""
-    for path in ("/sys/fs/cgroup/memory.events", "/proc/vmstat"):
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control", "/proc/vmstat"):
         try:
             with open(path, encoding="ascii") as file:
                 for line in file:
@@ -460,6 +481,7 @@ class Run:
             "ended_at": self.ended_at or time.time(),
             "stop_signal": self.stop_signal,
             "oom": oom_kills() > oom_before,
+            "full": full_disks(self.directory) if self.launch.get("inherit") and status else [],
             "killed": len(self.killed),
             "left": sorted(left),
             "user_s": usage.ru_utime,

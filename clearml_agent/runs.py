@@ -128,7 +128,10 @@ class Record(msgspec.Struct):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """result.json, by the runner: exit_code, or the signal that ended the task; `error` when it could not start."""
+    """result.json, by the runner: exit_code, or the signal that ended the task; `error` when it could not start.
+
+    oom: something was killed for memory while it ran. full: where its container has disks without room.
+    """
 
     exit_code: int | None = None
     signal: int | None = None
@@ -136,6 +139,7 @@ class Result(msgspec.Struct, frozen=True):
     ended_at: float = 0.0
     stop_signal: str = ""
     oom: bool = False
+    full: list[str] = []
     killed: int = 0
     left: list[int] = []
 

@@ -40,6 +40,7 @@ NO_SHELL = re.compile(r"/bin/sh\b.*(no such file|not found)", re.IGNORECASE | re
 LOOK_S, CHECK_S, AGAIN_S = 0.003, 1.0, 1.0
 REMOVALS = 5
 """How often in one second a container that has ended is looked at, until it is taken to stay."""
+LINE_BYTES = 400
 SETUP_LIMIT_S = 3600.0
 """How long a container may take until its setup script is over."""
 
@@ -154,9 +155,16 @@ class ContainedRun:
             )
         raise RunFailed(
             f"the task's container {self.name} ended with exit code {state.exit_code} {when}"
-            f"{': ' + state.error if state.error else ''}. The end of its output is in the console",
+            f"{': ' + state.error if state.error else ''}. Its last line: {self._last_line()}",
             reason="container ended before the task",
         )
+
+    def _last_line(self) -> str:
+        """What the container, its setup script or its runner, wrote at the end."""
+        with open(self._directory.path / "log", "rb") as file:
+            file.seek(max(0, os.stat(file.fileno()).st_size - LINE_BYTES))
+            lines = file.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "none")
 
     def _open_to_others(self) -> None:
         """Let the container's user, where it is another one, write what belongs to the run.

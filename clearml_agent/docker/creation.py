@@ -18,8 +18,12 @@ from clearml_agent.errors import UsageError
 N = TypeVar("N", int, float)
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 IGNORED = frozenset(
-    {"rm", "detach", "tty", "interactive", "name", "restart", "pull", "platform", "log-driver", "log-opt"}
-)
+    {
+        "rm", "detach", "tty", "interactive", "name", "restart", "pull", "platform", "log-driver", "log-opt", "attach",
+        "cidfile", "detach-keys", "sig-proxy", "quiet", "disable-content-trust", "health-cmd", "health-interval",
+        "health-retries", "health-start-interval", "health-start-period", "health-timeout", "no-healthcheck",
+    }
+)  # fmt: skip
 """The agent decides these itself: it looks after the container, its log, its name and its end."""
 
 HOST_FIELDS = {
@@ -33,6 +37,7 @@ HOST_FIELDS = {
     "cpuset-cpus": "CpusetCpus",
     "cpuset-mems": "CpusetMems",
     "cgroup-parent": "CgroupParent",
+    "volume-driver": "VolumeDriver",
 }
 HOST_NUMBERS = {
     "cpu-shares": "CpuShares",
@@ -40,6 +45,8 @@ HOST_NUMBERS = {
     "cpu-quota": "CpuQuota",
     "pids-limit": "PidsLimit",
     "oom-score-adj": "OomScoreAdj",
+    "memory-swappiness": "MemorySwappiness",
+    "blkio-weight": "BlkioWeight",
 }
 HOST_SIZES = {
     "memory": "Memory",
@@ -65,12 +72,14 @@ HOST_LISTS = {
     "group-add": "GroupAdd",
     "device-cgroup-rule": "DeviceCgroupRules",
     "volumes-from": "VolumesFrom",
+    "link": "Links",
 }
 HOST_PAIRS = {"sysctl": "Sysctls", "storage-opt": "StorageOpt"}
 OWN_FIELDS = {
     "user": "User",
     "workdir": "WorkingDir",
     "hostname": "Hostname",
+    "domainname": "Domainname",
     "mac-address": "MacAddress",
     "stop-signal": "StopSignal",
 }
@@ -111,7 +120,9 @@ def creation(
     Raises UsageError that names the argument.
     """
     host: dict[str, Any] = {"AutoRemove": False, "LogConfig": {"Type": "none", "Config": {}}}
+    # What an image says of checking and stopping is about its entrypoint, which does not run.
     body: dict[str, Any] = {"Image": image, "Cmd": list(command), "Entrypoint": [], "Tty": False, "OpenStdin": False}
+    body |= {"StopSignal": "SIGTERM", "Healthcheck": {"Test": ["NONE"]}}
     found = dict(environ)
     named = dict(labels)
     requests = [gpus] if gpus else []
@@ -169,12 +180,10 @@ def creation(
                 bindings.setdefault(port.inner, []).append({"HostIp": port.address, "HostPort": port.outer})
         elif name == "network-alias":
             networking.setdefault("Aliases", []).append(value)
-        elif name == "ip":
-            networking["IPAMConfig"] = {"IPv4Address": value}
+        elif name in ("ip", "ip6"):
+            networking.setdefault("IPAMConfig", {})["IPv4Address" if name == "ip" else "IPv6Address"] = value
         elif name == "stop-timeout":
             body["StopTimeout"] = _number(option)
-        elif name == "no-healthcheck":
-            body["Healthcheck"] = {"Test": ["NONE"]}
         else:
             raise UsageError(f"the container argument --{name} is not supported")
     host.setdefault("Mounts", []).extend(
@@ -281,6 +290,7 @@ def _volume(value: str) -> str:
 def _mount(value: str) -> dict[str, Any]:
     fields = dict(field.partition("=")[::2] for field in value.split(","))
     known = {"type", "source", "src", "target", "destination", "dst", "readonly", "ro", "bind-propagation"}
+    known |= {"tmpfs-size", "tmpfs-mode"}
     if unknown := set(fields) - known:
         raise UsageError(f"--mount {value}: {', '.join(sorted(unknown))} is not supported")
     target = fields.get("target") or fields.get("destination") or fields.get("dst")
@@ -294,7 +304,18 @@ def _mount(value: str) -> dict[str, Any]:
     }
     if "bind-propagation" in fields:
         found["BindOptions"] = {"Propagation": fields["bind-propagation"]}
+    if "tmpfs-size" in fields:
+        found["TmpfsOptions"] = {"SizeBytes": size(fields["tmpfs-size"], "mount")}
+    if "tmpfs-mode" in fields:
+        found.setdefault("TmpfsOptions", {})["Mode"] = _mode(fields["tmpfs-mode"])
     return found
+
+
+def _mode(text: str) -> int:
+    try:
+        return int(text, 8)
+    except ValueError:
+        raise UsageError(f"{text!r} of the container argument --mount is no mode such as 1770") from None
 
 
 def _device(value: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ REPEATED = frozenset(
     {
         "env", "env-file", "volume", "mount", "publish", "expose", "network-alias", "cap-add", "cap-drop", "device",
         "device-cgroup-rule", "add-host", "dns", "dns-search", "dns-option", "ulimit", "tmpfs", "security-opt",
-        "group-add", "label", "log-opt", "volumes-from", "sysctl", "storage-opt",
+        "group-add", "label", "log-opt", "volumes-from", "sysctl", "storage-opt", "link", "attach",
     }
 )  # fmt: skip
 """Options that may be given more than once; of the others the last counts."""
@@ -133,7 +133,16 @@ def why_refused(option: Option, folders: Sequence[str]) -> str:
         return f"use the {name} namespace of the host or of another container"
     if name in ("device", "device-cgroup-rule"):
         return "use devices of the host"
-    if name in ("cap-add", "security-opt", "runtime", "cgroup-parent", "sysctl", "env-file", "volumes-from"):
+    if name in (
+        "cap-add",
+        "security-opt",
+        "runtime",
+        "cgroup-parent",
+        "sysctl",
+        "env-file",
+        "volumes-from",
+        "volume-driver",
+    ):
         return f"set {name}"
     if name in ("volume", "mount") and (source := mount_source(option)) and not _is_below(source, folders):
         return f"mount {source}"

@@ -23,13 +23,15 @@ SHORT = {
     "t": "tty",
     "i": "interactive",
     "d": "detach",
+    "a": "attach",
+    "q": "quiet",
 }
 ALIASES = {"net": "network", "net-alias": "network-alias", "dns-opt": "dns-option"}
 
 SWITCHES = frozenset(
     {
         "privileged", "init", "read-only", "rm", "detach", "tty", "interactive", "publish-all", "oom-kill-disable",
-        "no-healthcheck",
+        "no-healthcheck", "sig-proxy", "quiet", "disable-content-trust",
     }
 )  # fmt: skip
 """Options that need no value; `--name=false` switches one off."""
@@ -42,7 +44,9 @@ VALUED = frozenset(
         "memory-swap", "memory-reservation", "cpus", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus",
         "cpuset-mems", "pids-limit", "ulimit", "tmpfs", "security-opt", "group-add", "hostname", "label", "name",
         "runtime", "restart", "stop-signal", "stop-timeout", "log-driver", "log-opt", "volumes-from", "sysctl",
-        "storage-opt", "oom-score-adj", "cgroup-parent", "platform", "pull",
+        "storage-opt", "oom-score-adj", "cgroup-parent", "platform", "pull", "attach", "cidfile", "detach-keys",
+        "health-cmd", "health-interval", "health-retries", "health-start-interval", "health-start-period",
+        "health-timeout", "domainname", "ip6", "link", "memory-swappiness", "blkio-weight", "volume-driver",
     }
 )  # fmt: skip
 

@@ -40,6 +40,8 @@ PIPS_OWN_FLAGS = frozenset(
 
 WITH_VALUE = ("--use-deprecated", "--use-feature", "--global-option", "--install-option", "--build-option")
 
+KILLED, KILLED_CODES = "the installer was killed", (-9, 137)
+
 BEST_MATCH = ["--index-strategy", "unsafe-best-match"]
 """As pip does: the best version of all indexes."""
 
@@ -158,6 +160,8 @@ class Installer:
             for line in said:
                 self.say(line)
             return None
+        if done.code in KILLED_CODES:
+            return f"{KILLED} (SIGKILL)"  # it could not say so itself
         printed = done.output[-ERRORS_KEPT_BYTES:].decode("utf-8", "replace")
         return without_secrets(done.errors if done.errors.strip() else printed)  # poetry says all on its output
 
@@ -216,7 +220,12 @@ def explain(output: str) -> str:
     """uv's failure with what to do about it."""
     text = _last(output)
     lowered = output.lower()
-    if "no space left" in lowered or "disk quota" in lowered:
+    if text.startswith(KILLED):
+        advice = (
+            "the packages could not be installed for want of memory, or somebody killed the installer: give the worker "
+            "or the task's container (--memory) more of it"
+        )
+    elif "no space left" in lowered or "disk quota" in lowered:
         advice = "this machine's disk is full. Make room and enqueue the task again"
     elif "git executable not found" in lowered:
         advice = (

@@ -12,6 +12,7 @@ from clearml_agent.runs import Outcome, Result, Stop, StopKind
 
 COMPLETED, STOPPED, FAILED = "tasks.completed", "tasks.stopped", "tasks.failed"
 RELEASED = "agents.release"
+LESS = "give the task less data or a smaller batch, or a worker with more memory"
 INTERRUPTED = {254, 130}
 """Exit codes of a script that a Ctrl-C or its own abort ended."""
 
@@ -33,7 +34,7 @@ def of_result(
 
     Args:
         was_told: the task knew that it was to stop, and may have ended by itself for that reason.
-        full_disk: the directory with the task's output, when there is no room left on its disk.
+        full_disk: where there is no room left, of the directory with the task's output and its container's disks.
         container: the name of the one that it ran in.
     """
     code = result.exit_code if result.exit_code is not None else 128 + (result.signal or 0)
@@ -55,8 +56,13 @@ def of_result(
     if result.stop_signal:  # somebody signalled the runner, and not through this agent
         return Outcome(STOPPED, "worker was stopped", changed_by(worker), "", "Process terminated by user", code)
     why, error = "the last lines of its console say why", ""
+    if result.oom:
+        whose = f"its container {container}" if container else "this machine"
+        why = f"{whose} ran out of memory, and a process was killed for it; {LESS}"
     if full_disk:
-        why = f"no room was left on the disk of {full_disk}: free some, or have the task write less"
+        where = f" of its container {container}" if container else ""
+        why = f"no room was left on the disk of {full_disk}{where}: free some, or have the task write less"
+    if result.oom or full_disk:
         error = f"The script ended with exit code {code}, and {why}."
     message = f"{changed_by(worker)}: the script ended with exit code {code}; {why}"
     return Outcome(FAILED, f"worker execution exit code {code}", message, error, _failed_line(code), code)
@@ -73,11 +79,14 @@ def _killed(result: Result, worker: str, code: int, container: str) -> Outcome:
             if container
             else "this machine ran out of memory"
         )
-        advice += "; give the task less data or a smaller batch, or a worker with more memory"
+        advice += f"; {LESS}"
     elif result.stop_signal and container:
         advice = f"its container {container} was stopped from outside: by docker stop, or with its engine"
     elif number == signals.SIGKILL:
         advice = "somebody killed it, or the machine ran out of memory (see its kernel log)"
+    elif number == signals.SIGBUS and container:
+        advice = "often /dev/shm is too small for it (--shm-size, or --ipc=host), or a file in it was cut; else native "
+        advice += "code crashed"
     elif number in (signals.SIGSEGV, signals.SIGBUS, signals.SIGILL, signals.SIGABRT, signals.SIGFPE):
         advice = "native code crashed; run with PYTHONFAULTHANDLER=1 to see where"
     else:

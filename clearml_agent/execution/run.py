@@ -204,7 +204,9 @@ class TaskRun:
                 return outcomes.of_restart(self.record.worker, str(self.config.config.get("agent.after_reboot") or ""))
             return outcomes.of_lost(self.record.worker, cause)
         was_told = (self.directory.path / abort.SIGN).exists()
-        full = str(self.directory.path) if shutil.disk_usage(self.directory.path).free < LITTLE_BYTES else ""
+        own = str(self.directory.path)
+        places = [*([own] if shutil.disk_usage(own).free < LITTLE_BYTES else []), *result.full]
+        full = ", ".join(dict.fromkeys(places))
         record = self.record
         return outcomes.of_result(
             result, record.stop, record.worker, was_told=was_told, full_disk=full, container=record.container

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.agent.core.conftest import LIMIT_S, Agent, Tasks
 from tests.engine import Engine
 
-from .test_containers import LOOK, WAITS, containers, gone, sees, variant
+from .test_containers import LOOK, WAITS, containers, gone, sees, variant, wheel
 
 NewAgent = Callable[..., Agent]
 
@@ -72,6 +73,42 @@ def test_task_beyond_its_containers_memory_says_so(docker_agent: Agent, tasks: T
     assert gone(engine, task, docker_agent)
 
 
+def test_a_worker_process_of_the_task_that_was_killed_for_memory_is_named(docker_agent: Agent, tasks: Tasks) -> None:
+    docker_agent.start("--docker", queue=tasks.queue)
+    task = run_in(
+        tasks,
+        "import multiprocessing, sys\ndef eat():\n    found = [bytearray(b'x' * (1 << 20)) for _ in range(4096)]\n"
+        "one = multiprocessing.Process(target=eat)\none.start()\none.join()\nsys.exit('a worker is lost')\n",
+        arguments="--memory 96m --memory-swap 96m",
+    )
+    said = tasks.finished(task)["status_message"]
+    assert "exit code 1" in said and "ran out of memory, and a process was killed" in said
+
+
+@pytest.mark.full
+def test_an_installer_that_was_killed_for_memory_says_so(
+    new_docker_agent: NewAgent, tasks: Tasks, engine: Engine, tmp_path: Path
+) -> None:
+    (wheels := tmp_path / "wheels").mkdir()
+    wheel(wheels, "large", "1.0", "x = 1")
+    agent = new_docker_agent(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+    agent.start("--docker", queue=tasks.queue)
+    task = tasks.create("import large", requirements={"pip": "large"})
+    tasks.server.call("tasks.edit", {"task": task, "container": {"arguments": "--memory 11m --memory-swap 11m"}})
+    said = tasks.finished(tasks.enqueue(task))["status_message"]
+    assert "for want of memory" in said or "ran out of the memory" in said
+    assert gone(engine, task, agent)
+
+
+def test_a_disk_of_the_container_that_is_full_is_named(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
+    docker_agent.start("--docker", queue=tasks.queue)
+    fills = "with open('/data/x', 'wb') as file:\n    while True:\n        file.write(bytes(1 << 16))\n"
+    task = run_in(tasks, fills, arguments="--mount type=tmpfs,destination=/data,tmpfs-size=1m")
+    assert "no room was left on the disk of /data of its container" in tasks.finished(task)["status_message"]
+    assert "No space left on device" in tasks.console(task)
+    assert gone(engine, task, docker_agent)
+
+
 def test_setup_script_that_stops_half_way_is_shown(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
     docker_agent.start("--docker", queue=tasks.queue)
     for lines, said, code in (
@@ -81,6 +118,7 @@ def test_setup_script_that_stops_half_way_is_shown(docker_agent: Agent, tasks: T
         task = run_in(tasks, setup_shell_script=lines)
         done = tasks.finished(task)
         assert f"ended with exit code {code} before its runner started" in done["status_message"]
+        assert said in done["status_message"] + "\n"
         assert said in tasks.console(task) and "\nnever" not in tasks.console(task)
         assert gone(engine, task, docker_agent)
 
