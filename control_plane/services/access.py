@@ -108,10 +108,14 @@ class Access:
 
     async def _by_password(self, name: str, password: str, address: str) -> Identity:
         name = login_name(name)
-        self.guesses.check(name, address)
+
+        def admit() -> None:
+            self.guesses.check(name, address)
+
+        admit()
         id = await self._store.id_by_name("user", self._settings.company, name) if name else None
         user = await self._store.get("user", id, [*USER_FACTS, "_password"]) if id else None
-        if not await self.passwords.is_right((user or {}).get("_password"), password) or user is None:
+        if not await self.passwords.is_right((user or {}).get("_password"), password, admit=admit) or user is None:
             self.guesses.wrong(name, address)
             raise tokens.invalid_credentials()
         return self.identity_from(user)
@@ -148,6 +152,11 @@ class Access:
         user = await self._read("user", identity.user, now)
         if user is None:
             raise tokens.revoked("the user no longer exists")
+        came = user
+        if identity.actor:
+            came = await self._read("user", identity.actor, now) or {}
+            if came.get("role") not in roles.IMPERSONATORS:
+                raise tokens.revoked("who acted for the user may not any more")
         role = str(user.get("role") or "user")
         is_door = identity.credential == self.door_pair()[0]
         if is_door and self._settings.login != "names":
@@ -159,12 +168,8 @@ class Access:
                 raise tokens.revoked(problem)
             if not identity.actor:
                 role = roles.lesser(role, str(credential.get("role") or role))
-        elif int(user.get("_epoch") or 0) != identity.epoch:
+        elif int(came.get("_epoch") or 0) != identity.epoch:
             raise tokens.revoked("the user's sessions were ended")
-        if identity.actor:
-            actor = await self._read("user", identity.actor, now)
-            if actor is None or actor.get("role") not in roles.IMPERSONATORS:
-                raise tokens.revoked("who acted for the user may not any more")
         if identity.claim is None and identity.session and await self._store.sessions.is_over(identity.session):
             raise tokens.revoked("logged out")
         return identity if role == identity.role else replace(identity, role=role)

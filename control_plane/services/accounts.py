@@ -135,10 +135,13 @@ async def has_password(ctx: Context, user: str, password: str) -> bool:
     if not known.get("_password"):
         return True
     name, session = login_name(known["name"]), f"session {ctx.identity.session or ctx.identity.credential}"
-    ctx.access.guesses.check(name, session)
-    is_right = await ctx.access.passwords.is_right(known["_password"], password)
+    guesses = ctx.access.guesses
+    guesses.check(name, session)
+    is_right = await ctx.access.passwords.is_right(
+        known["_password"], password, admit=lambda: guesses.check(name, session)
+    )
     if not is_right:
-        ctx.access.guesses.wrong(name, session)
+        guesses.wrong(name, session)
     return is_right
 
 

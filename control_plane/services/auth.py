@@ -73,7 +73,8 @@ async def get_token_for_user(ctx: Context, request: TokenForUserRequest) -> dict
     if user is None:
         raise unknown_user(id=request.user, company=ctx.company)
     actor = ctx.identity.actor or ctx.user
-    identity = replace(ctx.access.identity_from(user), credential=ctx.identity.credential, actor=actor)
+    own = ctx.access.identity_from(user)
+    identity = replace(own, credential=ctx.identity.credential, epoch=ctx.identity.epoch, actor=actor)
     log.info("token for another user", extra={"actor": actor, "user": request.user})
     return {"token": ctx.access.mint(identity, request.expiration_sec)}
 

@@ -40,7 +40,8 @@ class Identity:
     session: str = ""
     """The login that the token came from; renewing a token keeps it, logging out ends it."""
     epoch: int = 0
-    """How often the user's sessions were ended (a new password ends them); sessions of an older epoch are over."""
+    """How often the sessions of the user, or of the `actor`, were ended (a new password ends them); those of an
+    older epoch are over."""
     actor: str = ""
     """The administrator who acts for this user; empty when the user calls."""
 

@@ -47,11 +47,11 @@ async def apply(
     facts = {"actor": identity.user or "page", "user": wanted, "endpoint": endpoint}
     log.info("acting for another user", extra=facts)
     found = act_as(access, identity, user)
-    return replace(found, actor="") if is_door else found
+    return replace(found, actor="", epoch=int(user.get("_epoch") or 0)) if is_door else found
 
 
 def act_as(access: Access, identity: Identity, user: Mapping[str, Any]) -> Identity:
     """The identity of a user for whom `identity` acts; whether it may is the caller's question."""
     actor = identity.actor or identity.user
     own = access.identity_from(dict(user))
-    return replace(own, credential=identity.credential, session=identity.session, actor=actor)
+    return replace(own, credential=identity.credential, session=identity.session, epoch=identity.epoch, actor=actor)

@@ -6,6 +6,7 @@ Unlike keys, people's passwords can be guessed: their hashes are slow and take m
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,17 @@ class Passwords:
         async with self._room:
             return await asyncio.to_thread(_hasher().hash, password)
 
-    async def is_right(self, stored: str | None, password: str) -> bool:
+    async def is_right(self, stored: str | None, password: str, *, admit: Callable[[], None] = lambda: None) -> bool:
         """True when the password is the stored one. With nothing stored: the same work, and False.
 
         That a user does not exist takes as long to find out as that the password is wrong.
+
+        Args:
+            admit: called before the work begins; may raise. Of many guesses that came together, those that waited for
+                their turn are refused once the first ones were wrong.
         """
         async with self._room:
+            admit()
             return await asyncio.to_thread(_check, stored, password[: LONGEST + 1])
 
 

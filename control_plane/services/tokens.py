@@ -2,8 +2,8 @@
 
 A token is an HS256 JWT with the claims that official clients read without checking the signature: `exp`,
 `api_version`, `server_version`, `feature_set`, `identity.user|role`. Ours are `cred` (the access key it came from:
-revoking the key revokes its tokens), `epoch` (of the user's sessions: a new password raises it), `actor` (who acts for
-the user) and `claim` (the task that the bearer runs). Source: contract/wire.md, section 3.
+revoking the key revokes its tokens), `epoch` (of the sessions of who logged in: a new password raises it), `actor` (who
+acts for the user) and `claim` (the task that the bearer runs). Source: contract/wire.md, section 3.
 """
 
 import base64

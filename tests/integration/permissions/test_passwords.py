@@ -1,10 +1,10 @@
 """Logging in with a user and a password, and by picking a name, as the page and the official web app do it."""
 
 import base64
-import statistics
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import jwt
@@ -127,7 +127,7 @@ def test_who_guesses_waits(new_server: Callable[..., AbstractContextManager[Runn
     with new_server(env={"CLEARML_SERVER_WRONG_PASSWORDS_PER_MIN": "5"}) as server:
         me = server.call("users.get_current_user")["user"]["id"]
         server.call("auth.set_password", {"user": me, "password": PASSWORD})
-        for name in ("admin", "nobody"):
+        for name in ("nobody", "admin"):
             answers = []
             while not answers or answers[-1].status == 401:  # some time passes: a slow machine gets a few more
                 answers.append(ask(server, name, f"guess {len(answers)}"))
@@ -137,10 +137,27 @@ def test_who_guesses_waits(new_server: Callable[..., AbstractContextManager[Runn
             assert 1 <= int(last.headers["retry-after"]) <= 12
             assert last.meta["error_data"]["retry_after_s"] == int(last.headers["retry-after"])
         # The right one too has to wait: who guesses right at last learns nothing.
+        while int(ask(server, "admin", "guess").headers.get("retry-after", 0)) < 3:
+            pass  # it would have its turn meanwhile
         assert ask(server, "admin", PASSWORD).codes == (429, 192)
         # Keys and open sessions go on.
         server._token = None
         assert server.call("users.get_current_user")["user"]["id"] == me
+
+
+def test_who_guesses_many_at_once_waits_too(new_server: Callable[..., AbstractContextManager[RunningServer]]) -> None:
+    with (
+        new_server(env={"CLEARML_SERVER_WRONG_PASSWORDS_PER_MIN": "2"}) as server,
+        ThreadPoolExecutor(40) as threads,
+    ):
+        server.call(
+            "auth.set_password", {"user": server.call("users.get_current_user")["user"]["id"], "password": PASSWORD}
+        )
+        codes = [
+            answer.status for answer in threads.map(lambda number: ask(server, "admin", f"guess {number}"), range(40))
+        ]
+        assert set(codes) == {401, 429}
+        assert codes.count(401) < 20  # two, and one more each half minute: none of the others was even compared
 
 
 def test_an_address_that_tries_many_names_waits(
@@ -165,8 +182,8 @@ def test_a_user_who_does_not_exist_takes_as_long_as_a_wrong_password(house: Runn
     for _ in range(9):  # in turns: this machine has other work too
         known.append(seconds(person.name))
         unknown.append(seconds(f"nobody {person.name}"))
-    ratio = statistics.median(known) / statistics.median(unknown)
-    assert 0.5 < ratio < 2, (known, unknown)
+    # The shortest: what other processes take from a call comes on top.
+    assert 0.5 < min(known) / min(unknown) < 2, (known, unknown)
 
 
 def test_hashing_holds_up_no_other_call(house: RunningServer, person: Person) -> None:
