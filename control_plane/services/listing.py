@@ -163,6 +163,10 @@ def require_known(kind: str, paths: Iterable[str]) -> None:
             raise explained(InvalidQuery("lookup", err=f'Cannot resolve field "{head}"'))
 
 
+MUCH_ASKED = 8_000
+"""Characters of the paths asked for, from which on documents are read whole: what short lists need is remembered."""
+
+
 async def load(
     ctx: Context, kind: str, wanted: Sequence[str], fields: Sequence[str], *, expand: bool = False
 ) -> list[dict[str, Any]]:
@@ -171,6 +175,8 @@ async def load(
     # Sub-fields of references are read from the other document; here the reference itself is needed.
     local = [_local(kind, path) if expand else path for path in included]
     parts = [tuple(split_path(path)) for path in local] or None
+    if sum(map(len, local)) > MUCH_ASKED:
+        parts = None
     found = [document for document in await ctx.store.get_many(kind, wanted, parts) if document is not None]
     cut = [project(document, [*local, *(path for path in fields if path.startswith("-"))]) for document in found]
     if expand:

@@ -8,11 +8,14 @@ from typing import Any
 from msgspec import UNSET
 
 from control_plane.schema.workers import GetAllRequest, RegisterRequest, StatusReportRequest, UnregisterRequest
+from control_plane.services import listing
 from control_plane.services.context import Context
 from control_plane.services.errors import unknown_queue
 from control_plane.services.registry import endpoint
 from control_plane.services.tasks_common import begin, commit
 from control_plane.store.conditions import ListFilter
+from control_plane.store.errors import InvalidQuery
+from control_plane.store.patterns import compile_pattern
 from control_plane.store.samples import Sample, readable
 from control_plane.store.worker_history import LEAST_INTERVAL_S
 
@@ -122,7 +125,11 @@ async def _matching(ctx: Context, request: GetAllRequest) -> list[dict[str, Any]
         since = (ctx.now - timedelta(seconds=min(request.last_seen, LONGEST_S))).isoformat(timespec="microseconds")
         workers = [worker for worker in workers if worker.get("last_activity_time", "") >= since]
     if request.worker_pattern:
-        workers = [w for w in workers if fnmatch.fnmatchcase(str(w.get("worker")), request.worker_pattern)]
+        try:
+            pattern = compile_pattern(r"\A" + fnmatch.translate(request.worker_pattern))
+            workers = [worker for worker in workers if pattern.is_in(str(worker.get("worker")))]
+        except InvalidQuery as error:
+            raise listing.explained(error) from None
     if request.tags:
         wanted = ListFilter.parse("tags", request.tags)
         # Tags given at the registration stay searchable when a report clears them, as on official servers.

@@ -203,7 +203,7 @@ def unflatten(
             _fill_keyed(document.setdefault(part, {}), fields, values, kind.keyed[part])
             continue
         for raw, value in zip(fields, values, strict=True):
-            head, child = _core_place(raw)
+            head, child = (_core_place if len(raw) < LONG_NAME else _core_place.__wrapped__)(raw)
             if child is not None:
                 struct = document.get(head)
                 if struct is None:
@@ -212,6 +212,10 @@ def unflatten(
             elif names is not None or not head.startswith("_"):  # the server's own notes are read by name only
                 document[head] = value
     return document
+
+
+LONG_NAME = 500
+"""Bytes of a field's name: such a one is not remembered."""
 
 
 # Documents share most of their fields' names.
@@ -231,7 +235,7 @@ def _keyed_place(field: bytes) -> tuple[tuple[str, ...], str]:
 
 def _fill_keyed(target: dict[str, Any], fields: Iterable[bytes], values: Iterable[Any], depth: int) -> None:
     for raw, value in zip(fields, values, strict=True):
-        above, name = _keyed_place(raw)
+        above, name = (_keyed_place if len(raw) < LONG_NAME else _keyed_place.__wrapped__)(raw)
         level = target
         for key in above:
             below = level.get(key)

@@ -16,6 +16,8 @@ PAGE_SIZE = 500
 TEXT_SCORE = "@text_score"
 MOST_FIELDS = 200
 """That one query looks at: each is a column of all documents, in memory."""
+LONGEST_PATH = 2_000
+"""Characters of a field's names."""
 MOST_WORDS = 100
 """Of a text search: every text is looked through for each."""
 
@@ -78,8 +80,11 @@ class Query:
             refresh_scroll=bool(body.get("refresh_scroll")),
             words=words,
         )
-        if len(query.refs()) > MOST_FIELDS:
-            raise InvalidQuery("validation", f"at most {MOST_FIELDS} fields can be asked for", fields=len(query.refs()))
+        refs = query.refs()
+        if len(refs) > MOST_FIELDS:
+            raise InvalidQuery("validation", f"at most {MOST_FIELDS} fields can be asked for", fields=len(refs))
+        if any(len(ref.field) + sum(map(len, ref.inside)) > LONGEST_PATH for ref in refs):
+            raise InvalidQuery("validation", f"a field's names have at most {LONGEST_PATH} characters")
         return query
 
     def refs(self) -> set[FieldRef]:

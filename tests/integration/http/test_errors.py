@@ -261,6 +261,7 @@ def connected(server: Any) -> Iterator[Callable[[str, Any], int]]:
         {f"runtime.{number}": 1 for number in range(201)},
         {"_any_": {"fields": [f"hyperparams.a.{number}" for number in range(201)], "pattern": "x"}},
         {"search_text": " ".join(map(str, range(101)))},
+        {"order_by": ["runtime." + "x" * 3000]},
     ],
 )
 def test_a_query_that_names_very_much_is_refused(server: Any, asked: dict[str, Any]) -> None:
