@@ -37,6 +37,8 @@ print(json.dumps(facts))
 )
 FORMAT = "1"
 ASK_S = 120.0
+KILLED_CODES = (137, -9)
+"""What a shell tells of a program that SIGKILL ended, in place of its answer here; and what this Python does."""
 MINORS = [f"python3.{minor}" for minor in range(16, 5, -1)]
 
 
@@ -77,12 +79,19 @@ async def pythons(image: str, settings: PackageSettings, *, cache: Path) -> list
         done = await run_process(["/bin/sh", "-c", _script(names)], timeout_s=ASK_S)
     except HelperTimeout as error:
         raise EnvironmentFailed(f"the image's Pythons did not answer within {error.timeout_s:.0f} s") from None
+    is_killed = done.code in KILLED_CODES
     for line in done.output.decode("utf-8", "replace").splitlines():
         name, _, text = line.partition(" ")
+        is_killed |= text == str(KILLED_CODES[0])
         with contextlib.suppress(msgspec.DecodeError):
             answer = msgspec.json.decode(text.encode(), type=_Answer)
             facts = {field: getattr(answer, field) for field in Interpreter.__struct_fields__}
             found.append(Known(name, Interpreter(**facts), answer.is_active, answer.site, answer.packages))
+    if is_killed:
+        raise EnvironmentFailed(
+            "the image's Python was killed when it was asked for its packages: the container has too little memory for "
+            "it (--memory), or somebody killed it"
+        )
     if found:
         kept.parent.mkdir(parents=True, exist_ok=True)
         new = kept.with_name(f".{uuid.uuid4().hex}")
@@ -96,7 +105,8 @@ def _script(names: Sequence[str]) -> str:
     words = " ".join(map(shlex.quote, names))
     return (
         f'for name in {words}; do path=$(command -v "$name") || continue; '
-        f'answer=$("$path" -I -c {question} 2>/dev/null) && printf \'%s %s\\n\' "$name" "$answer"; done; true'
+        f'answer=$("$path" -I -c {question} 2>/dev/null) || answer=$?; '
+        'printf \'%s %s\\n\' "$name" "$answer"; done; true'
     )
 
 

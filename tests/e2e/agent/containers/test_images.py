@@ -86,7 +86,7 @@ def test_a_worker_process_of_the_task_that_was_killed_for_memory_is_named(docker
 
 
 @pytest.mark.full
-def test_an_installer_that_was_killed_for_memory_says_so(
+def test_what_is_killed_for_memory_before_the_task_says_so(
     new_docker_agent: NewAgent, tasks: Tasks, engine: Engine, tmp_path: Path
 ) -> None:
     (wheels := tmp_path / "wheels").mkdir()
@@ -96,7 +96,7 @@ def test_an_installer_that_was_killed_for_memory_says_so(
     task = tasks.create("import large", requirements={"pip": "large"})
     tasks.server.call("tasks.edit", {"task": task, "container": {"arguments": "--memory 11m --memory-swap 11m"}})
     said = tasks.finished(tasks.enqueue(task))["status_message"]
-    assert "for want of memory" in said or "ran out of the memory" in said
+    assert "memory" in said and "--memory" in said
     assert gone(engine, task, agent)
 
 
