@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,6 +22,13 @@ from clearml_sdk.session import Session
 from tests.conftest import RunningServer
 
 QUIET = "auto_resource_monitoring=False"
+DELIVERED = """
+import time
+from pathlib import Path
+own = Path(task.get_logger()._reporter._journal.path)
+while [path for path in own.parent.iterdir() if not path.name.startswith(".")] != [own]: time.sleep(0.05)
+"""
+"""For the end of a script: it goes on once it has delivered what others left."""
 
 
 @dataclass
@@ -39,6 +47,35 @@ class Ran:
             if line.startswith("SAY "):
                 found.update(json.loads(line[4:]))
         return found
+
+
+class Script(subprocess.Popen[str]):
+    """A script that runs. A failure within its `with` ends it and its children, which would be waited for otherwise."""
+
+    running: ClassVar[list[Script]] = []
+    """Those that a test has started."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, start_new_session=True, text=True, **options)
+        self.running.append(self)
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None:
+            self.end()
+        super().__exit__(kind, *error)
+
+    def end(self) -> None:
+        """kill -9 of the script and of its children, which hold its pipes, too."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """Let nothing that a test has started outlive it, whatever became of the test."""
+        while cls.running:
+            with cls.running.pop() as script:
+                if script.returncode is None:
+                    script.end()
 
 
 @dataclass
@@ -64,15 +101,14 @@ class Workplace:
         path.write_text(head + code)
         return path
 
-    def start(self, code: str, *arguments: str, name: str = "script.py", **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def start(self, code: str, *arguments: str, name: str = "script.py", **env: str) -> Script:
+        return Script(
             [sys.executable, str(self.write(code, name)), *arguments],
             cwd=self.folder,
             env=self.environment(**env),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
         )
 
     def run(self, code: str, *arguments: str, name: str = "script.py", timeout: float = 60, **env: str) -> Ran:
@@ -80,7 +116,7 @@ class Workplace:
             try:
                 out, err = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)  # its children hold the pipes, too
+                process.end()
                 raise AssertionError(f"the script did not end: {process.communicate()}") from None
         return Ran(process.returncode, out, err)
 

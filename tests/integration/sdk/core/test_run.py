@@ -13,14 +13,14 @@ import pytest
 
 from tests.conftest import RunningServer
 
-from .conftest import QUIET, Workplace
+from .conftest import DELIVERED, QUIET, Ran, Workplace
 
 INIT = f"from clearml import Task\ntask = Task.init('sdk/run', 'a run', {QUIET})\nsay(id=task.id)\n"
 NEW = INIT.replace(QUIET, f"{QUIET}, reuse_last_task_id=False")
 Read = Callable[[str], dict[str, Any]]
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float = 20) -> Any:
+def wait_for(condition: Callable[[], Any], timeout_s: float = 60) -> Any:
     """Poll another process's doings: there is no event to wait for."""
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):
@@ -173,7 +173,8 @@ def test_a_killed_run_stays_in_progress_and_its_reports_arrive_later(workplace: 
     body = "import os, signal\ntask.get_logger().report_scalar('a', 'b', 1.5, 7)\nos.kill(os.getpid(), signal.SIGKILL)"
     ran = workplace.run(NEW + body)
     assert ran.code == -9 and read(ran.said["id"])["status"] == "in_progress"
-    workplace.run(NEW.replace("a run", "another run") + "import time; time.sleep(2)")
+    ran_on = workplace.run(NEW.replace("a run", "another run") + DELIVERED)
+    assert ran_on.code == 0, ran_on.err
     scalars = workplace.server.call("events.scalar_metrics_iter_histogram", {"task": ran.said["id"]})
     assert scalars["a"]["b"]["y"] == [1.5]
 
@@ -343,15 +344,16 @@ if __name__ == "__main__":
 
 @pytest.mark.rows("S1-083")
 def test_a_stop_from_outside_ends_the_process_after_its_callback(workplace: Workplace, read: Read) -> None:
-    code = NEW + "task.register_abort_callback(lambda: say(callback=True), 5)\nimport time\ntime.sleep(60)"
-    process = workplace.start(code)
-    assert process.stdout is not None
-    task_id = ""
-    while "SAY" not in task_id:
-        task_id = process.stdout.readline()
-    task_id = task_id.split('"')[3]
-    workplace.server.call("tasks.stopped", {"task": task_id, "status_reason": "enough"})
-    out, err = process.communicate(timeout=30)
+    code = NEW + "task.register_abort_callback(lambda: say(callback=True), 5)\nsay(ready=True)\n"
+    with workplace.start(code + "import time\ntime.sleep(300)") as process:
+        assert process.stdout is not None
+        said = ""
+        while "ready" not in said:
+            said += (line := process.stdout.readline())
+            assert line, process.communicate()
+        task_id = Ran(0, said, "").said["id"]
+        workplace.server.call("tasks.stopped", {"task": task_id, "status_reason": "enough"})
+        out, err = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM, err
     assert '"callback": true' in out and "ending this process" in err
     task = read(task_id)
@@ -367,9 +369,7 @@ def test_without_a_server_the_error_says_what_to_run(workplace: Workplace) -> No
 def test_training_goes_on_without_its_server(own_server: RunningServer, tmp_path: Any) -> None:
     """The server dies under a run: the script ends well, soon, with its own output and one warning a cause."""
     workplace = Workplace(tmp_path, own_server)
-    process = workplace.start(
-        NEW
-        + """
+    code = """
 import sys
 d = task.connect({"a": 1})
 task._run.settle()
@@ -382,19 +382,8 @@ for i in range(50):
     task.get_logger().report_scalar("x", "y", i, i)
 say(trained=True)
 """
-    )
-    process.kill()
-    process.communicate()
-    with subprocess.Popen(
-        process.args,
-        cwd=tmp_path,
-        env=workplace.environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as run:
-        assert run.stdout is not None and run.stdin is not None
+    with workplace.start(NEW + code) as run:
+        assert run.stdout is not None
         task_id = ""
         for line in run.stdout:
             if '"id"' in line:
@@ -408,7 +397,8 @@ say(trained=True)
     own_server.restart()
     journals = tmp_path / ".journal"
     assert any(journals.rglob("*")), "what could not be sent is kept"
-    Workplace(tmp_path, own_server).run(NEW + "import time; time.sleep(2)")
+    after = workplace.run(NEW + DELIVERED)
+    assert after.code == 0, after.err
     task = own_server.call("tasks.get_by_id", {"task": task_id})["task"]
     assert (task["status"], task["status_reason"]) == ("completed", "completed"), "the next start has told it"
     scalars = own_server.call("events.scalar_metrics_iter_histogram", {"task": task_id})

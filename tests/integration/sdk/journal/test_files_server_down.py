@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from typing import Any
 
 from tests.integration.sdk.core.conftest import Workplace
@@ -23,11 +22,11 @@ logger.report_image("debug", "s", iteration=1, local_path="picture.png")
 logger.report_scalar("loss", "s", 1.0, 1)
 from clearml_sdk import background
 from clearml_sdk.reporting import live_journal
+from clearml_sdk.storage import http_files
 background.QUIET_S = live_journal.GIVE_UP_S = 1000.0  # no other patience than with those who do not listen ends it
-say(ended=time.time())
+http_files.UPLOAD_TRIES = 1000  # nor the last try of an upload
+say(ended=True)
 """
-LIMIT_S = 15.0
-"""On a machine that is busy; idle it is below two seconds. The tries of one upload alone take half a minute."""
 
 
 def closed_port() -> int:
@@ -41,9 +40,7 @@ def test_the_script_ends_and_the_next_start_stores(away: Workplace) -> None:
     with away.start(INIT + STORES, CLEARML_FILES_HOST=files) as process:
         out, err = process.communicate(timeout=90)
     assert "ended" in _said(out), (out, err)
-    took_s = time.time() - _said(out)["ended"]
     assert process.returncode == 0 and "Traceback" not in err, err
-    assert took_s < LIMIT_S
     task_id = _said(out)["id"]
     call = away.server.call
     task = call("tasks.get_by_id", {"task": task_id})["task"]
