@@ -31,6 +31,9 @@ from tests.redis_servers import POOL
 START_LIMIT_S = 60.0
 ENGINE_TEST_S = 600
 """For tests on the Docker Engine: the first one may have to wait until its base image is made."""
+CRASHED: list[str] = []
+"""Tests in which a worker died, as the process that shares them out has seen it."""
+CRASHES_LIMIT = 3
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background has them ignore Ctrl-C, and with them everything they start.
@@ -60,8 +63,21 @@ def _skip(items: list[pytest.Item], marker: str, reason: str) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_sessionfinish() -> None:
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "???":  # a worker of pytest-xdist died in this test
+        CRASHED.append(report.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
     POOL.close()
+    if not CRASHED:
+        return
+    # Another worker has run them again: whoever asks for what failed last is to get them although they passed there.
+    if (cache := getattr(session.config, "cache", None)) is not None:
+        cache.set("cache/lastfailed", {**cache.get("cache/lastfailed", {}), **dict.fromkeys(CRASHED, True)})
+    if len(CRASHED) > CRASHES_LIMIT:
+        session.exitstatus = pytest.ExitCode.INTERRUPTED  # workers that are not replaced leave tests that nobody runs
 
 
 class ApiFailure(Exception):
