@@ -95,7 +95,7 @@ def new_workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     yield make
     for workshop in made:
-        workshop.agent.stop()
+        workshop.agent.end()
 
 
 @pytest.fixture(scope="module")

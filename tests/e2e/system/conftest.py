@@ -20,11 +20,14 @@ from tests.conftest import ApiFailure, RunningServer
 BIN = Path(sys.executable).parent
 ENDED = ("completed", "failed", "stopped")
 
-# Says that it runs (one line in a file a run), then prints `lines` numbered lines and exits with `code`.
+# Says that it runs (one line in a file a run), prints `lines` numbered lines, the last once `gate` exists (the root
+# folder does), and exits with `code`.
 SCRIPT = """import os, sys, time
 with open({mark!r}, "a") as mark:
     mark.write(f"{{os.getpid()}}\\n")
 for n in range({lines}):
+    while n == {lines} - 1 and not os.path.exists({gate!r}):
+        time.sleep(0.01)
     print(f"line {{n}}", flush=True)
     time.sleep({pause_s})
 sys.exit({code})
@@ -52,9 +55,10 @@ class System:
         self.agents.append(agent)
         return agent
 
-    def create(self, name: str, *, lines: int = 20, pause_s: float = 0.0, code: int = 0) -> str:
+    def create(self, name: str, *, lines: int = 20, pause_s: float = 0.0, code: int = 0, gate: str = "/") -> str:
         """A draft task whose script leaves a mark for each run."""
-        text = SCRIPT.format(mark=str(self.folder / f"{name}.runs"), lines=lines, pause_s=pause_s, code=code)
+        mark = str(self.folder / f"{name}.runs")
+        text = SCRIPT.format(mark=mark, lines=lines, pause_s=pause_s, code=code, gate=gate)
         script = {"binary": "python3", "entry_point": "job.py", "working_dir": ".", "diff": text}
         body = {"name": name, "type": "testing", "script": {**script, "requirements": {"pip": ""}}}
         return str(self.server.call("tasks.create", body)["id"])

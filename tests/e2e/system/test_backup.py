@@ -235,7 +235,8 @@ def test_data_is_never_overwritten_and_damage_is_found(own_server: RunningServer
 def test_a_killed_backup_leaves_no_half_file(own_server: RunningServer, tmp_path: Path) -> None:
     files = own_server.data_dir / "files" / "big"
     files.mkdir(parents=True)
-    (files / "one").write_bytes(os.urandom(64 << 20))
+    (files / "one").touch()
+    os.truncate(files / "one", 1 << 30)  # takes a while to be saved, and no room
     process = begun("backup", str(tmp_path / "never"), "--files", server=own_server)
     until(lambda: list(tmp_path.glob(".never.*")), "the backup has begun")
     process.kill()
@@ -248,7 +249,11 @@ def test_a_killed_backup_leaves_no_half_file(own_server: RunningServer, tmp_path
 def test_a_killed_restore_says_so_and_can_be_repeated(own_server: RunningServer, tmp_path: Path) -> None:
     task = own_server.call("tasks.create", {"name": "kept", "type": "testing"})["id"]
     path, restored = tmp_path / "backup", tmp_path / "restored"
-    assert command("backup", str(path), server=own_server).returncode == 0
+    files = own_server.data_dir / "files" / "big"
+    files.mkdir(parents=True)
+    (files / "one").touch()
+    os.truncate(files / "one", 64 << 20)  # takes a while to be restored
+    assert command("backup", str(path), "--files", server=own_server).returncode == 0
     process = begun("restore", str(path), "--data-dir", str(restored))
     until((restored / "store" / "restoring").exists, "the restore has begun")
     process.kill()

@@ -33,11 +33,13 @@ def test_server_killed_between_two_enqueues_keeps_both(system: System) -> None:
 
 def test_server_killed_while_a_task_runs_loses_nothing(system: System) -> None:
     system.start_agent()
-    task = system.create("long", lines=LINES, pause_s=0.05, code=3)
+    go = system.folder / "go"
+    task = system.create("long", lines=LINES, pause_s=0.05, code=3, gate=str(go))
     system.enqueue(task)
     system.wait_until(lambda: system.printed(task), "the first line arrives")
     system.server.kill()
-    system.wait_until(lambda: system.runs("long"), "the script runs on")
+    go.touch()
+    system.wait_until(lambda: list(system.folder.glob("agent/runs/*/result.json")), "the script ends meanwhile")
     system.server.restart()
     check_ran_once(system, "long", task, code=3)
 
@@ -55,10 +57,12 @@ def test_store_killed_between_two_enqueues_keeps_both(system: System) -> None:
 
 def test_store_killed_while_a_task_runs_loses_nothing(system: System) -> None:
     system.start_agent()
-    task = system.create("long", lines=LINES, pause_s=0.05)
+    go = system.folder / "go"
+    task = system.create("long", lines=LINES, pause_s=0.05, gate=str(go))
     system.enqueue(task)
     system.wait_until(lambda: system.printed(task), "the first line arrives")
     system.kill_store()
+    go.touch()
     check_ran_once(system, "long", task)
 
 
@@ -81,11 +85,13 @@ def test_agent_killed_at_any_moment_after_an_enqueue(system: System, delay_ms: i
 
 def test_agent_killed_while_a_task_runs_and_restarted_after_its_end(system: System) -> None:
     agent = system.start_agent()
-    task = system.create("job", lines=LINES, pause_s=0.02, code=5)
+    go = system.folder / "go"
+    task = system.create("job", lines=LINES, pause_s=0.02, code=5, gate=str(go))
     system.enqueue(task)
     system.wait_until(lambda: system.runs("job"), "the script runs")
     agent.kill()
     agent.wait()
+    go.touch()
     run_dirs = system.folder / "agent" / "runs"
     system.wait_until(lambda: list(run_dirs.glob("*/result.json")), "the script ends without its agent")
     assert system.task(task)["status"] == "in_progress"

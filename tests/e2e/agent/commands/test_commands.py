@@ -80,7 +80,8 @@ def test_status_shows_what_runs_and_stop_takes_id_name_or_all(new_agent: Any, se
     ]
     shown = agent.run("daemon", "--status")
     assert shown.returncode == 0 and "tester:0" in shown.stdout
-    assert "busy" in agent.run("explain", tasks.submit("")).stdout
+    waits = tasks.submit("")
+    until(lambda: "busy" in agent.run("explain", waits).stdout)
     agent.start(queue=tasks.queue)
     second = agent.process
     agent.start(queue=tasks.queue)
@@ -102,6 +103,7 @@ def test_drain_and_resume_from_anywhere(agent: Any, tasks: Any) -> None:
     agent.start(queue=tasks.queue)
     task = tasks.submit(SLEEP)
     tasks.says(task, "up")
+    until(lambda: task in agent.run("list", "--json").stdout, what="for the worker to say so")
     assert answer(agent.run("drain", "tester:0", "--json")) == {
         "worker": "tester:0",
         "drained": True,

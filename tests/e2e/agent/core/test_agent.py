@@ -17,7 +17,6 @@ from .conftest import Agent, Tasks, is_running, marked_processes, until
 
 FORKS = "import os, time\nif os.fork() == 0:\n    os.setsid()\nos.write(1, b'up\\n')\ntime.sleep(60)\n"
 
-pytestmark = pytest.mark.timeout(120)
 
 SAYS_ENVIRONMENT = """
 import json, os, sys

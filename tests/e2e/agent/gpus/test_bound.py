@@ -6,11 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from .conftest import Agent, GpuHost, Tasks, until
-
-pytestmark = pytest.mark.timeout(120)
 
 REPORTED = {
     "gpu_usage": [20.0, 30.0],  # percent

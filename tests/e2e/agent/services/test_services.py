@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import statistics
@@ -20,9 +21,10 @@ OUR_SDK = {"pip": "clearml\n", "sdk": "clearml-lean"}
 AGENT_GOAL_MIB, TASK_GOAL_MIB = 10.0, 60.0
 
 
-def services(server: Any) -> set[str]:
-    """The workers of single services that the server lists."""
-    return {w["id"] for w in server.call("workers.get_all", {"last_seen": 0})["workers"] if ":service:" in w["id"]}
+def services(server: Any, ids: list[str]) -> set[str]:
+    """The workers of these services that the server lists."""
+    listed = {worker["id"] for worker in server.call("workers.get_all", {"last_seen": 0})["workers"]}
+    return {worker for worker in listed if worker.rpartition(":service:")[2] in ids}
 
 
 def statuses(server: Any, ids: list[str]) -> dict[str, str]:
@@ -34,8 +36,9 @@ def running(agent: Agent) -> dict[str, int]:
     """Task -> pid of its runner, of those whose script has begun."""
     found = {}
     for path in agent.runs:
-        if (path / "log").exists() and b"up\n" in (path / "log").read_bytes():
-            found[path.name.partition(".")[0]] = int(facts(path / "started")["pid"])
+        with contextlib.suppress(FileNotFoundError):  # not begun, or over: its files are being removed
+            if b"up\n" in (path / "log").read_bytes():
+                found[path.name.partition(".")[0]] = int(facts(path / "started")["pid"])
     return found
 
 
@@ -55,7 +58,7 @@ def test_idle_tasks_run_side_by_side_cheaply_and_each_stops_when_told(
     ids = [first, *(tasks.submit(SERVICE, requirements=OUR_SDK) for _ in range(count - 1))]
     until(lambda: set(running(agent)) == set(ids), limit_s, "for all of them to run")
     names = {task: f"tester:cpu:0:service:{task}" for task in ids}
-    until(lambda: services(server) == set(names.values()), limit_s, "for their workers")
+    until(lambda: services(server, ids) == set(names.values()), limit_s, "for their workers")
     assert set(statuses(server, ids).values()) == {"in_progress"}
     share = (pss_mib([agent.process.pid]) - alone) / (count - 1)
     each = [pss_mib(tree(pid)) for pid in running(agent).values()]
@@ -68,12 +71,12 @@ def test_idle_tasks_run_side_by_side_cheaply_and_each_stops_when_told(
         server.call("tasks.stop", {"task": task})
     until(lambda: set(statuses(server, told).values()) == {"stopped"}, limit_s, "for those that were told to stop")
     assert set(statuses(server, left).values()) == {"in_progress"}
-    until(lambda: services(server) == {names[task] for task in left}, limit_s, "for their workers to go")
-    assert set(running(agent)) == set(left)
+    until(lambda: services(server, ids) == {names[task] for task in left}, limit_s, "for their workers to go")
+    until(lambda: set(running(agent)) == set(left), what="for their runs to be forgotten")
     agent.process.send_signal(signal.SIGINT)
     assert agent.process.wait(limit_s) == 0
     assert set(statuses(server, left).values()) == {"stopped"}
-    assert services(server) == set()
+    assert services(server, ids) == set()
     assert agent.runs == []
 
 
@@ -92,10 +95,11 @@ def test_every_service_of_a_killed_agent_is_adopted_and_draining_waits_for_them(
     later = tasks.submit(IDLE)
     until(lambda: later in running(agent), what="for a new one beside those that were taken over")
     assert {task: pid for task, pid in running(agent).items() if task in ids} == runners
-    assert len(services(server)) == 4
+    until(lambda: len(services(server, [*ids, later])) == 4, what="for their workers")
     server.call("tasks.stop", {"task": later})
     until(lambda: tasks.status(later) == "stopped", what="for the new one to stop")
     process.send_signal(signal.SIGTERM)  # finish what runs, take nothing new
+    until(lambda: b"drain" in agent.output.read_bytes(), what="for the agent to hear the signal")
     waiting = tasks.submit(IDLE)
     assert set(statuses(server, ids).values()) == {"in_progress"}
     gate.touch()

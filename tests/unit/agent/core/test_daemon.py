@@ -24,7 +24,7 @@ from clearml_sdk.config import Config
 
 from .fake_server import FakeServer, serving
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 def script(code: str) -> dict[str, Any]:
