@@ -13,9 +13,12 @@ from control_plane.services.errors import validation
 from control_plane.services.query_fields import query_fields
 from control_plane.services.registry import Download, endpoint
 from control_plane.store import split_path
+from control_plane.store.layout import encode
 
 KINDS = ("task", "model")
 KEPT_S = 600
+MOST_BYTES = 256 * 1024
+"""Of one question: the store keeps it."""
 ROWS_A_READ = 200
 READS = query_fields("task", "allow_public") | query_fields("model") | {"entity_type", "field_mappings"}
 
@@ -32,8 +35,11 @@ async def prepare_download_for_get_all(ctx: Context, request: dict[str, Any]) ->
     columns_of(request)
     listing.require_known(kind, listing.only_fields(request))
     await listing.find(ctx, kind, {**_query(request), "page": 0, "page_size": 1})
+    state = {"download": request, "company": ctx.company}
+    if len(encode(state)) > MOST_BYTES:
+        raise validation(f"a question that is kept has at most {MOST_BYTES // 1024} KiB: name fewer ids or fields")
     prepare_id = token_hex(16)
-    await ctx.store.put_scroll(prepare_id, {"download": request, "company": ctx.company}, KEPT_S)
+    await ctx.store.put_scroll(prepare_id, state, KEPT_S)
     return {"prepare_id": prepare_id}
 
 

@@ -75,6 +75,7 @@ def test_more_rows_than_a_page_are_all_there(server: RunningServer, api: Api) ->
         ({"entity_type": "task", "only_fields": ["bogus"], "field_mappings": []}, (400, 14)),
         ({"entity_type": "task", "only_fields": ["name"], "field_mappings": [{}]}, (400, 12)),
         ({"entity_type": "task", "only_fields": ["name"], "field_mappings": [], "name": "("}, (400, 21)),
+        ({"entity_type": "task", "only_fields": ["name"], "field_mappings": [], "id": ["x" * 32] * 10_000}, (400, 12)),
     ],
 )
 def test_what_cannot_be_answered_is_refused_beforehand(
