@@ -13,7 +13,8 @@ from clearml_sdk.record import TaskRecord
 from clearml_sdk.script.capture import capture_script
 from clearml_sdk.script.entry_point import EntryPoint
 from clearml_sdk.script.injection import calls_init, insert_init_call, patch_unseen, patch_working_copy
-from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements
+from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements, with_sdk
+from clearml_sdk.script.repository import GitFailed, git
 from clearml_sdk.session import Session
 from clearml_sdk.starting import DEVELOPMENT, auto_comment
 from clearml_sdk.task_types import type_name
@@ -60,13 +61,19 @@ def script_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | Non
         section["entry_point"] = f"-m {wish.module}"
     if wish.binary:
         section["binary"] = wish.binary
-    if wish.requirements_file:
-        requirements = read_requirements(str(wish.requirements_file))
-    elif isinstance(wish.packages, list | tuple):
-        requirements = listed_requirements(wish.packages)
-    if wish.add_task_init_call and requirements is not None and "clearml" not in requirements["pip"]:
-        requirements["pip"] += "clearml\n"
-    return section, requirements
+    return section, _named_requirements(wish) or requirements
+
+
+def _named_requirements(wish: CodeWish) -> dict[str, str] | None:
+    """The lines of the requirements file, then the packages; None where neither is given. Raises ValueError."""
+    packages = wish.packages if isinstance(wish.packages, list | tuple) else None
+    if not wish.requirements_file:
+        return None if packages is None else with_sdk(listed_requirements(packages))
+    path = os.path.expanduser(str(wish.requirements_file))
+    if not os.path.isfile(path):
+        raise ValueError(f"there is no requirements file {str(wish.requirements_file)!r}")
+    lines = read_requirements(path)["pip"].splitlines()
+    return with_sdk(listed_requirements([*lines, *(packages or ())]))
 
 
 def create_task(
@@ -87,10 +94,12 @@ def create_task(
     if base_task_id is None or code.repo or code.script or code.module:
         section, requirements = script_section(code)  # first: code that is not there must leave no task behind
         fields["script"] = {**section, **({"requirements": requirements} if requirements is not None else {})}
-    elif isinstance(code.packages, list | tuple):
-        fields["script"] = {"requirements": listed_requirements(code.packages)}
+    elif changed := changed_section(code):
+        fields["script"] = changed
     if base_task_id is not None:
         record = _from_base(session, base_task_id, project_name, task_name)
+        if task_type:
+            fields["type"] = type_name(task_type)
     else:
         body = {
             "name": task_name,
@@ -100,15 +109,28 @@ def create_task(
             "comment": auto_comment(),
         }
         record = TaskRecord(session, str(session.call("tasks.create", body)["id"]))
-    if any(docker):
-        fields["container"] = container(*docker)
     if fields:
         record.edit(**fields)
+    if any(docker):
+        image, _, rest = (docker[0] or "").strip().partition(" ")  # as people write it: the image, and its arguments
+        given = container(image, docker[1] or rest.strip(), docker[2])
+        record.change("container", {key: value for key, value in given.items() if value or base_task_id is None})
     if arguments:
         values = {f"{ARGUMENTS}/{name.lstrip('-')}": value for name, value in arguments}
         write_flat(record, values, replace_all=False)
     record.forget()
     return record
+
+
+def changed_section(wish: CodeWish) -> dict[str, Any]:
+    """What replaces parts of the `script` section of a task that is the base of another."""
+    given = {"binary": wish.binary, "working_dir": wish.working_directory}
+    found: dict[str, Any] = {key: value for key, value in given.items() if value}
+    if wish.branch or wish.commit:  # a branch alone means its newest commit, not the one of the base
+        found.update(branch=wish.branch or "", version_num=wish.commit or "")
+    if requirements := _named_requirements(wish):
+        found["requirements"] = requirements
+    return found
 
 
 def _from_base(session: Session, base: str, project_name: str | None, task_name: str | None) -> TaskRecord:
@@ -142,12 +164,12 @@ def _remote_section(wish: CodeWish) -> dict[str, str]:
 
 def _local_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | None]:
     root = os.path.abspath(os.path.expanduser(wish.repo)) if wish.repo else None
-    path = _find_script(wish.script, root)
+    path = _find_script(wish.script, root, wish.working_directory)
     if path is None and not wish.module:
         if root is None:
             return {}, None
         raise ValueError(f"which script of {root} is to run? Give script= (or module=)")
-    base = root or os.path.dirname(str(path)) or os.getcwd()
+    base = root or (_checkout_of(path) if path and wish.working_directory else None) or os.getcwd()
     directory = os.path.join(base, wish.working_directory) if wish.working_directory else base
     captured = capture_script(
         EntryPoint(path, None, directory),
@@ -155,14 +177,14 @@ def _local_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | Non
         standalone=wish.force_single_script_file,
     )
     section = captured.section
-    if wish.branch:
-        section["branch"] = wish.branch
-    if wish.commit:
-        section["version_num"] = wish.commit
-    if (wish.branch or wish.commit) and section["repository"]:
-        section["diff"] = ""  # the uncommitted changes are against another commit
+    is_current = not section["repository"] or (
+        wish.branch in (None, "", section["branch"]) and wish.commit in (None, "", section["version_num"])
+    )
+    if not is_current:
+        # A branch alone means its newest commit; the uncommitted changes are against another one.
+        section.update(branch=wish.branch or section["branch"], version_num=wish.commit or "", diff="")
     if wish.add_task_init_call and path:
-        _add_init_call(section, path, captured.root, is_current=not (wish.branch or wish.commit))
+        _add_init_call(section, path, captured.root, is_current=is_current)
     if wish.packages is True or (wish.packages is None and not section["repository"]):
         return section, record_requirements(path, captured.root)
     return section, None
@@ -178,12 +200,22 @@ def _add_init_call(section: dict[str, str], path: str, root: str, *, is_current:
     section["diff"] = patch_working_copy(section["diff"], root, relative) if is_current else patch_unseen(relative)
 
 
-def _find_script(script: str | None, root: str | None) -> str | None:
+def _checkout_of(path: str) -> str | None:
+    """The root of the working copy that holds the file; None where it is in none."""
+    try:
+        return git(os.path.dirname(path), "rev-parse", "--show-toplevel").strip()
+    except (GitFailed, FileNotFoundError):
+        return None
+
+
+def _find_script(script: str | None, root: str | None, directory: str | None) -> str | None:
+    """Its path: relative to the root, or to the directory of the root that it starts in, or as it stands."""
     if not script:
         return None
     given = os.path.expanduser(script)
-    if root and os.path.isfile(path := os.path.join(root, given)):
-        return path
+    for place in (root, os.path.join(root, directory or "")) if root else ():
+        if os.path.isfile(path := os.path.join(place, given)):
+            return path
     if os.path.isfile(given):
         return os.path.abspath(given)
     raise ValueError(f"there is no script {script!r}{f' in {root}' if root else ''}")

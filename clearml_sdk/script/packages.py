@@ -25,6 +25,7 @@ MAX_FILES = 2000
 """Project files that are parsed at most; more than any project that a person imports from."""
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?")
+_SDK = re.compile(r"(?<![\w-])clearml([-_.]lean)?(?![\w-])", re.IGNORECASE)
 _NORMALIZE = re.compile(r"[-_.]+")
 
 
@@ -64,6 +65,14 @@ def read_requirements(path: str) -> dict[str, str]:
     """The `script.requirements` of a task whose requirements file is given. Raises OSError."""
     with open(path, encoding="utf-8") as file:
         return {"pip": file.read(), SDK_KEY: f"{OURS}=={__version__}"}
+
+
+def with_sdk(found: dict[str, str]) -> dict[str, str]:
+    """The same with the SDK among the lines, where none of them names it: the script reports with it."""
+    lines = found["pip"].splitlines()
+    if any(_SDK.search(line.partition("#")[0]) for line in lines):
+        return found
+    return {**found, "pip": "".join(f"{line}\n" for line in [*lines, "clearml"])}
 
 
 def parse_requirements(path: str) -> dict[str, str]:

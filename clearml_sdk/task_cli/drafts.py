@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from clearml_sdk.creation import CodeWish, script_section
+from clearml_sdk.creation import CodeWish, changed_section, script_section
 from clearml_sdk.task import Task
 from clearml_sdk.task_cli.options import read_arguments
 
@@ -55,6 +55,8 @@ def describe(given: argparse.Namespace) -> dict[str, Any]:
     if not given.base_task_id or given.repo or given.folder or given.script or given.module:
         section, requirements = script_section(wish)
         script = {**section, **({"requirements": requirements} if requirements is not None else {})}
+    else:
+        script = changed_section(wish)
     if given.force_no_requirements:
         script["requirements"] = {"pip": ""}
     told = {

@@ -50,7 +50,10 @@ def _add_code(group: argparse._ArgumentGroup) -> None:
     add("--script", help="script or notebook to run; relative to the repository, or a path")
     add("--module", help="module to run in place of a script: `package.module --its arguments`")
     add("--binary", help="what runs the script (default: this Python's name)")
-    add("--cwd", help="directory to start in, relative to the repository or folder")
+    add(
+        "--cwd",
+        help="directory to start in, relative to the root of the repository or folder",
+    )
     add("--base-task-id", metavar="ID", help="start from a clone of this task")
     add("--skip-task-init", action="store_true", help="do not add a call of Task.init to the script")
     add("--skip-repo-detection", action="store_true", help="record the script whole, also inside a repository")
@@ -62,7 +65,7 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     add("--queue", help="queue to put the task into; without it the task stays a draft")
     add("--requirements", metavar="FILE", help="requirements file (default: the repository's own)")
     add("--packages", nargs="*", metavar="SPEC", help='requirements, such as "tqdm>=2.1"')
-    add("--force-no-requirements", action="store_true", help="install nothing, whatever the repository asks for")
+    add("--force-no-requirements", action="store_true", help="install nothing, whatever else asks for it")
     add("--skip-python-env-install", action="store_true", help="run with the Python of the container or machine")
     add("--docker", metavar="IMAGE", help="container image to run in")
     add("--docker_args", metavar="ARGS", help="arguments of the container, one string")
@@ -92,8 +95,6 @@ def check(command: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         command.error("--pipeline makes a run of code, --base-task-id clones a task: give one of them")
     if given.follow and not given.queue:
         command.error("--follow needs --queue: a draft runs nowhere")
-    if given.force_no_requirements and (given.packages or given.requirements):
-        command.error("--force-no-requirements installs nothing: leave out --packages and --requirements")
 
 
 def read_arguments(pairs: Sequence[str]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import textwrap
 
 from clearml_sdk.errors import UsageError
 from clearml_sdk.script.capture import binary_name
-from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements
+from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements, with_sdk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ def requirements(
     if isinstance(packages, str):
         if os.path.isfile(packages):
             return read_requirements(packages)
-        return _with_sdk(listed_requirements([packages]))
+        return with_sdk(listed_requirements([packages]))
     if packages is not None and packages is not True:
-        return _with_sdk(listed_requirements(list(packages)))
+        return with_sdk(listed_requirements(list(packages)))
     with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8", delete=False) as file:
         file.write(code)
     try:
@@ -158,12 +158,6 @@ def requirements(
         return record_requirements(file.name, os.path.dirname(os.path.abspath(home)) if home else os.getcwd())
     finally:
         os.unlink(file.name)
-
-
-def _with_sdk(found: dict[str, str]) -> dict[str, str]:
-    if not any(line.replace(" ", "").startswith("clearml") for line in found["pip"].splitlines()):
-        found["pip"] += "clearml\n"
-    return found
 
 
 def script(

@@ -83,6 +83,17 @@ def test_a_base_task_is_cloned_and_overridden(server: RunningServer, tmp_path: P
     assert task["script"]["requirements"]["pip"].splitlines()[0] == "tqdm==4.66"
     assert task["hyperparams"]["Args"]["lr"]["value"] == "2"
     assert task["container"]["image"] == base["container"]["image"] == "python:3.12"
+    (tmp_path / "needs.txt").write_text("attrs\n")
+    other = ("--branch", "next", "--cwd", "src", "--binary", "python3.9", "--task-type", "testing")
+    more = ("--requirements", "needs.txt", "--docker_args", "-e A=1", *other)
+    told = json.loads(clearml_task(server, tmp_path, "--base-task-id", base["id"], *more, "--dry-run", "--json").stdout)
+    task = made(server, clearml_task(server, tmp_path, "--base-task-id", base["id"], *more))
+    script = task["script"]
+    assert (script["branch"], script["working_dir"], script["binary"]) == ("next", "src", "python3.9")
+    assert script["requirements"]["pip"] == "attrs\nclearml\n" and script["diff"] == base["script"]["diff"]
+    assert (task["container"]["image"], task["container"]["arguments"]) == ("python:3.12", "-e A=1")
+    assert task["type"] == told["type"] == "testing"
+    assert {key: script[key] for key in told["script"]} == told["script"]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +178,8 @@ def test_the_container_is_as_given(server: RunningServer, tmp_path: Path) -> Non
     bare = made(server, clearml_task(server, tmp_path, *common, "--skip-python-env-install", "--force-no-requirements"))
     assert bare["container"]["arguments"] == "-e CLEARML_AGENT_SKIP_PYTHON_ENV_INSTALL=1"
     assert bare["script"]["requirements"] == {"pip": ""}
+    short = made(server, clearml_task(server, tmp_path, *common[:-1], "python:3.12 --ipc=host -e B=2"))
+    assert (short["container"]["image"], short["container"]["arguments"]) == ("python:3.12", "--ipc=host -e B=2")
 
 
 @pytest.mark.rows("S0-008", "S0-023", "S0-024")
@@ -178,10 +191,52 @@ def test_what_is_installed_is_as_given(server: RunningServer, tmp_path: Path) ->
     listed = made(
         server, clearml_task(server, tmp_path, *common, "--skip-task-init", "--packages", "keras", "tensorflow>2.2")
     )
-    assert listed["script"]["requirements"]["pip"].splitlines() == ["keras", "tensorflow>2.2"]
+    assert listed["script"]["requirements"]["pip"].splitlines() == ["keras", "tensorflow>2.2", "clearml"]
     (tmp_path / "needs.txt").write_text("tqdm>=2.1\nattrs\n")
     read = made(server, clearml_task(server, tmp_path, *common, "--requirements", "needs.txt"))
-    assert read["script"]["requirements"]["pip"].splitlines()[:2] == ["tqdm>=2.1", "attrs"]
+    assert read["script"]["requirements"]["pip"].splitlines() == ["tqdm>=2.1", "attrs", "clearml"]
+    (tmp_path / "needs.txt").write_text("-r more.txt\nattrs")
+    both = made(
+        server, clearml_task(server, tmp_path, *common, "--requirements", "needs.txt", "--packages", "clearml==1.9")
+    )
+    assert both["script"]["requirements"]["pip"].splitlines() == ["-r more.txt", "attrs", "clearml==1.9"]
+    nothing = ("--requirements", "needs.txt", "--force-no-requirements")
+    assert made(server, clearml_task(server, tmp_path, *common, *nothing))["script"]["requirements"] == {"pip": ""}
+
+
+@pytest.mark.rows("S0-020")
+def test_a_script_starts_where_its_user_stands(server: RunningServer, tmp_path: Path) -> None:
+    """In the directory of the shell where that is in the repository, else in its root; or where --cwd says."""
+    clone = make_repository(tmp_path / "work")
+    (clone / "src").mkdir()
+    (clone / "src/run.py").write_text(SCRIPT)
+    common = ("--project", "command line", "--name", "places", "--dry-run", "--json")
+    places = [
+        (clone, ("--script", "src/run.py"), (".", "src/run.py")),
+        (clone / "src", ("--script", "run.py"), ("src", "run.py")),
+        (tmp_path, ("--script", str(clone / "src/run.py")), (".", "src/run.py")),
+        (tmp_path, ("--script", str(clone / "src/run.py"), "--cwd", "src"), ("src", "run.py")),
+        (clone / "src", ("--script", "run.py", "--cwd", "."), (".", "src/run.py")),
+        (tmp_path, ("--folder", str(clone), "--script", "run.py", "--cwd", "src"), ("src", "run.py")),
+    ]
+    for place, arguments, expected in places:
+        script = json.loads(clearml_task(server, place, *common, *arguments).stdout)["script"]
+        assert (script["working_dir"], script["entry_point"]) == expected, (place, arguments)
+
+
+def test_another_branch_means_its_newest_commit(server: RunningServer, tmp_path: Path) -> None:
+    clone = make_repository(tmp_path / "work")
+    common = ("--project", "command line", "--name", "branches", "--folder", str(clone), "--script", "points.py")
+
+    def told(*arguments: str) -> tuple[str, str, bool]:
+        answer = clearml_task(server, tmp_path, *common, "--dry-run", "--json", *arguments)
+        script = json.loads(answer.stdout)["script"]
+        return script["branch"], script["version_num"], "with the uncommitted change" in script["diff"]
+
+    head = git("rev-parse", "HEAD", cwd=clone)
+    assert told("--branch", "main") == ("main", head, True)
+    assert told("--branch", "next") == ("next", "", False)
+    assert told("--commit", "abc123") == ("main", "abc123", False)
 
 
 @pytest.mark.rows("S0-009", "S0-012", "S0-013")
