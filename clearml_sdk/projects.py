@@ -10,6 +10,7 @@ from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 NAME_TAKEN = 801
@@ -47,6 +48,15 @@ def project_id(session: Session, name: str, *, description: str = "") -> str:
     if found is None:
         raise ValueError(f"project {name!r} exists but cannot be seen by this user")
     return str(found["id"])
+
+
+def add_system_tags(session: Session, name: str, wanted: Sequence[str]) -> None:
+    """Have a project carry these system tags, beside those that it has; nothing where there is none of this name."""
+    found = find_project(session, name)
+    tags = list((found or {}).get("system_tags") or [])
+    if found is not None and not set(wanted) <= set(tags):
+        body = {"project": found["id"], "system_tags": list(dict.fromkeys([*tags, *wanted]))}
+        session.call("projects.update", body)
 
 
 def list_projects(session: Session, **filters: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from clearml_sdk.record import TaskRecord
 
 TYPE_CHECKING = False
@@ -61,6 +63,12 @@ def last_metrics(record: TaskRecord) -> dict[str, dict[str, dict[str, float]]]:
         values = {"last": entry.get("value"), "min": entry.get("min_value"), "max": entry.get("max_value")}
         result.setdefault(str(entry.get("metric")), {})[str(entry.get("variant"))] = values  # type: ignore[assignment]
     return result
+
+
+def metric_path(title: str, series: str) -> tuple[str, str]:
+    """The keys under which a task's `last_metrics` have a scalar."""
+    first, second = (hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in (title, series))
+    return first, second
 
 
 def single_values(record: TaskRecord) -> dict[str, float]:

@@ -14,6 +14,11 @@ def task_page(session: Session, task_id: str, project: str | None, *, web_server
     return f"{web}/projects/{project or '*'}/{kind}/{task_id}/output/log"
 
 
+def pipeline_page(session: Session, task_id: str, project: str | None) -> str:
+    """The page of a run of a pipeline. Source: as above."""
+    return f"{session.settings.web_server.rstrip('/')}/pipelines/{project or '*'}/experiments/{task_id}"
+
+
 def api_version(session: Session) -> tuple[int, ...]:
     """The API version that the server announced in its token; (0,) before the first login, or for nonsense."""
     try:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 
+from clearml_sdk import reporters
 from clearml_sdk.bindings import weights_callbacks
 from clearml_sdk.fork_lock import ForkLock
 from clearml_sdk.models import weights
-from clearml_sdk.models.record import PACKAGE, ModelRecord, find_models
+from clearml_sdk.models.output import OutputModel
+from clearml_sdk.models.record import PACKAGE
+from clearml_sdk.models.registered import InputModel
 from clearml_sdk.notices import warn_once
 
 TYPE_CHECKING = False
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
     from clearml_sdk.bindings.switches import Switches
     from clearml_sdk.bindings.weights_callbacks import ModelInfo
-    from clearml_sdk.model import OutputModel
     from clearml_sdk.task import Task
 
 
@@ -55,13 +57,11 @@ class ModelFiles:
         info = weights_callbacks.before("save", framework, path, self._task)
         if info is None or not os.path.exists(info.local_model_path):
             return
-        from clearml_sdk import reporters
-
         record = self._task._record
         iteration = reporters.reporter_of(record.session, record.id).last_iteration
         with self._lock:
             key = info.local_model_id
-            entry = self._entries.setdefault(key, self._free_entry(key, path))
+            entry = self._entries[key] = self._entries.get(key) or self._free_entry(path)
         stored = self._copied(path, entry, info) if self._has_destination() else None
         folder = stored.temporary if stored is not None else None
 
@@ -92,17 +92,13 @@ class ModelFiles:
 
     def _has_destination(self) -> bool:
         """Whether model files are stored somewhere, by what is known here: the script does not wait for the server."""
-        from clearml_sdk.model import OutputModel
-
         record = self._task._record
         if record._document is not None or self._is_stored is None:
             self._is_stored = bool(record.get("output.destination"))
         return self._is_stored or bool(OutputModel._default_destination)
 
-    def _free_entry(self, key: str, path: str) -> str:
+    def _free_entry(self, path: str) -> str:
         """The name of the file, numbered where a file of another folder has it: these are two models."""
-        if key in self._entries:
-            return self._entries[key]
         stem, number = _stem(path), 1
         name, taken = stem, set(self._entries.values())
         while name in taken:
@@ -158,8 +154,6 @@ class ModelFiles:
 
     def _model(self, key: str, path: str, entry: str, framework: str) -> OutputModel:
         """The model of a file; made when the file is saved for the first time."""
-        from clearml_sdk.model import OutputModel
-
         with self._lock:
             model = self._models.get(key)
         if model is None:
@@ -170,27 +164,18 @@ class ModelFiles:
         return model
 
     def _register(self, path: str, framework: str, info: ModelInfo) -> None:
-        from clearml_sdk.model import InputModel
-
         record = self._task._record
         own = self._models.get(path)
         if own is not None:
-            model: Any = InputModel._existing(own._record())
+            model = InputModel._of(own._record())
         else:
-            model = self._known(path) or InputModel.import_model(
-                f"file://{path}", name=f"{self._task.name} - {_stem(path)}", framework=framework
+            url = f"file://{path}"
+            model = InputModel.load_model(url, load_archived=True) or InputModel.import_model(
+                url, name=f"{self._task.name} - {_stem(path)}", framework=framework
             )
         weights.register(record, model.id, _stem(path), kind="input")
         info.model = model
         weights_callbacks.after("load", info)
-
-    def _known(self, path: str) -> Any:
-        """The model registered with these weights that was updated last."""
-        from clearml_sdk.model import InputModel
-
-        session = self._task._record.session
-        found = find_models(session, {"uri": [f"file://{path}"], "order_by": ["-last_update"]}, 1)
-        return InputModel._existing(ModelRecord(session, str(found[0]["id"]), found[0])) if found else None
 
 
 def path_of(file: Any) -> str | None:

@@ -12,7 +12,7 @@ from clearml_sdk.destinations import default_destination, destination
 from clearml_sdk.errors import UsageError
 from clearml_sdk.notices import announce, warn_once
 from clearml_sdk.parameters import PROPERTIES, write
-from clearml_sdk.projects import MIN_NAME, find_project, project_id
+from clearml_sdk.projects import MIN_NAME, add_system_tags, project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
 from clearml_sdk.starting import auto_comment
@@ -137,12 +137,8 @@ def hidden_project(session: Session, project: str, name: str) -> str:
         raise UsageError(f"dataset_project is the project as people name it, not {project!r}")
     path = f"{project}/{FOLDER}/{name}"
     made = project_id(session, path)
-    for owned, wanted in ((f"{project}/{FOLDER}", [HIDDEN]), (path, [SYSTEM_TAG, HIDDEN])):
-        found = find_project(session, owned)
-        tags = list((found or {}).get("system_tags") or [])
-        if found is not None and not set(wanted) <= set(tags):
-            body = {"project": found["id"], "system_tags": list(dict.fromkeys([*tags, *wanted]))}
-            session.call("projects.update", body)
+    add_system_tags(session, f"{project}/{FOLDER}", [HIDDEN])
+    add_system_tags(session, path, [SYSTEM_TAG, HIDDEN])
     return made
 
 

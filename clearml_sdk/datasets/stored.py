@@ -125,8 +125,7 @@ class StoredDataset:
 
     def register(self, entry: dict[str, Any]) -> None:
         """List an artifact in the task, over one of its name."""
-        self.record.call("tasks.add_or_update_artifacts", {"artifacts": [entry], "force": True})
-        self.record.forget()
+        self.record.add_artifact(entry)
 
     def save(self) -> None:
         """Store the state, and what lists of datasets show of it.

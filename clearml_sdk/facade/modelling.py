@@ -74,9 +74,9 @@ class TaskModelling(TaskBase):
 
     def set_model_config(self, config_text: str | None = None, config_dict: Mapping[str, Any] | None = None) -> None:
         """Deprecated: describe the network, as text or as a dictionary. Use `connect_configuration`."""
-        if config_text is not None and config_dict is not None:
-            raise ValueError("describe the network by config_text or by config_dict, not by both")
-        text = hocon_text.write(dict(config_dict)) if config_dict is not None else config_text or ""
+        from clearml_sdk.models.design import design_text
+
+        text = design_text(config_text, dict(config_dict) if config_dict is not None else None)
         self._settle()
         self._record.change("configuration", {DESIGN: {"name": DESIGN, "value": text}})
 

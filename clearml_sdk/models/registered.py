@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from clearml_sdk import process_role
@@ -22,7 +23,7 @@ from clearml_sdk.storage.errors import StorageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, Self
 
 
 class Model(BaseModel):
@@ -33,8 +34,8 @@ class Model(BaseModel):
         self._model = ModelRecord(Session.default(), model_id)
 
     @classmethod
-    def _of(cls, record: ModelRecord) -> Model:
-        model = Model.__new__(Model)
+    def _of(cls, record: ModelRecord) -> Self:
+        model = cls.__new__(cls)
         model._model = record
         return model
 
@@ -121,7 +122,7 @@ class InputModel(Model):
         if not model_id:
             found = self.query_models(
                 project_name=project,
-                model_name=f"^{_escaped(name)}$" if name else None,
+                model_name=f"^{re.escape(name)}$" if name else None,
                 tags=tags,
                 only_published=only_published,
                 max_results=1,
@@ -130,12 +131,6 @@ class InputModel(Model):
                 raise ValueError(f"no model is named {name!r} in project {project!r} with tags {list(tags or [])}")
             model_id = found[0].id
         super().__init__(model_id)
-
-    @classmethod
-    def _existing(cls, record: ModelRecord) -> InputModel:
-        model = cls.__new__(cls)
-        model._model = record
-        return model
 
     @classmethod
     def import_model(
@@ -156,7 +151,7 @@ class InputModel(Model):
         session = Session.default()
         existing = _by_url(session, weights_url, include_archived=False)
         if existing is not None:
-            return cls._existing(existing)
+            return cls._of(existing)
         fields: dict[str, Any] = {
             "uri": weights_url,
             "name": name or os.path.basename(weights_url.rstrip("/")) or f"Imported model {time.strftime('%Y-%m-%d')}",
@@ -171,13 +166,13 @@ class InputModel(Model):
             fields["system_tags"] = [PACKAGE]
         if project:
             fields["project"] = project_id(session, project)
-        return cls._existing(ModelRecord.create(session, **{k: v for k, v in fields.items() if v is not None}))
+        return cls._of(ModelRecord.create(session, **{k: v for k, v in fields.items() if v is not None}))
 
     @classmethod
     def load_model(cls, weights_url: str, load_archived: bool = False) -> InputModel | None:
         """The registered model whose weights are at `weights_url`; None when there is none."""
         found = _by_url(Session.default(), weights_url, include_archived=load_archived)
-        return cls._existing(found) if found is not None else None
+        return cls._of(found) if found is not None else None
 
     @classmethod
     def empty(
@@ -194,7 +189,7 @@ class InputModel(Model):
             labels=dict(label_enumeration or {}),
             design={"design": design_text(config_text, config_dict)},
         )
-        return cls._existing(record)
+        return cls._of(record)
 
     def connect(self, task: Any, name: str | None = None, ignore_remote_overrides: bool = False) -> None:
         """Make this an input model of `task`, which takes over its description and labels.
@@ -236,9 +231,3 @@ def _imported(comment: str | None) -> str:
     run = runs.current()
     by = f"Imported by task id: {run.record.id}" if run is not None else "Imported by a script"
     return f"{by}\n{comment}" if comment else by
-
-
-def _escaped(name: str) -> str:
-    import re
-
-    return re.escape(name)

@@ -150,8 +150,7 @@ def _describe(record: TaskRecord, data: dict[str, Any], *, merge: bool) -> None:
 
 def _bring_artifacts(record: TaskRecord, data: dict[str, Any], carrier: Carrier) -> None:
     for entry in (data.get("execution") or {}).get("artifacts") or []:
-        stored = {**entry, "uri": carrier.carry(str(entry.get("uri") or ""))}
-        record.call("tasks.add_or_update_artifacts", {"artifacts": [stored], "force": True})
+        record.add_artifact({**entry, "uri": carrier.carry(str(entry.get("uri") or ""))})
 
 
 def _bring_models(record: TaskRecord, data: dict[str, Any], carrier: Carrier) -> None:

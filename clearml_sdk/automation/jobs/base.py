@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 
 from clearml_sdk import queueing, reading
@@ -224,9 +223,7 @@ class BaseJob:
     @staticmethod
     def get_metric_req_params(title: str, series: str) -> tuple[list[str], str, str, list[str]]:
         """(fields to ask the server for, key of the title, key of the series, names of the values there)."""
-        title_hash, series_hash = (
-            hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in (title, series)
-        )
+        title_hash, series_hash = reading.metric_path(title, series)
         names = ["min_value", "max_value", "value"]
         return [f"last_metrics.{title_hash}.{series_hash}.{name}" for name in names], title_hash, series_hash, names
 

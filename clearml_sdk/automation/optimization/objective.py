@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from clearml_sdk import reading
 from clearml_sdk.automation.jobs.base import BaseJob
 from clearml_sdk.errors import UsageError
@@ -83,10 +81,7 @@ class Objective:
 
     def field(self) -> str:
         """Path of the scalar in a task's document."""
-        title, series = (
-            hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in self.get_objective_metric()
-        )
-        return f"last_metrics.{title}.{series}"
+        return ".".join(("last_metrics", *reading.metric_path(self.title, self.series)))
 
     def value_of(self, task: Mapping[str, Any]) -> float | None:
         """The value in a task's document. Pure."""

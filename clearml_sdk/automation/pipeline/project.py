@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clearml_sdk.projects import find_project, project_id
+from clearml_sdk.projects import add_system_tags, project_id
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -26,13 +26,8 @@ def project_name(project: str, pipeline: str) -> str:
 def mark_projects(session: Session, full_name: str) -> str:
     """Make sure that the project is there and that lists leave it out; returns its id."""
     identifier = project_id(session, full_name)
-    for name, wanted in ((full_name.rpartition("/")[0], [HIDDEN]), (full_name, [HIDDEN, TAG])):
-        found = find_project(session, name)
-        tags = (found or {}).get("system_tags") or []
-        if found is not None and not set(wanted) <= set(tags):
-            session.call(
-                "projects.update", {"project": found["id"], "system_tags": list(dict.fromkeys([*tags, *wanted]))}
-            )
+    add_system_tags(session, full_name.rpartition("/")[0], [HIDDEN])
+    add_system_tags(session, full_name, [HIDDEN, TAG])
     return identifier
 
 

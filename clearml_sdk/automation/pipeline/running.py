@@ -23,6 +23,7 @@ from clearml_sdk.starting import DEVELOPMENT
 from clearml_sdk.status_watch import LONG_S, TERMINAL, changed
 from clearml_sdk.task import Task
 from clearml_sdk.values import from_text
+from clearml_sdk.web_pages import pipeline_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ def mark_clone(task: Task, source: str, version: str | None) -> None:
 
 def page(task: Task) -> str:
     """The page that shows the pipeline."""
-    web = task._record.session.settings.web_server
-    return f"{web}/pipelines/{task.project or '*'}/experiments/{task.id}"
+    return pipeline_page(task._record.session, task.id, task.project)
 
 
 def remember_steps(pipeline: ControllerBase) -> None:

@@ -18,6 +18,7 @@ from clearml_sdk.session import Session
 from clearml_sdk.starting import last_runs_file
 from clearml_sdk.task import Task
 from clearml_sdk.task_types import TaskTypes
+from clearml_sdk.web_pages import task_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,8 +189,7 @@ class BaseScheduler:
     def _link(self, task: str | None) -> str:
         if not task:
             return ""
-        web = self._task._record.session.settings.web_server
-        return f'<a href="{web}/projects/*/tasks/{task}/output/log">{task}</a>'
+        return f'<a href="{task_page(self._task._record.session, task, None)}">{task}</a>'
 
 
 def shown(value: Any) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
+from clearml_sdk import reading
 from clearml_sdk.automation.schedules.entry import BaseScheduleJob, ExecutedJob
 from clearml_sdk.automation.schedules.times import utc
 from clearml_sdk.task_types import TaskStatusEnum
@@ -257,9 +257,7 @@ class TaskTrigger(BaseTrigger):
         if self.on_status:
             query["status"] = list(self.on_status)
         if self.metrics and self.variant:
-            title, series = (
-                hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in (self.metrics, self.variant)
-            )
+            title, series = reading.metric_path(self.metrics, self.variant)
             is_below = str(self.value_sign).lower() in BELOW
             limits = [None, self.threshold] if is_below else [self.threshold, None]
             query[f"last_metrics.{title}.{series}.{'min_value' if is_below else 'max_value'}"] = limits
