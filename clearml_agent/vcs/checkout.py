@@ -18,7 +18,7 @@ from clearml_agent.vcs.addresses import Address, read_address, relative_to
 from clearml_agent.vcs.entry_point import EntryPoint, inside, overridden, read_entry_point, words
 from clearml_agent.vcs.git import Failure, Git, GitError
 from clearml_agent.vcs.mirror import Mirror, Wish
-from clearml_agent.vcs.patches import fit_line_ends, is_diff, read_patch
+from clearml_agent.vcs.patches import fit_line_ends, is_diff, make_missing, read_patch
 from clearml_agent.vcs.settings import GitSettings
 
 DEEPEST_SUBMODULE = 10
@@ -201,11 +201,13 @@ class _Work:
             try:
                 await apply(patch)
             except GitError:
-                fitting = fit_line_ends(patch, content)
+                whole = make_missing(patch, content)
+                fitting = fit_line_ends(whole, content)
                 if fitting == patch:
                     raise
                 await apply(fitting)
-                self.log("The recorded changes had lost the carriage returns of the files: put back")
+                if fitting != whole:
+                    self.log("The recorded changes had lost the carriage returns of the files: put back")
         except GitError as error:
             raise CheckoutFailed(
                 "the recorded uncommitted changes do not fit the checked-out commit. Set the task's commit to the one "

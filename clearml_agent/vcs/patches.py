@@ -85,6 +85,21 @@ def _under(name: str, prefix: str) -> str:
     return f'"{prefix}/{name[1:]}' if name.startswith('"') else f"{prefix}/{name}"
 
 
+def make_missing(diff: str, read: Callable[[str], bytes | None]) -> str:
+    """A diff whose additions to files that are not there make those files.
+
+    The official `clearml-task` adds a line to the requirements.txt of a repository that it has not seen.
+
+    read: the content of a file before the change, None where there is none.
+    """
+
+    def made(found: re.Match[str]) -> str:
+        is_there = read(found[1]) is not None
+        return found[0] if is_there else f"new file mode 100644\n--- /dev/null\n+++ b/{found[1]}\n@@ -0,0 "
+
+    return re.sub(r"(?m)^--- a/(.*)\n\+\+\+ b/\1\n@@ -0,0 ", made, diff)
+
+
 def fit_line_ends(diff: str, read: Callable[[str], bytes | None]) -> str:
     """A diff whose carriage returns were lost, as web forms and text modes lose them, with those of its files.
 

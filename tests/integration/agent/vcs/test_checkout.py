@@ -100,6 +100,15 @@ async def test_uncommitted_changes_are_applied(repository: Any, work: Any) -> No
     assert not (done.root / "package" / "module.py").exists()
 
 
+async def test_lines_added_to_unseen_files_are_applied(repository: Any, work: Any) -> None:
+    """As the official clearml-task adds them to a repository elsewhere, which may have no requirements.txt."""
+    added = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -0,0 +1,1 @@\n+{1}\n"
+    diff = added.format("requirements.txt", "clearml") + added.format("train.py", "print('added')")
+    done = await work(repository=str(repository.path), diff=diff, **SCRIPT)
+    assert run(done).startswith("added\n")
+    assert (done.root / "requirements.txt").read_text() == "clearml\n"
+
+
 async def test_binary_and_stripped_changes_are_applied(repository: Any, work: Any) -> None:
     (repository.path / "weights.bin").write_bytes(bytes(range(256)))
     commit = repository.commit(train_py="print('one')\n\n\n\n# end\n\n\n")

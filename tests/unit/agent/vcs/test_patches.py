@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clearml_agent.vcs.patches import complete_last_hunk, fit_line_ends, is_diff, read_patch
+from clearml_agent.vcs.patches import complete_last_hunk, fit_line_ends, is_diff, make_missing, read_patch
 
 HUNK = "diff --git a/x.py b/x.py\nindex 1..2 100644\n--- a/x.py\n+++ b/x.py\n@@ -1,4 +1,4 @@\n-a\n+b\n \n \n \n"
 BINARY = "diff --git a/w.bin b/w.bin\nindex 1..2 100644\nBinary files a/w.bin and b/w.bin differ\n"
@@ -89,3 +89,12 @@ def test_carriage_returns_lost_on_the_way_come_back_for_files_that_have_them() -
         "-a\n+b\n \n", "-a\r\n+b\r\n \r\n"
     ) + diff.format("y.py")
     assert read_patch(both.replace("\n", "\r\n")).text == both
+
+
+def test_lines_added_to_a_file_that_is_not_there_make_it() -> None:
+    """As the official clearml-task records a remote repository: it has not seen whether the file is there."""
+    added = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -0,0 +1,1 @@\n+clearml\n"
+    both = added.format("requirements.txt") + added.format("train.py")
+    new = added.format("requirements.txt").replace("--- a/requirements.txt", "new file mode 100644\n--- /dev/null")
+    assert make_missing(both, {"train.py": b"pass\n"}.get) == new + added.format("train.py")
+    assert make_missing(HUNK, {}.get) == HUNK, "what changes lines needs the file"
