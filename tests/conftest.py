@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.engine import Engine, NoEngine, running_engine
@@ -34,6 +35,12 @@ ENGINE_TEST_S = 600
 CRASHED: list[str] = []
 """Tests in which a worker died, as the process that shares them out has seen it."""
 CRASHES_LIMIT = 3
+
+# A busy machine may take a second for one example, and for making the first ones.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("tests")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background has them ignore Ctrl-C, and with them everything they start.
@@ -188,8 +195,8 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(20)
-        except subprocess.TimeoutExpired:
+            return self.process.wait(START_LIMIT_S)
+        except BaseException:
             self.process.kill()
             self.process.wait(20)
             raise
@@ -224,13 +231,16 @@ def start_server(
     )
     out.close()
     deadline = time.monotonic() + START_LIMIT_S
-    while not ready.exists():
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            process.wait()
-            text = (data_dir / "server.out").read_text(errors="replace")
-            raise RuntimeError(f"clearml-server did not start (exit {process.returncode}):\n{text[-4000:]}")
-        time.sleep(0.02)  # another process writes the file: there is no event to wait for
+    try:
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                text = (data_dir / "server.out").read_text(errors="replace")
+                raise RuntimeError(f"clearml-server did not start (exit {process.poll()}):\n{text[-4000:]}")
+            time.sleep(0.02)  # another process writes the file: there is no event to wait for
+    except BaseException:  # also the end of the test's time: nobody else knows the process yet
+        process.kill()
+        process.wait()
+        raise
     facts = json.loads(ready.read_text())
     return RunningServer(data_dir, runtime_dir, process, facts, list(arguments))
 

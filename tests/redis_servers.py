@@ -50,7 +50,12 @@ class Node:
             self.process = subprocess.Popen(
                 [str(REDIS), *self.arguments], cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        until(self._answers, f"redis-server on port {self.port}")
+        try:
+            until(self._answers, f"redis-server on port {self.port}")
+        except BaseException:
+            self.process.kill()
+            self.process.wait(20)
+            raise
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]

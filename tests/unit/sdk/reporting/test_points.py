@@ -22,7 +22,7 @@ from clearml_sdk.journal.segment import HEADER_BYTES, Segment
 class Reader:
     """Takes what a lane holds, as the sender does: batches of one segment after the other, some of them twice."""
 
-    def __init__(self, lane: Lane, seed: int = 0, *, patience_s: float = 5.0) -> None:
+    def __init__(self, lane: Lane, seed: int = 0, *, patience_s: float = 60.0) -> None:
         self.lane, self.draw, self.patience_s = lane, random.Random(seed), patience_s
         self.segment: Segment | None = None
         self.builder = BatchBuilder("task", "machine")
