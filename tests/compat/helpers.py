@@ -47,7 +47,7 @@ def scalar(task: str, iteration: int, value: float, metric: str = "loss", varian
     }  # fmt: skip
 
 
-def eventually(found: Callable[[], Any], limit_s: float = 20) -> Any:
+def eventually(found: Callable[[], Any], limit_s: float = 60) -> Any:
     """What `found` gives once it gives something: another process sends it from a thread of its own."""
     deadline = time.monotonic() + limit_s
     while not (value := found()):

@@ -120,10 +120,8 @@ def test_daemon_reports_the_task_it_runs_and_stops_it_on_request(
         return bool(re.search(r"^tick \d+", "".join(event["msg"] for event in events), re.MULTILINE))
 
     eventually(ticks, 120)
-    found = worker(call)
-    assert found is not None
-    assert found["task"]["id"] == task
-    assert found["task"]["name"] == "waits for its end"
+    found = eventually(lambda: (worker(call) or {}).get("task"), 40)
+    assert (found["id"], found["name"]) == (task, "waits for its end")
     assert shown(call, task)["last_worker"] == WORKER
 
     def stop(id: str) -> None:
@@ -145,4 +143,4 @@ def test_daemon_unregisters_when_it_ends(
         assert worker(call, "leaving-agent")
         started.send_signal(signal.SIGINT)
         started.wait(40)
-        eventually(lambda: worker(call, "leaving-agent") is None, 10)
+        eventually(lambda: worker(call, "leaving-agent") is None, 40)

@@ -19,7 +19,7 @@ from tests.conftest import RunningServer
 from .helpers import Api, shown
 from .official import WITHOUT_FORK, official_environment, run_sdk
 
-LIMIT_S = 60
+LIMIT_S = 90
 
 RUNS = {
     "recorded": """
@@ -140,7 +140,7 @@ def runs(
 Runs = dict[str, Future[dict[str, Any]]]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_run_is_recorded_whole(runs: Runs, call: Api) -> None:
     answer = runs["recorded"].result()
     assert answer["exit"] == 0
@@ -161,7 +161,7 @@ def test_run_is_recorded_whole(runs: Runs, call: Api) -> None:
     assert "epoch 2" in "".join(event["msg"] for event in log)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_continued_task_goes_on_after_its_last_iteration(runs: Runs, call: Api) -> None:
     answer = runs["continued"].result()
     assert answer["exit"] == 0
@@ -172,7 +172,7 @@ def test_continued_task_goes_on_after_its_last_iteration(runs: Runs, call: Api) 
     assert curve["y"] == [0.0, 1.0, 2.0, 10.0, 11.0, 12.0]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_task_is_reused_until_it_holds_an_artifact(runs: Runs, call: Api) -> None:
     answer = runs["reused"].result()
     assert answer["exit"] == 0
@@ -183,7 +183,7 @@ def test_task_is_reused_until_it_holds_an_artifact(runs: Runs, call: Api) -> Non
     assert "old" not in call("events.scalar_metrics_iter_histogram", {"task": answer["second"]})
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_offline_session_is_imported_whole(runs: Runs, call: Api) -> None:
     answer = runs["offline"].result()
     assert answer["exit"] == 0
@@ -198,7 +198,7 @@ def test_offline_session_is_imported_whole(runs: Runs, call: Api) -> None:
     assert "written offline" in "".join(event["msg"] for event in log)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_exception_fails_the_task(runs: Runs, call: Api) -> None:
     answer = runs["failed"].result()
     assert answer["exit"] != 0
@@ -208,7 +208,7 @@ def test_exception_fails_the_task(runs: Runs, call: Api) -> None:
     assert "went wrong on purpose" in "".join(event["msg"] for event in log)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(360)
 def test_pipeline_draft_is_a_controller_in_a_hidden_project(runs: Runs, call: Api) -> None:
     answer = runs["pipeline"].result()
     assert answer["exit"] == 0

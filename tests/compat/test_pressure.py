@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def test_the_official_sdk_survives_a_full_store(official_sdk: Path, tmp_path: Pa
                 [str(official_sdk / "python"), "-c", RUN],
                 env=seen, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
             ) as process,
+            contextlib.ExitStack() as stack,
         ):  # fmt: skip
+            stack.callback(process.kill)  # before it is waited for, also when it hangs
             assert process.stdin is not None
             assert process.stdout is not None
             said = iter(process.stdout.readline, "")
