@@ -104,6 +104,8 @@ class RunningServer:
     process: subprocess.Popen[bytes]
     facts: dict[str, Any]
     arguments: list[str] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    """Settings beside the arguments; a restart keeps them."""
     peers: list[RunningServer] = field(default_factory=list)
     """Other servers over the same store, which take turns with this one."""
     _turns: Iterator[int] = field(default_factory=itertools.count)
@@ -188,7 +190,7 @@ class RunningServer:
             f"--{name}-port={self.facts[f'{key}_server'].rsplit(':', 1)[1]}"
             for name, key in (("api", "api"), ("web", "web"), ("files", "files"))
         ]
-        again = start_server(self.data_dir, self.runtime_dir, *self.arguments, ports=ports)
+        again = start_server(self.data_dir, self.runtime_dir, *self.arguments, ports=ports, env=self.env)
         self.process, self.facts, self._token = again.process, again.facts, None
 
     def stop(self) -> int:
@@ -242,7 +244,7 @@ def start_server(
         process.wait()
         raise
     facts = json.loads(ready.read_text())
-    return RunningServer(data_dir, runtime_dir, process, facts, list(arguments))
+    return RunningServer(data_dir, runtime_dir, process, facts, list(arguments), dict(env or {}))
 
 
 @contextlib.contextmanager
