@@ -21,17 +21,23 @@ from clearml_agent.process import HelperTimeout, Log, run_process
 QUESTION = (
     FACTS
     + r"""
+import email
 facts["is_active"] = sys.prefix != sys.base_prefix
 facts["site"] = list(dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]))
 facts["packages"] = packages = []
 try:
     from importlib.metadata import distributions
-except ImportError:
-    distributions = lambda: ()
-for found in distributions():
-    text = found.read_text("METADATA") or ""
-    if found.metadata["Name"] and text:
-        packages.append([found.metadata["Name"], found.version, text.split("\n\n")[0] + "\n"])
+    texts = [found.read_text("METADATA") for found in distributions()]
+except ImportError:  # before Python 3.8
+    import glob
+    folders = [glob.escape(place) for place in sys.path]
+    files = [path for place in folders for path in glob.glob(os.path.join(place, "*.dist-info", "METADATA"))]
+    texts = [open(path, encoding="utf-8", errors="replace").read() for path in files]
+for text in filter(None, texts):
+    head = text.split("\n\n")[0] + "\n"
+    fields = email.message_from_string(head)
+    if fields["Name"]:
+        packages.append([fields["Name"], fields["Version"], head])
 print(json.dumps(facts))
 """
 )

@@ -25,7 +25,8 @@ fi"""
 INSTALL_PYTHON = """\
 echo 'WARNING: the image has no Python: it is installed for this task. An image with Python starts at once'
 if command -v apt-get >/dev/null; then
-  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3 git
+  install='env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends'
+  apt-get update -qq && $install python3 git && { $install python3-distutils 2>&1 || true; }
 elif command -v dnf >/dev/null; then dnf install -q -y python3 git
 elif command -v apk >/dev/null; then apk add --quiet python3 git
 fi >/dev/null"""

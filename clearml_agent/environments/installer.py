@@ -227,6 +227,11 @@ def explain(output: str) -> str:
         )
     elif "no space left" in lowered or "disk quota" in lowered:
         advice = "this machine's disk is full. Make room and enqueue the task again"
+    elif "missing `distutils`" in lowered:
+        advice = (
+            "this Python is not whole: install the system's package python3-distutils (or python3-venv), for tasks in "
+            "containers in the image or by the container's setup script"
+        )
     elif "git executable not found" in lowered:
         advice = (
             "a package comes from git, which is not there: install git on the agent's machine, and for tasks in "

@@ -22,7 +22,9 @@ from clearml_agent.process import HelperTimeout, Log, run_process
 FACTS = r"""
 import json, os, platform, sys, sysconfig
 base = getattr(sys, "_base_executable", None) or sys.executable
-scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
+names = sysconfig.get_scheme_names()
+own = "pypy" if sys.implementation.name == "pypy" and sys.version_info < (3, 8) else "posix_prefix"
+scheme = "venv" if "venv" in names else own if own in names else "posix_prefix"
 at = {"base": "", "platbase": "", "installed_base": "", "installed_platbase": ""}
 facts = {
     "executable": os.path.realpath(base),
