@@ -33,7 +33,7 @@ class Answer:
         return self.meta["result_code"], self.meta["result_subcode"]
 
 
-def raw(url: str, data: bytes, *, timeout: float = 20.0) -> Answer:
+def raw(url: str, data: bytes, *, timeout: float = 60.0) -> Answer:
     """Send bytes and read until the other side closes."""
     parts = urllib.parse.urlsplit(url)
     assert parts.hostname is not None

@@ -42,7 +42,7 @@ def test_agents_are_started_restarted_and_stopped_with_the_server(new_server: An
         again = _until(server, lambda: [child for child in _agents(server) if child.pid != agent.pid])[0]
         tree = [again, *again.children(recursive=True)]
         assert server.stop() == 0
-        assert not psutil.wait_procs(tree, timeout=5)[1]
+        assert not psutil.wait_procs(tree, timeout=60)[1]
 
 
 @pytest.mark.rows("S3-096")

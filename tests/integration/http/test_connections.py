@@ -7,8 +7,9 @@ import json
 import resource
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,9 @@ import psutil
 import pytest
 from aiohttp import web
 
-from control_plane.http.protocol import Server
+from control_plane.http.protocol import Handler, Server
+from control_plane.http.receiving import receive
+from control_plane.http.sending import send as send_file
 
 from .client import Answer, raw, send
 
@@ -51,29 +54,72 @@ async def test_a_connection_whose_first_request_does_not_come_is_closed() -> Non
         await asyncio.sleep(1.2)  # longer than the limit, which is about heads
         return web.Response(text="ok")
 
-    server = Server(handler, max_body_bytes=1000, head_s=0.8)
-    runner = web.ServerRunner(server)
+    async with serving(handler, head_s=0.8) as place, asyncio.timeout(60):
+        silent, silent_writer = await asyncio.open_connection(*place)
+        slow, slow_writer = await asyncio.open_connection(*place)
+        slow_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        late, late_writer = await asyncio.open_connection(*place)
+        late_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert await silent.read() == b""
+        assert await slow.read() == b""
+        # A request that came in time is answered however long that takes, and its connection stays.
+        assert (await late.readline()).startswith(b"HTTP/1.1 200")
+        late_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await late.readuntil(b"HTTP/1.1 200")
+        for writer in (silent_writer, slow_writer, late_writer):
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(handler: Handler, **options: Any) -> AsyncIterator[tuple[str, int]]:
+    """A port of this process; where it is."""
+    runner = web.ServerRunner(Server(handler, max_body_bytes=1000, **options))
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        async with asyncio.timeout(60):
-            silent, silent_writer = await asyncio.open_connection(host, port)
-            slow, slow_writer = await asyncio.open_connection(host, port)
-            slow_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
-            late, late_writer = await asyncio.open_connection(host, port)
-            late_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert await silent.read() == b""
-            assert await slow.read() == b""
-            # A request that came in time is answered however long that takes, and its connection stays.
-            assert (await late.readline()).startswith(b"HTTP/1.1 200")
-            late_writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            await late.readuntil(b"HTTP/1.1 200")
-            for writer in (silent_writer, slow_writer, late_writer):
-                writer.close()
+        yield runner.addresses[0][:2]
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize("length", [1000, 64 << 20])
+async def test_a_sender_who_falls_silent_is_hung_up_on(length: int) -> None:
+    taken: list[int] = []
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        await receive(request, lambda _data, size: taken.append(size), silence_s=0.3)
+        return web.Response(text="whole")
+
+    async with serving(handler) as place, asyncio.timeout(60):
+        reader, writer = await asyncio.open_connection(*place)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\nbegun" % length)
+        assert b"whole" not in await reader.read()
+        assert sum(taken) < length
+        writer.close()
+
+
+async def test_a_reader_who_takes_nothing_is_hung_up_on(tmp_path: Path) -> None:
+    ended: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+    size = 256 << 20
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = size
+        with (tmp_path / "large").open("rb") as file:
+            try:
+                await send_file(request, response, file, 0, size, silence_s=0.3)
+            except BaseException as error:
+                ended.set_result(error)
+                raise
+        return response
+
+    async with serving(handler) as place, asyncio.timeout(60):
+        _reader, writer = await asyncio.open_connection(*place, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert isinstance(await ended, ConnectionAbortedError)
+        writer.close()
 
 
 def test_a_thousand_idle_connections_cost_little_and_block_nobody(server: Any) -> None:

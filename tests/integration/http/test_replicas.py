@@ -21,14 +21,14 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [str(find_binary()), "--port", "0", "--unixsocket", str(sock), "--dir", str(folder), "--save", ""]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not sock.exists():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)  # another process makes it: nothing to wait on
         yield f"unix://{sock}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_revoked_key_is_out_everywhere_within_seconds(pair: tuple[Any, Any]) -
     assert send(two.api, "/debug.ping_auth", body={}, Authorization=bearer).status == 200
     one.call("auth.revoke_credentials", {"access_key": made["access_key"]})
     assert send(one.api, "/debug.ping_auth", body={}, Authorization=bearer).status == 401
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while send(two.api, "/debug.ping_auth", body={}, Authorization=bearer).status == 200:
         assert time.monotonic() < deadline
 

@@ -57,7 +57,7 @@ def test_sigterm_leaves_nothing_behind(new_server: Opener) -> None:
         children = psutil.Process(server.process.pid).children(recursive=True)
         assert children
         assert server.stop() == 0
-        assert not psutil.wait_procs(children, timeout=5)[1]
+        assert not psutil.wait_procs(children, timeout=60)[1]
         assert not (server.data_dir / "ready.json").exists()
         assert not (server.runtime_dir / "server.json").exists()
 
@@ -66,7 +66,7 @@ def test_ctrl_c_of_the_terminal_stops_it_in_order(new_server: Opener) -> None:
     with new_server() as server:
         server.call("tasks.create", {"name": "before", "type": "training"})
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
 
 
 def test_a_running_call_is_answered_while_it_stops(new_server: Opener) -> None:
@@ -84,16 +84,13 @@ def test_a_running_call_is_answered_while_it_stops(new_server: Opener) -> None:
         thread.start()
         _until_busy(server)
         assert server.stop() == 0
-        thread.join(10)
+        thread.join(60)
         assert answers and answers[0]["entries"] == []
 
 
 def _until_busy(server: Any) -> None:
     """Wait until the long call has reached the server, which counts them."""
-    for _ in range(500):
-        if b"clearml_waiting_calls 1" in send(server.api, "/metrics", method="GET").body:
-            return
-    pytest.fail("the long call never arrived")
+    _until(lambda: b"\nclearml_waiting_calls 1" in send(server.api, "/metrics", method="GET").body)
 
 
 def test_an_upload_that_runs_is_finished_and_nothing_new_is_taken(new_server: Opener) -> None:
@@ -102,16 +99,16 @@ def test_an_upload_that_runs_is_finished_and_nothing_new_is_taken(new_server: Op
         head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         head += f"Connection: close\r\nAuthorization: Bearer {server.login()}\r\n\r\n"
         address = ("127.0.0.1", int(server.files.rpartition(":")[2]))
-        with socket.create_connection(address, timeout=10) as sock:
+        with socket.create_connection(address, timeout=60) as sock:
             sock.sendall(head.encode() + body[:8_000_000])
             folder = server.data_dir / "files" / "slow"
             _until(lambda: _has_open(server.process.pid, server.data_dir / "files"))
             server.process.send_signal(signal.SIGTERM)
             _until(lambda: _refuses(server.api))
-            assert _refuses(server.files)
+            _until(lambda: _refuses(server.files))
             sock.sendall(body[8_000_000:])
             assert sock.recv(65536).startswith(b"HTTP/1.1 200")
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
         assert (folder / "file").stat().st_size == 12_000_000
 
 
@@ -127,7 +124,7 @@ def _has_open(pid: int, folder: Path) -> bool:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)  # another process does it: nothing to wait on
@@ -226,7 +223,7 @@ def _on_terminal(folder: Path, *options: str) -> tuple[str, str]:
         facts = json.loads(ready.read_text())
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         try:
             while chunk := os.read(ours, 65536):
                 shown += chunk

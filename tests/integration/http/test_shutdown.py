@@ -48,9 +48,9 @@ def test_what_was_acknowledged_before_and_while_it_stopped_is_there(own_server: 
         threads[0].join(0.01)  # the writers do it: all there is to wait for
         assert own_server.process.poll() is None
     own_server.process.send_signal(signal.SIGTERM)
-    assert own_server.process.wait(20) == 0
+    assert own_server.process.wait(60) == 0
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
     assert not odd
     assert "unexpected failure" not in own_server.log
@@ -76,7 +76,7 @@ def test_what_was_acknowledged_before_it_was_killed_is_there(own_server: Any) ->
         assert own_server.process.poll() is None
     own_server.kill()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
     assert not odd
     own_server.restart()
@@ -101,5 +101,5 @@ def test_a_follower_who_does_not_read_does_not_hold_up_the_stop(own_server: Any)
             own_server.call("events.add_batch", "\n".join(map(json.dumps, lines)).encode())
         assert psutil.Process(own_server.process.pid).memory_info().rss - before < 200e6
         own_server.process.send_signal(signal.SIGTERM)
-        assert own_server.process.wait(20) == 0
+        assert own_server.process.wait(60) == 0
     assert "calls are cut off" not in own_server.log

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from tests.integration.http.client import basic, send
 from .conftest import Person, login, make
 
 SEEN_WITHIN_S = 1.0
-SLACK_S = 0.7
-"""For a machine that does other work: calls and processes have to be scheduled too."""
+"""A call that is made so long after an end is refused everywhere, however long the machine takes for it."""
 
 Pair = tuple[RunningServer, RunningServer]
 
@@ -28,7 +28,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     command = [str(find_binary()), "--port", "0", "--unixsocket", str(sock), "--dir", str(folder), "--save", ""]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not sock.exists():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)  # another process makes it: nothing to wait on
@@ -37,7 +37,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             yield one, two
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _status(server: RunningServer, authorization: str) -> int:
@@ -49,11 +49,19 @@ def _ends(pair: Pair, authorization: str, end: Callable[[RunningServer], Any], s
     one, two = pair
     assert (_status(one, authorization), _status(two, authorization)) == (200, 200)
     end(one)
-    ended = time.monotonic()
+    ended_at = time.time()
     assert _status(one, authorization) == status
-    while _status(two, authorization) == 200:
-        assert time.monotonic() - ended < SEEN_WITHIN_S + SLACK_S
+    _until_refused(lambda: _status(two, authorization), ended_at)
     assert _status(two, authorization) == status
+
+
+def _until_refused(ask: Callable[[], int], ended_at: float) -> None:
+    """Ask until it is refused, which it is in time."""
+    while True:
+        asked_at = time.time()
+        if ask() != 200:
+            return
+        assert asked_at - ended_at < SEEN_WITHIN_S
 
 
 @pytest.fixture
@@ -96,12 +104,14 @@ def test_a_deleted_user(pair: Pair, person: Person) -> None:
 
 def test_an_end_in_time_holds_at_both(pair: Pair) -> None:
     one, two = pair
-    made = make(one, "user", expiration_sec=2)
-    assert _status(two, made.bearer["Authorization"]) == 200
-    deadline = time.monotonic() + 2 + SEEN_WITHIN_S + SLACK_S
-    while 200 in (_status(one, made.bearer["Authorization"]), _status(two, made.bearer["Authorization"])):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)  # the end is a wall-clock time
+    made = make(one, "user", expiration_sec=4)
+    (key,) = one.call("auth.get_credentials", {"user": made.id})["credentials"]
+    ends_at = datetime.fromisoformat(key["expires"]).timestamp()
+    for server in (one, two):
+        assert _status(server, made.bearer["Authorization"]) == 200
+    for server in (one, two):
+        _until_refused(lambda server=server: _status(server, made.bearer["Authorization"]), ends_at)  # type: ignore[misc]
+        assert time.time() >= ends_at
 
 
 def test_a_role_that_was_taken(pair: Pair, person: Person) -> None:
@@ -109,9 +119,7 @@ def test_a_role_that_was_taken(pair: Pair, person: Person) -> None:
     body = {"name": "seen by all", "type": "training"}
     two.call("tasks.create", body, token=person.token)
     one.call("auth.edit_user", {"user": person.id, "role": "guest"})
-    changed = time.monotonic()
-    while send(two.api, "/tasks.create", body=body, **person.bearer).status == 200:
-        assert time.monotonic() - changed < SEEN_WITHIN_S + SLACK_S
+    _until_refused(lambda: send(two.api, "/tasks.create", body=body, **person.bearer).status, time.time())
 
 
 def test_a_user_made_at_one_logs_in_at_the_other_at_once(pair: Pair, person: Person) -> None:
@@ -122,7 +130,7 @@ def test_a_user_made_at_one_logs_in_at_the_other_at_once(pair: Pair, person: Per
 
 def test_the_last_use_at_either_is_told_by_both(pair: Pair, person: Person) -> None:
     one, two = pair
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not one.call("auth.get_credentials", {"user": person.id})["credentials"][0]["last_used"]:
         _status(two, person.bearer["Authorization"])
         assert time.monotonic() < deadline
