@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 LIMIT_S = 30.0
-MAX_TRIES = 100
+MAX_TRIES = 1000
 PAUSE_S = 0.1
 
 Moment = Literal["before", "after", "half"]

@@ -5,7 +5,6 @@ Source: contract/wire.md, section 6.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,23 +12,13 @@ import pytest
 
 from control_plane.services.repeats import ONCE
 from control_plane.services.table import handler_table
-from tests.conftest import RunningServer, peers, running_server
+from tests.conftest import RunningServer
 from tests.faults import FaultProxy, Moment, RetryingClient
 
 from .cases import ALSO_READS, CASES, DOUBLES, ENDS_THE_CALLER, GONE, WAITS, writes
 from .world import World
 
 TABLE = handler_table()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    """One whose leases outlast the module: nothing that a case left changes by itself."""
-    with (
-        running_server(env={"CLEARML_SERVER_LEASE_S": "3600", "CLEARML_SERVER_LOST_AFTER_S": "3600"}) as started,
-        peers(started, int(os.environ.get("CLEARML_TEST_SERVERS", "1"))),
-    ):
-        yield started
 
 
 @pytest.fixture(scope="module")

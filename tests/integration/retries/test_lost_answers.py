@@ -216,6 +216,7 @@ def test_one_name_is_one_call_even_on_one_connection(world: World, client: Retry
 # ---------------------------------------------------------------------------------------------- other servers
 
 
+@pytest.mark.timeout(300)  # it starts five servers one after another
 def test_a_server_killed_after_the_commit_knows_the_retry_when_it_is_back(
     new_server: Callable[..., AbstractContextManager[RunningServer]],
 ) -> None:
@@ -265,10 +266,12 @@ def test_half_a_batch_done_by_a_server_that_was_killed_is_finished_by_the_retry(
 
         thread = threading.Thread(target=crash_halfway)
         thread.start()
-        code, _, data = client.call("tasks.enqueue_many", {"ids": tasks, "queue": queue})
-        thread.join(30)
-        client.close()
-        watcher.close()
+        try:
+            code, _, data = client.call("tasks.enqueue_many", {"ids": tasks, "queue": queue})
+        finally:
+            thread.join(60)  # a server that is being started has to be there to be stopped
+            client.close()
+            watcher.close()
         assert killed
         assert code == 200
         assert data["failed"] == []
