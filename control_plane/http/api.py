@@ -25,7 +25,7 @@ from control_plane.logs import exception_facts
 from control_plane.services import fencing, listing, repeats
 from control_plane.services.access import Access
 from control_plane.services.context import Connection, Context, Identity
-from control_plane.services.errors import ApiError, Subcode, bad_request
+from control_plane.services.errors import ApiError, Subcode
 from control_plane.services.pressure import Pressure
 from control_plane.services.registry import Download, Endpoint, Stream, Table
 from control_plane.services.setup import administrator_id
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SLOW_S = 1.0
-BODY_S = 300.0
-"""Time in which the body of a call has to arrive: a byte now and then would hold its place for ever."""
 STORE_FACTS_S = 1.0
 """What `/metrics` waits for the store."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
@@ -146,7 +144,7 @@ class Api:
         address = self.limits.address(request)
         identity = await authentication.admit(self.store, self.access, request, row, self.origins, address)
         self.limits.admit(identity, request, address)
-        body = await self._body(request, row.name)
+        body = await self.limits.body(request, row.name)
         worker = authentication.header_text(headers.get(_WORKER) or headers.get(_OLD_WORKER) or "")
         login = repeats.login_of(identity)
         note = None
@@ -281,17 +279,6 @@ class Api:
             counters, gauges = {}, {}
         text = self.metrics.text({**self.counters, **counters}, gauges)
         return web.Response(text=text, headers={"Content-Type": CONTENT_TYPE, "X-Request-Id": request_id})
-
-    async def _body(self, request: web.BaseRequest, endpoint: str) -> bytes:
-        if not request.can_read_body:
-            return b""
-        if request.content.is_eof():  # it came with the head, as small ones do
-            return self.limits.whole_body(request, endpoint)
-        try:
-            async with asyncio.timeout(BODY_S):
-                return await self.limits.body(request, endpoint)
-        except TimeoutError:
-            raise bad_request(f"The body did not arrive within {BODY_S:g} s") from None
 
     def _translate(self, error: Exception, name: str, request_id: str) -> ApiError:
         """What a caller is told about a failure that no service has named."""

@@ -24,7 +24,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from control_plane.http import authentication
 from control_plane.http.byte_ranges import Version, wanted_part
-from control_plane.http.limits import Limits
+from control_plane.http.limits import Limits, body_of
 from control_plane.http.paths import BadName
 from control_plane.http.protocol import new_request_id
 from control_plane.http.receiving import receive
@@ -35,11 +35,15 @@ from control_plane.services import fencing, roles
 from control_plane.services.access import Access
 from control_plane.services.context import Identity
 from control_plane.services.errors import ApiError
+from control_plane.services.roles import MIB
 from control_plane.store import Store
 from control_plane.store.errors import ClaimOver
+from control_plane.store.turns import Turns
 
 log = logging.getLogger(__name__)
 
+LIST_BYTES = 16 * MIB
+"""Of a list of files to delete."""
 _MISSING = "There is no such file"
 _INLINE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif")
 _POLICY = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'"
@@ -172,14 +176,17 @@ class Files:
                 break
 
     async def _delete_many(self, request: web.BaseRequest, identity: Identity) -> web.Response:
+        raw = await body_of(request, LIST_BYTES)
         try:
-            body = orjson.loads(await request.read())
+            body = orjson.loads(raw)
             names = [str(name) for name in body["files"]]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return _problem(400, 'The body must be {"files": ["path", ...]}')
         deleted: dict[str, str] = {}
         errors: dict[str, list[str]] = {}
+        turns = Turns()
         for name in names:
+            await turns.rest()
             try:
                 roles.check_file(identity, "DELETE", decoded(name))
                 await asyncio.to_thread(self._delete, decoded(name))

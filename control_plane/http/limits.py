@@ -5,6 +5,7 @@ this machine are not counted: agents beside the server, and whoever administers 
 and agents do; they are there for the script that asks in a loop. Wrong passwords: `services.guesses`.
 """
 
+import asyncio
 import time
 from collections.abc import Collection
 from ipaddress import ip_address
@@ -14,9 +15,12 @@ from aiohttp import web
 from control_plane.http.authentication import is_local
 from control_plane.services.buckets import Buckets
 from control_plane.services.context import Identity
-from control_plane.services.errors import too_large, too_many
+from control_plane.services.errors import bad_request, too_large, too_many
 from control_plane.services.roles import LIMITED_BODY_BYTES, use_of
 from control_plane.settings import Settings
+
+BODY_S = 300.0
+"""Time in which the body of a call has to arrive: a byte now and then would hold its place for ever."""
 
 
 class Limits:
@@ -40,29 +44,9 @@ class Limits:
         """The largest body that a call of an endpoint may have."""
         return min(self._body_bytes, LIMITED_BODY_BYTES.get(use_of(endpoint), self._body_bytes))
 
-    def whole_body(self, request: web.BaseRequest, endpoint: str) -> bytes:
-        """As `body`, of a call that has arrived whole."""
-        body = request.content.read_nowait()
-        limit = self.body_bytes(endpoint)
-        if len(body) > limit:
-            raise too_large(limit)
-        return body
-
     async def body(self, request: web.BaseRequest, endpoint: str) -> bytes:
         """The body of a call; raise 413 for one that is too large, before it is read where it says its size."""
-        if not request.can_read_body:
-            return b""
-        limit = self.body_bytes(endpoint)
-        if request.content_length is not None:
-            if request.content_length > limit:
-                raise too_large(limit)
-            return await request.read()
-        body = bytearray()
-        while chunk := await request.content.readany():
-            body += chunk
-            if len(body) > limit:
-                raise too_large(limit)
-        return bytes(body)
+        return await body_of(request, self.body_bytes(endpoint))
 
     def address(self, request: web.BaseRequest) -> str:
         """Where a call comes from: the peer, or whom a trusted proxy names."""
@@ -70,6 +54,29 @@ class Limits:
         if peer not in self._proxies:
             return peer
         return forwarded_for(request.headers.get("X-Forwarded-For", ""), self._proxies) or peer
+
+
+async def body_of(request: web.BaseRequest, limit: int) -> bytes:
+    """A body of at most so many bytes. Raises 413 for a larger one, 400 for one that does not arrive in time."""
+    if not request.can_read_body:
+        return b""
+    if request.content.is_eof():  # it came with the head, as small ones do
+        whole = request.content.read_nowait()
+        if len(whole) > limit:
+            raise too_large(limit)
+        return whole
+    if request.content_length is not None and request.content_length > limit:
+        raise too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            while chunk := await request.content.readany():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large(limit)
+    except TimeoutError:
+        raise bad_request(f"The body did not arrive within {BODY_S:g} s") from None
+    return bytes(body)
 
 
 def forwarded_for(header: str, proxies: Collection[str]) -> str:

@@ -6,8 +6,8 @@ from them once the head is read. Such a connection takes no further request.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -15,20 +15,22 @@ from control_plane.http.protocol import Protocol
 
 BLOCK_BYTES = 2 << 20
 """Two blocks are held of each body on its way."""
+SILENCE_S = 300.0
+"""A sender of whom nothing comes for so long is hung up on: its place is others'."""
 LINGER_S = 10.0
 """How long the rest of a refused body is read, so that its sender gets to read the answer."""
 
 Take = Callable[[bytes | bytearray, int], None]
 
 
-async def receive(request: web.BaseRequest, take: Take) -> None:
+async def receive(request: web.BaseRequest, take: Take, *, silence_s: float = SILENCE_S) -> None:
     """Hand the body to `take`, block after block, in a thread: (bytes, how many of them count).
 
-    Raises what `take` raises, and ConnectionError when the sender hangs up.
+    Raises what `take` raises, and ConnectionError when the sender hangs up or is silent for `silence_s`.
     """
     length = request.content_length
     if length is None:
-        await _read(request, take)
+        await _read(request, take, silence_s)
         return
     first = request.content.read_nowait()
     while more := request.content.read_nowait():
@@ -36,9 +38,9 @@ async def receive(request: web.BaseRequest, take: Take) -> None:
     left = length - len(first)
     transport, protocol = request.transport, request.protocol
     if left < BLOCK_BYTES or transport is None or not isinstance(protocol, Protocol):
-        await _read(request, take, first)
+        await _read(request, take, silence_s, first)
         return
-    intake = _Intake(protocol, transport, left)
+    intake = _Intake(protocol, transport, left, silence_s)
     try:
         await intake.run(take, first)
     finally:
@@ -46,14 +48,24 @@ async def receive(request: web.BaseRequest, take: Take) -> None:
         intake.give_back()
 
 
-async def _read(request: web.BaseRequest, take: Take, first: bytes = b"") -> None:
+@asynccontextmanager
+async def _heard_within(silence_s: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(silence_s):
+            yield
+    except TimeoutError:
+        raise ConnectionAbortedError(f"the sender was silent for {silence_s:g} s") from None
+
+
+async def _read(request: web.BaseRequest, take: Take, silence_s: float, first: bytes = b"") -> None:
     """The way through aiohttp: for what is small, and for what does not tell its length."""
     is_over = False
     while not is_over:
         block = bytearray(first)
         first = b""
         while len(block) < BLOCK_BYTES and not is_over:
-            chunk = await request.content.readany()
+            async with _heard_within(silence_s):
+                chunk = await request.content.readany()
             block += chunk
             is_over = not chunk
         await asyncio.to_thread(take, block, len(block))
@@ -62,8 +74,8 @@ async def _read(request: web.BaseRequest, take: Take, first: bytes = b"") -> Non
 class _Intake(asyncio.BufferedProtocol):
     """Takes the next `left` bytes off a connection, which is `below`'s until then and afterwards."""
 
-    def __init__(self, below: Protocol, transport: asyncio.Transport, left: int) -> None:
-        self._below, self._transport, self._left = below, transport, left
+    def __init__(self, below: Protocol, transport: asyncio.Transport, left: int, silence_s: float) -> None:
+        self._below, self._transport, self._left, self._silence_s = below, transport, left, silence_s
         self._spare = [bytearray(BLOCK_BYTES)]
         self._block: bytearray | None = bytearray(BLOCK_BYTES)
         self._filled = 0
@@ -110,7 +122,8 @@ class _Intake(asyncio.BufferedProtocol):
             if self._is_lost:
                 raise ConnectionResetError("the sender hung up")
             self._came.clear()
-            await self._came.wait()
+            async with _heard_within(self._silence_s):
+                await self._came.wait()
         return self._ready.popleft()
 
     async def _linger(self) -> None:

@@ -6,15 +6,25 @@ from typing import BinaryIO
 
 from aiohttp import web
 
+SILENCE_S = 300.0
+"""A reader who takes nothing for so long is hung up on."""
 CHUNK_BYTES = 8 << 20
 """So much is sent at a time before another caller gets the thread."""
 
 
-async def send(request: web.BaseRequest, response: web.StreamResponse, file: BinaryIO, start: int, end: int) -> None:
+async def send(
+    request: web.BaseRequest,
+    response: web.StreamResponse,
+    file: BinaryIO,
+    start: int,
+    end: int,
+    *,
+    silence_s: float = SILENCE_S,
+) -> None:
     """Answer with the head of `response` and the bytes from `start` up to `end`.
 
     A thread fills the socket as far as it goes, and reads from the disk where it must; for a slow reader nothing waits
-    but a callback. Raises ConnectionError when the reader hangs up.
+    but a callback. Raises ConnectionError when the reader hangs up, or takes nothing for `silence_s`.
     """
     transport = request.transport
     sock = transport.get_extra_info("socket") if transport is not None else None
@@ -34,7 +44,7 @@ async def send(request: web.BaseRequest, response: web.StreamResponse, file: Bin
             sent = await asyncio.to_thread(_fill, handle, file.fileno(), start, min(end, start + CHUNK_BYTES))
             start += sent
             if not sent:
-                await _writable(handle)
+                await _writable(handle, silence_s)
     finally:
         os.close(handle)
 
@@ -53,11 +63,14 @@ def _fill(sock: int, file: int, start: int, end: int) -> int:
     return at - start
 
 
-async def _writable(sock: int) -> None:
+async def _writable(sock: int, silence_s: float) -> None:
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_writer(sock, ready.set)
     try:
-        await ready.wait()
+        async with asyncio.timeout(silence_s):
+            await ready.wait()
+    except TimeoutError:
+        raise ConnectionAbortedError(f"the reader took nothing for {silence_s:g} s") from None
     finally:
         loop.remove_writer(sock)
