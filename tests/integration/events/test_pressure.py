@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.one_server, pytest.mark.embedded]
 
 LIMIT = 24 << 20
 PLOT_BYTES = 1 << 20
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ for step in range(5000):
 reporter.log("info", "a line")
 print("reported", flush=True)
 sys.stdin.read()
-print(reporter.flush(30.0), flush=True)
-os._exit(0 if reporter.close(30.0) else 1)
+print(reporter.flush(60.0), flush=True)
+os._exit(0 if reporter.close(60.0) else 1)
 """
 
 
@@ -187,7 +187,8 @@ def test_other_calls_are_answered_while_reports_flood_the_server(own_server: Run
     took: list[float] = []
     try:
         until = time.monotonic() + 6.0
-        while time.monotonic() < until:
+        while time.monotonic() < until or len(batches) <= 32:  # a slow machine takes its time for a flood
+            assert server.process.poll() is None
             began = time.monotonic()
             task = new_task(server)
             assert server.call("tasks.enqueue", {"task": task, "queue_name": "default"})["queued"] == 1
@@ -197,7 +198,6 @@ def test_other_calls_are_answered_while_reports_flood_the_server(own_server: Run
         is_over.set()
         for thread in threads:
             thread.join()
-    assert len(batches) > 16, "nothing flooded the server"
     # Whoever reports waits for its turn; who does anything else does not. The machine is shared with the clients that
     # flood, so only the ratio says something.
     assert statistics.median(took) < statistics.median(batches) / 4, (took, batches)

@@ -50,7 +50,7 @@ def test_what_waits_now_is_seen_on_refresh(server: RunningServer) -> None:
     since = time.time()
     fresh: dict[str, Any] = {"avg_waiting_times": [0]}
     while not max(fresh["avg_waiting_times"]):  # waits for the clock: a wait is what is measured
-        assert time.time() - since < 10
+        assert time.time() - since < 60
         (fresh,) = metrics(server, queue, refresh=True)
     assert max(fresh["avg_waiting_times"]) <= time.time() - since + 1
     assert max(fresh["queue_lengths"]) == 1

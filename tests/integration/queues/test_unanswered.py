@@ -17,7 +17,7 @@ from control_plane.services.context import Context, Identity
 from control_plane.settings import Settings
 from control_plane.store import EmbeddedStore, Store
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import random
 import threading
@@ -29,13 +30,17 @@ def batch(tasks: list[str], number: int) -> list[dict[str, Any]]:
     return events
 
 
+def encoded(tasks: list[str], number: int) -> bytes:
+    return "\n".join(map(json.dumps, batch(tasks, number))).encode()
+
+
 def send_until_answered(server: RunningServer, body: bytes, again: Any) -> None:
     """The same bytes until they are acknowledged, as clients do."""
     while True:
         try:
             server.call("events.add_batch", body, headers={"Content-Type": "application/json-lines"})
             return
-        except OSError:
+        except (OSError, http.client.HTTPException):  # not answered, or not to the end
             again()
 
 
@@ -55,11 +60,13 @@ def killed_and_restarted(tmp_path: Path, kills: int, seed: int) -> None:
     try:
         with always_due(data_dir, tasks):
             for _ in range(kills):
+                for _ in range(2):  # on a slow machine, too
+                    send_until_answered(server, encoded(tasks, number), again)
+                    number += 1
                 timer = threading.Timer(draw.uniform(0.2, 1.0), server.process.kill)
                 timer.start()
                 while timer.is_alive() or server.process.poll() is None:
-                    body = "\n".join(map(json.dumps, batch(tasks, number))).encode()
-                    send_until_answered(server, body, again)
+                    send_until_answered(server, encoded(tasks, number), again)
                     number += 1
                     if not timer.is_alive():
                         break

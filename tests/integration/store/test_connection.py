@@ -12,7 +12,7 @@ async def test_a_server_that_stays_away_is_unavailable_in_bounded_time(short_tmp
     started = time.monotonic()
     with pytest.raises(StoreUnavailable, match="did not answer"):
         await Store.open(f"unix://{short_tmp}/nobody.sock", retry_s=0.3)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 async def test_a_server_that_evicts_keys_is_refused(embedded: EmbeddedStore, store: Store) -> None:

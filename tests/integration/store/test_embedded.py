@@ -13,7 +13,7 @@ import pytest
 from control_plane.store import DataDirInUse, EmbeddedStore, EmbeddedStoreError, Store
 from control_plane.store.embedded import _answers
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 def is_alive(pid: int) -> bool:

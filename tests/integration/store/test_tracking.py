@@ -9,7 +9,7 @@ import pytest
 
 from control_plane.store import EmbeddedStore, Store
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 @pytest.fixture

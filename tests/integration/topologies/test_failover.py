@@ -21,7 +21,7 @@ from control_plane.store.query import Query
 from tests.redis_servers import Node, Servers, cluster, needs_redis, sentinel, single, until
 
 pytestmark = needs_redis
-RECOVERY_S = 20.0
+RECOVERY_S = 60.0
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def test_a_cluster_without_that_node_says_so_in_time(folder: Path) -> None
             started = time.monotonic()
             with pytest.raises(StoreError, match="did not answer"):
                 await create(store, "two")
-            assert time.monotonic() - started < 10
+            assert time.monotonic() - started < 30
             await asyncio.to_thread(node.start)
             async with asyncio.timeout(RECOVERY_S):
                 while True:

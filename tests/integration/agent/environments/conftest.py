@@ -200,7 +200,7 @@ class IndexServer:
                     return
                 host.downloads.append(parts[1])
                 host.arrived.set()
-                host.gate.wait(30)
+                host.gate.wait(90)
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     self.answer(200, (index.folder / parts[1]).read_bytes(), "application/octet-stream")
 

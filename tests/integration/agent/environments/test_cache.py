@@ -51,9 +51,9 @@ async def test_builds_of_two_agents_install_once(work: Any, index_server: Any) -
     index_server.gate.clear()
     agents = [start_agent(work, index_server.url(), f"agent{n}") for n in range(2)]
     try:
-        assert await asyncio.to_thread(index_server.arrived.wait, 30)
+        assert await asyncio.to_thread(index_server.arrived.wait, 60)
         index_server.gate.set()
-        said = [(await asyncio.to_thread(agent.communicate, None, 60))[0].strip() for agent in agents]
+        said = [(await asyncio.to_thread(agent.communicate, None, 90))[0].strip() for agent in agents]
     finally:
         for agent in agents:
             agent.kill()
@@ -66,7 +66,7 @@ async def test_kill_in_the_middle_of_a_build_leaves_nothing_that_is_taken(work: 
     index_server.gate.clear()
     agent = start_agent(work, index_server.url(), "killed")
     try:
-        assert await asyncio.to_thread(index_server.arrived.wait, 30)
+        assert await asyncio.to_thread(index_server.arrived.wait, 60)
     finally:
         agent.kill()
         await asyncio.to_thread(agent.communicate)

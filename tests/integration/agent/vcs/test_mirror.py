@@ -117,11 +117,11 @@ async def test_kill_in_the_middle_of_a_clone_leaves_nothing_that_is_used(reposit
     host.accepted = ""
     agent = start_agent(work, host.url("project"))
     try:
-        assert await asyncio.to_thread(host.arrived.wait, 20)
+        assert await asyncio.to_thread(host.arrived.wait, 60)
         (unfinished,) = work.cache.glob(".new-*")
         assert gits_for(unfinished)
         agent.kill()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while gits_for(unfinished):  # noqa: ASYNC110 - nothing announces the end of another's child
                 await asyncio.sleep(0.01)
     finally:
@@ -137,7 +137,7 @@ async def test_cancelled_checkout_kills_git(repository: Any, work: Any, host: An
     host.gate.clear()
     host.accepted = ""
     task = asyncio.create_task(work(repository=host.url("project"), branch="main", **SCRIPT))
-    assert await asyncio.to_thread(host.arrived.wait, 20)
+    assert await asyncio.to_thread(host.arrived.wait, 60)
     (unfinished,) = work.cache.glob(".new-*")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
