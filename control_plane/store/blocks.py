@@ -17,6 +17,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from control_plane.store.squeezing import is_squeezed, plain, plain_size, squeeze
+
 Family = Literal["scalar", "log", "plot", "image", "vector"]
 FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
 
@@ -96,7 +98,8 @@ class Facts(Moment, array_like=True, gc=False):
 class Packed:
     """Records as they were packed: who only moves them need not look at their texts.
 
-    They lie in pieces, at first the blocks that they came in; a piece is moved as one run of bytes.
+    They lie in pieces, at first the blocks that they came in; a piece is moved as one run of bytes, compressed
+    still where it came so.
     """
 
     times: list[int] = field(default_factory=list)
@@ -105,7 +108,7 @@ class Packed:
     counts: list[int] = field(default_factory=list)
     """How many records each piece has."""
     bodies: list[bytes | msgspec.Raw] = field(default_factory=list)
-    """The pieces, without what says how many there are."""
+    """The pieces, without what says how many there are unless they are compressed."""
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Packed:
@@ -119,12 +122,12 @@ class Packed:
 
     def add(self, block: bytes) -> None:
         """The records of a block, behind those that are there."""
-        found = _decode_moments(block)
+        found = _decode_moments(plain(block))
         if found:
             self.times += [moment.at_ms for moment in found]
             self.iterations += [moment.iteration for moment in found]
             self.counts.append(len(found))
-            self.bodies.append(block[len(_head(len(found))) :])
+            self.bodies.append(block if is_squeezed(block) else block[len(_head(len(found))) :])
 
     def by_time(self) -> tuple[Packed, Sequence[int]]:
         """The same by time, those of one moment as they were, and the places that they were at."""
@@ -158,17 +161,20 @@ class Packed:
         counts: list[int] = []
         bodies: list[bytes | msgspec.Raw] = []
         for count, body in zip(self.counts, self.bodies, strict=True):
-            if count == 1 or (len(body) <= most_bytes and count <= most_records):
+            if count == 1 or (plain_size(body) <= most_bytes and count <= most_records):
                 counts.append(count)
                 bodies.append(body)
             else:
                 counts += [1] * count
-                bodies += _decode_raw(_head(count) + body)
+                bodies += _decode_raw(_head(count) + _bare(count, body))
         return Packed(self.times, self.iterations, counts, bodies)
 
     def block(self, first: int, last: int) -> bytes:
-        """One block of the pieces from `first` on, up to `last`."""
-        return b"".join((_head(sum(self.counts[first:last])), *self.bodies[first:last]))
+        """One block of the pieces from `first` on, up to `last`; a single one may be compressed, as it came."""
+        if last - first == 1 and is_squeezed(self.bodies[first]):
+            return bytes(self.bodies[first])
+        counts, bodies = self.counts[first:last], self.bodies[first:last]
+        return b"".join((_head(sum(counts)), *map(_bare, counts, bodies)))
 
     def records(self) -> list[Record]:
         """All of them."""
@@ -177,6 +183,11 @@ class Packed:
     def _of(self, places: list[int], counts: list[int], bodies: list[bytes | msgspec.Raw]) -> Packed:
         times, iterations = map(self.times.__getitem__, places), map(self.iterations.__getitem__, places)
         return Packed(list(times), list(iterations), counts, bodies)
+
+
+def _bare(count: int, body: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
+    """A piece as it can be joined with others."""
+    return plain(body)[len(_head(count)) :] if is_squeezed(body) else body
 
 
 def _head(count: int) -> bytes:
@@ -192,7 +203,7 @@ def _ascend(values: Sequence[Any]) -> bool:
 
 def names(block: bytes) -> list[tuple[str, str]]:
     """(metric, variant) of the records of a block, each once."""
-    return sorted({(facts.metric, facts.variant) for facts in _decode_facts(block)})
+    return sorted({(facts.metric, facts.variant) for facts in _decode_facts(plain(block))})
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -265,11 +276,14 @@ def pack_records(records: Sequence[Record]) -> bytes:
 
 
 def pack_lines(lines: Sequence[Record]) -> Iterator[bytes]:
-    """Blocks of a console of at most BLOCK_BYTES; a longer line has one of its own. More than one go by time."""
+    """Blocks of a console of at most BLOCK_BYTES; a longer line has one of its own. More than one go by time.
+
+    Large ones are compressed.
+    """
     if len(lines) <= LINES_A_BLOCK:
         block = pack_records(lines)
         if len(block) <= BLOCK_BYTES or len(lines) == 1:
-            yield block
+            yield squeeze(block)
             return
     lines = sorted(lines, key=operator.attrgetter("at_ms"))
     each = min(LINES_A_BLOCK, (len(lines) + 1) // 2)
@@ -279,7 +293,7 @@ def pack_lines(lines: Sequence[Record]) -> Iterator[bytes]:
 
 def unpack_records(block: bytes) -> list[Record]:
     """The inverse of `pack_records`."""
-    return _decode_records(block)
+    return _decode_records(plain(block))
 
 
 def _bytes(values: array[int] | array[float]) -> bytes:

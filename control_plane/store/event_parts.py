@@ -84,6 +84,11 @@ def blocks(part: Part) -> list[tuple[Family, bytes]]:
     return found
 
 
+def text_size(part: Part) -> int:
+    """Characters of its console."""
+    return sum(len(line.text) for line in part.records.get("log", ()))
+
+
 async def write(connection: Connection, one: Prepared) -> tuple[int, int, bytes]:
     """Store a part with its statistics, in one script; returns (what became of it, sequence, the first answer)."""
     families = list(dict.fromkeys(family for family, _ in one.blocks))

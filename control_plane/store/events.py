@@ -34,6 +34,7 @@ from control_plane.store.segments import index
 from control_plane.store.segments.due import Due
 from control_plane.store.segments.files import SegmentFiles, SegmentsUnavailable
 from control_plane.store.series import Statistics
+from control_plane.store.squeezing import plain_size, squeeze
 from control_plane.store.transaction import Transaction
 from control_plane.store.turns import Turns
 
@@ -50,6 +51,8 @@ ENTRIES_A_READ = 200
 CACHED_OWNERS = 512
 LONG_RUN = 64
 """From so many points on arrays are faster than one after the other."""
+LONG_CONSOLE = 64 * 1024
+"""From so many characters on packing them is left to a thread: they are compressed."""
 RACES = 50
 
 
@@ -145,16 +148,20 @@ class Events(EventTails):
         Raises EarlierGeneration for a part of before a reset, GuardFailed for a condition of `along`,
         StoreUnavailable, and StoreError if other servers changed the same owner faster than this one could follow.
         """
+        # Beside other calls where it takes long.
+        is_long = event_parts.text_size(part) >= LONG_CONSOLE
+        blocks = await asyncio.to_thread(event_parts.blocks, part) if is_long else event_parts.blocks(part)
         lock = self._locks.get(owner)
         if lock is None:
             lock = self._locks[owner] = asyncio.Lock()
         async with lock:
-            return await self._append(owner, part, along)
+            return await self._append(owner, part, blocks, along)
 
-    async def _append(self, owner: str, part: Part, along: Along | None) -> Appended:
-        blocks = event_parts.blocks(part)
+    async def _append(
+        self, owner: str, part: Part, blocks: Sequence[tuple[Family, bytes]], along: Along | None
+    ) -> Appended:
         if self.due is not None:
-            size = sum(len(block) for _, block in blocks)
+            size = sum(plain_size(block) for _, block in blocks)
             await self.due.will_write(owner, len(blocks), size, now_ms=part.now_ms)
         for _ in range(RACES):
             state = self._states.get(owner) or await self._load(owner)
@@ -240,7 +247,7 @@ class Events(EventTails):
             lines = unpack_records(block)
             kept = [line for line in lines if not is_doomed(line)]
             if len(kept) < len(lines):
-                left = pack_records(kept) if kept else b""
+                left = squeeze(pack_records(kept)) if kept else b""
                 removed = await self._connection.run(
                     lambda _, id=id, left=left: self._connection.script(  # type: ignore[misc]
                         "replace_block", [meta, stream], [id, left]

@@ -29,15 +29,16 @@ from control_plane.store.segments.arrays import (
 )
 from control_plane.store.segments.arrivals import Arrivals
 from control_plane.store.segments.summaries import LEAST_POINTS, Summary, pack_summary, summarize, unpack_summary
+from control_plane.store.squeezing import compressed, is_squeezed, plain_size
 
 MAGIC = b"CLSEG\x00\x01\n"
 TAIL = struct.Struct("<QI8s")
 TAIL_READ = 64 * 1024
 """What a reader takes from the end first: the footer of all but large segments is in it."""
-TEXT_LEVEL = 1
-"""Of zstd, for records: the lines of a log come out smaller than at 2 to 4, and at two thirds of the time."""
 CHUNK_BYTES = 256 * 1024
 """Of a chunk of records, before compression: what reading one page of a console costs."""
+WHOLE_BYTES = CHUNK_BYTES // 4
+"""A block that has so many, and came compressed, is a chunk as it is."""
 CHUNK_RECORDS = 4096
 
 
@@ -200,10 +201,9 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
             pieces.append(packed)
             at += len(packed)
     chunks: list[ChunkPlace] = []
-    compressor = zstandard.ZstdCompressor(level=TEXT_LEVEL, write_checksum=True)
     for family, records in sorted(contents.records.items()):
         for begin, end, block in _cut(records):
-            packed = compressor.compress(block)
+            packed = block if is_squeezed(block) else compressed(block)
             moments, iterations = records.times[begin:end], records.iterations[begin:end]
             chunks.append(
                 ChunkPlace(
@@ -226,20 +226,28 @@ def encode(owner: str, generation: int, contents: Contents, *, salt: str = "") -
         arrivals = ArrivalsPlace(len(contents.arrivals), at, len(ms), len(numbers), zlib.crc32(ms + numbers))
         pieces += ms, numbers
         at += arrivals.length
-    footer = compressor.compress(_encode(Footer(owner, generation, series, chunks, salt, arrivals)))
+    footer = compressed(_encode(Footer(owner, generation, series, chunks, salt, arrivals)))
     return b"".join((*pieces, footer, TAIL.pack(at, len(footer), MAGIC)))
 
 
 def _cut(records: Packed) -> Iterator[tuple[int, int, bytes]]:
-    """(first, behind the last, block) of runs of about CHUNK_BYTES; a longer record has one of its own."""
+    """(first, behind the last, block) of runs of about CHUNK_BYTES; a longer record has one of its own.
+
+    A block is compressed already where it came so and is large enough for a run of its own.
+    """
     records = records.apart(CHUNK_BYTES, CHUNK_RECORDS)
     first, begin, end, size = 0, 0, 0, 0
     for place, (count, body) in enumerate(zip(records.counts, records.bodies, strict=True)):
-        if size and (size + len(body) > CHUNK_BYTES or end - begin + count > CHUNK_RECORDS):
+        more = plain_size(body)
+        is_whole = more >= WHOLE_BYTES and is_squeezed(body)
+        if size and (is_whole or size + more > CHUNK_BYTES or end - begin + count > CHUNK_RECORDS):
             yield begin, end, records.block(first, place)
             first, begin, size = place, end, 0
         end += count
-        size += len(body)
+        size += more
+        if is_whole:
+            yield begin, end, records.block(first, place + 1)
+            first, begin, size = place + 1, end, 0
     if size:
         yield begin, end, records.block(first, len(records.counts))
 

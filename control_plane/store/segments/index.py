@@ -11,10 +11,11 @@ import msgspec
 from control_plane.store import keys
 from control_plane.store.connection import Connection
 from control_plane.store.errors import StoreError
+from control_plane.store.squeezing import plain_size
 
 FIRST_ENTRIES, ENTRIES_A_READ = 64, 500
 READ_BYTES = 4 * 1024 * 1024
-"""So many blocks are read at once as have about so many bytes."""
+"""So many blocks are read at once as have about so many bytes in plain."""
 TRIES = 50
 
 
@@ -86,7 +87,7 @@ async def snapshot(
 
     Args:
         most: read only so many of the oldest blocks of each family,
-        most_bytes: and no more when they have so many bytes.
+        most_bytes: and no more when they have so many bytes in plain.
         first: of those that are not older than this id.
     """
     state = await read_state(connection, owner)
@@ -151,7 +152,7 @@ async def _blocks(
             owner=owner,
         )
         found += [(id, fields[b"b"]) for id, fields in page]
-        size += sum(len(fields[b"b"]) for _, fields in page)
+        size += sum(plain_size(fields[b"b"]) for _, fields in page)
         if len(page) < count:
             break
         after = b"(" + page[-1][0]

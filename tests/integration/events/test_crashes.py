@@ -22,6 +22,7 @@ from control_plane.store.events import Part, Run
 from control_plane.store.segments import index
 from control_plane.store.segments.thinning import KEPT_AN_INTERVAL
 from control_plane.store.series import Series, from_points
+from control_plane.store.squeezing import LEAST_BYTES
 
 from .places import Died, Mortal, Place
 
@@ -60,6 +61,7 @@ def part(draw: random.Random, number: int) -> Part:
         ("long", "v"): Run("long", "v", "w", "", long, long, [step / 7 for step in long]),
     }
     lines = [Record(draw.randrange(50), 0, "", "", "w", f"{number} {k}") for k in range(3)]
+    lines[0].text += " " * (number % 2 * LEAST_BYTES)  # every other block of the console lies compressed
     plots = [Record(number, number % 2, "p", "", "w", json.dumps([number]))]
     return Part(f"part{number}", 1000, runs=runs, records={"log": lines, "plot": plots})
 

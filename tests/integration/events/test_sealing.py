@@ -13,6 +13,7 @@ from control_plane.store.blocks import Record
 from control_plane.store.event_reads import Window
 from control_plane.store.events import Part, Run
 from control_plane.store.segments.files import SegmentsUnavailable
+from control_plane.store.squeezing import LEAST_BYTES
 
 from .places import Died, Place, dying
 
@@ -66,7 +67,8 @@ async def append(store: Store, expected: Expected, draw: random.Random, number: 
         expected.points.setdefault(metric, {})[step] = value
     for _ in range(draw.randrange(0, 5)):
         at_ms = draw.choice([number, draw.randrange(0, 1200)])  # some clocks are late
-        text = f"{number} {draw.random()}"
+        # Some blocks lie compressed.
+        text = f"{number} {draw.random()}" + " " * draw.choice([0, 0, 0, LEAST_BYTES])
         part.records.setdefault("log", []).append(Record(at_ms, 0, "", "", "", text))
         expected.lines.append((at_ms, text))
     if draw.random() < 0.3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import struct
@@ -154,3 +155,24 @@ def test_a_journal_sent_in_either_form_stores_the_same(records: list[tuple[objec
     assert [batch.end for batch in batches] == [len(data)] * 2
     assert batches[0].is_packed == batches[0].body.startswith(packing.MAGIC)
     assert stored(batches[0].body) == stored(batches[1].body)
+
+
+USUAL = {"type": "log", "task": "t", "msg": "x", "timestamp": 5, "level": "info", "worker": "w0"}
+UNUSUAL = [
+    {}, {"task": "other"}, {"task": ""}, {"model_event": True}, {"iter": 7}, {"timestamp": None}, {"timestamp": 2.5},
+    {"timestamp": 2**60}, {"type": "plot", "plot_str": "{}"}, {"type": "unknown"}, {"level": None}, {"msg": None},
+    {"worker": "w1"}, {"metric": "m", "variant": "v"},
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(UNUSUAL), max_size=6))
+def test_lines_of_a_console_are_stored_the_same_alone_and_behind_anything_else(some: list[dict[str, object]]) -> None:
+    lines = [{**USUAL, **one, "msg": f"line {number}"} for number, one in enumerate(some)]
+    scalar = {"type": "training_stats_scalar", "task": "t", "metric": "m", "variant": "v", "value": 1.0, "timestamp": 1}
+    together, apart = Batch("id", 9), Batch("id", 9)
+    sort = functools.partial(event_batches.sort, worker="w")
+    sort(together, event_batches.decode(b"\n".join(json.dumps(one).encode() for one in [scalar, *lines])))
+    sort(apart, event_batches.decode(json.dumps(scalar).encode()))
+    if lines:
+        sort(apart, event_batches.decode(b"\n".join(json.dumps(one).encode() for one in lines)))
+    assert together == apart

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,15 +16,17 @@ from control_plane.store.blocks import (
     pack_records,
     unpack_records,
 )
+from control_plane.store.squeezing import LEAST_BYTES, compressed, is_squeezed, plain, plain_size
 
 RECORDS = st.lists(st.builds(Record, st.integers(0, 9), st.integers(-3, 3), *[st.text("ab", max_size=2)] * 4))
 BLOCKS = st.lists(RECORDS, max_size=6)
 
 
 def packed(blocks: list[list[Record]]) -> Packed:
+    """Every other block comes compressed, as large ones do."""
     made = Packed()
-    for block in blocks:
-        made.add(pack_records(block))
+    for number, block in enumerate(blocks):
+        made.add(compressed(pack_records(block)) if number % 2 else pack_records(block))
     return made
 
 
@@ -59,7 +62,7 @@ def test_taking_and_cutting_keep_records(
     apart = packed(blocks).apart(most_bytes, most_records)
     assert apart.records() == before
     assert all(
-        count == 1 or (count <= most_records and len(body) <= most_bytes)
+        count == 1 or (count <= most_records and plain_size(body) <= most_bytes)
         for count, body in zip(apart.counts, apart.bodies, strict=True)
     )
 
@@ -84,9 +87,17 @@ def test_a_console_is_cut_into_blocks_of_a_useful_size(some: list[tuple[int, int
     blocks = list(pack_lines(lines))
     found = flat([unpack_records(block) for block in blocks])
     assert found == (lines if len(blocks) == 1 else sorted(lines, key=lambda line: line.at_ms))
-    assert all(len(block) <= BLOCK_BYTES or len(unpack_records(block)) == 1 for block in blocks)
+    assert all(plain_size(block) <= BLOCK_BYTES or len(unpack_records(block)) == 1 for block in blocks)
+    assert all(is_squeezed(block) == (plain_size(block) >= LEAST_BYTES) for block in blocks)
 
 
 def test_many_short_lines_are_cut_by_their_number() -> None:
     lines = [Record(n, 0, "", "", "w", "x") for n in range(2 * LINES_A_BLOCK + 1)]
     assert [len(unpack_records(block)) for block in pack_lines(lines)] == [LINES_A_BLOCK, LINES_A_BLOCK, 1]
+
+
+@pytest.mark.parametrize("cut", [5, 40, -1])
+def test_a_damaged_block_is_said_to_be(cut: int) -> None:
+    block = compressed(b"x" * 100 + bytes(range(256)))
+    with pytest.raises(ValueError, match="damaged"):
+        plain(block[:cut])

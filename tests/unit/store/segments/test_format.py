@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from control_plane.store.blocks import Packed, Record
+from control_plane.store.blocks import Packed, Record, pack_lines, pack_records, unpack_records
 from control_plane.store.segments import format as segment
 from control_plane.store.segments.format import Contents, DamagedSegment, Sealed
 
@@ -41,7 +41,7 @@ def footer_of(body: bytes) -> segment.Footer:
     return segment.decode_footer(body[offset : offset + length])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.tuples(names, names), points, max_size=4),
     st.dictionaries(st.sampled_from(["log", "plot", "image", "vector"]), st.lists(records, max_size=20)),
@@ -120,3 +120,18 @@ def test_wanted_series() -> None:
     assert chosen(None) == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
     assert chosen([("a", None)]) == [("a", "x"), ("a", "y")]
     assert chosen([("b", "y"), ("z", None)]) == [("b", "y")]
+
+
+def test_a_large_compressed_block_is_a_chunk_as_it_is() -> None:
+    lines = [Record(number, 0, "", "", "w", f"line {number} " * 20) for number in range(2000)]
+    blocks = list(pack_lines(lines))
+    small = pack_records([Record(0, 0, "", "", "w", "before")])
+    packed = Packed()
+    for block in (small, *blocks, small):
+        packed.add(block)
+    body = segment.encode("task", 0, Contents(records={"log": packed}))
+    chunks = footer_of(body).chunks
+    raw = [body[chunk.offset : chunk.offset + chunk.length] for chunk in chunks]
+    assert raw[1:-1] == blocks
+    assert [chunk.count for chunk in chunks] == [1, *(len(unpack_records(block)) for block in blocks), 1]
+    assert [line for one in raw[1:-1] for line in segment.decode_records(one)] == lines
