@@ -102,16 +102,25 @@ def decode(body: bytes) -> list[Event]:
 
 
 def _lenient(line: bytes) -> Event:
-    """One event whose line msgspec refuses: NaN and Infinity, which Python clients write, are no JSON."""
+    """One event whose line msgspec refuses: Python clients write NaN and Infinity, which are no JSON, and halves of
+    surrogate pairs, which are no text: what came out of a program was not UTF-8."""
     try:
         return _decode_one(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as refusal:
         try:
-            return msgspec.convert(json.loads(line), Event)
+            return msgspec.convert(json.loads(line, object_hook=_whole_texts), Event)
         except msgspec.ValidationError as wrong:
             raise validation(f"event: {wrong}") from None
         except (ValueError, RecursionError):
             raise bad_request(f"an event of the batch is not valid JSON: {refusal}") from None
+
+
+def _whole_texts(found: dict[str, object]) -> dict[str, object]:
+    """A JSON object whose texts can be stored: what is half a character there is a replacement character."""
+    return {
+        name: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(text, str) else text
+        for name, text in found.items()
+    }
 
 
 def sort(batch: Batch, events: Sequence[Event], *, worker: str) -> None:

@@ -140,3 +140,10 @@ def test_lines_reported_with_anything_in_them_come_back_as_they_were(server: Run
     odd = ["", "\n", "\r\x1b[31mred\x1b[0m", "ä\u4e2d\U0001f600", "a" * 100_000, 'quote " and \\']
     send(server, *(line(task, second, text) for second, text in enumerate(odd)))
     assert texts(server, task=task, order="asc") == odd
+
+
+def test_lines_that_are_no_utf8_are_stored_with_replacements(server: RunningServer) -> None:
+    task = new_task(server)
+    # What Python's json makes of bytes that were decoded with surrogateescape, as official clients send them.
+    send(server, line(task, 0, b"caf\xe9".decode(errors="surrogateescape")), line(task, 1, "\ud83d\ude00 a\0b"))
+    assert texts(server, task=task, order="asc") == ["caf\ufffd", "\U0001f600 a\0b"]
