@@ -15,8 +15,9 @@ import pytest
 
 from tests.conftest import ApiFailure, RunningServer
 
-SHORT = {"CLEARML_SERVER_LEASE_S": "0.5", "CLEARML_SERVER_WATCH_PERIOD_S": "0.2"}
-LIMIT_S = 30
+SHORT = {"CLEARML_SERVER_LEASE_S": "0.5", "CLEARML_SERVER_WATCH_PERIOD_S": "1"}
+"""The watch begins anew after six periods without a round: on a busy machine it would always."""
+LIMIT_S = 60
 
 
 def new_queue(server: RunningServer) -> str:
@@ -76,8 +77,12 @@ def test_what_waits_is_handed_out_at_once_and_in_order(server: RunningServer) ->
 
 def test_a_waiting_agent_has_a_new_task_in_milliseconds(server: RunningServer) -> None:
     queue, worker = new_queue(server), new_worker()
-    took_ms = []
+    took_ms, straight_ms = [], []
     for _ in range(10):
+        started = time.perf_counter()
+        new_task(server, queue)
+        server.call("agents.wait", {"worker": worker, "queues": [queue]})
+        straight_ms.append((time.perf_counter() - started) * 1000)
         task = new_task(server)
         wait = in_background(lambda: server.call("agents.wait", {"worker": worker, "queues": [queue]}))
         time.sleep(0.05)  # the call should be waiting; if it is not yet, the test only proves less
@@ -86,7 +91,7 @@ def test_a_waiting_agent_has_a_new_task_in_milliseconds(server: RunningServer) -
         [entry] = wait.result(LIMIT_S)["entries"]
         took_ms.append((time.perf_counter() - started) * 1000)
         assert entry["task"] == task
-    assert sorted(took_ms)[5] < 200, "that is polling"
+    assert sorted(took_ms)[5] < 100 + 5 * sorted(straight_ms)[5], "that is polling"
 
 
 def test_waiting_for_nothing_ends_empty_after_its_time(server: RunningServer) -> None:
@@ -173,15 +178,20 @@ def test_an_agent_that_dies_before_the_start_loses_nothing(
 
 
 def test_renewing_keeps_what_is_not_started_yet(new_server: Callable[..., Any]) -> None:
-    with new_server(env=SHORT) as server:
-        queue = new_queue(server)
-        task = new_task(server, queue)
-        [entry] = server.call("agents.wait", {"worker": "w:0", "queues": [queue]})["entries"]
-        for _ in range(8):
-            claims = [{"task": task, "claim": entry["claim"]}]
-            assert server.call("agents.renew", {"worker": "w:0", "queues": [queue], "claims": claims})["lost"] == []
-            time.sleep(0.2)  # the lease is a time: it has to pass
-        assert waiting(server, queue) == []
+    with new_server(env={**SHORT, "CLEARML_SERVER_LEASE_S": "2"}) as server:
+        kept, given_up = new_queue(server), new_queue(server)
+        task, other = new_task(server, kept), new_task(server, given_up)
+        [entry] = server.call("agents.wait", {"worker": "w:0", "queues": [kept]})["entries"]
+        server.call("agents.wait", {"worker": "w:1", "queues": [given_up]})
+        renewal = {"worker": "w:0", "queues": [kept], "claims": [{"task": task, "claim": entry["claim"]}]}
+
+        def is_over() -> bool:
+            assert server.call("agents.renew", renewal)["lost"] == []
+            return waiting(server, given_up) == [other]
+
+        eventually(is_over)  # the lease that nobody renews: so long it would have been
+        assert server.call("agents.renew", renewal)["lost"] == []
+        assert waiting(server, kept) == []
         assert server.call("tasks.started", {"task": task}, token=entry["token"])["updated"] == 1
 
 
@@ -291,8 +301,12 @@ def test_a_task_that_comes_as_its_taker_is_closed_runs_there_or_stays_where_it_w
 def test_an_agents_worker_is_listed_while_it_renews_and_gone_after(new_server: Callable[..., Any]) -> None:
     with new_server(env=SHORT) as server:
         queue = new_queue(server)
-        server.call("agents.renew", {"worker": "w:0", "queues": [queue]})
-        [worker] = server.call("workers.get_all", {"last_seen": 0})["workers"]
+
+        def listed() -> Any:
+            server.call("agents.renew", {"worker": "w:0", "queues": [queue]})
+            return server.call("workers.get_all", {"last_seen": 0})["workers"]
+
+        [worker] = eventually(listed)
         assert (worker["id"], [served["id"] for served in worker["queues"]]) == ("w:0", [queue])
         assert eventually(lambda: server.call("workers.get_all", {"last_seen": 0})["workers"] == [])
 

@@ -21,7 +21,7 @@ SHORT = {
     "CLEARML_SERVER_LEASE_S": "1",
     "CLEARML_SERVER_LOST_AFTER_S": "2",
 }
-TAKE_OVER_S = 10.0
+TAKE_OVER_S = 20.0
 """Hold of the dead leader's lead, a tick, and what a loaded machine takes."""
 
 
