@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from clearml_sdk.commands import lookup, output
-from clearml_sdk.commands.options import parser
+from clearml_sdk.commands.options import at_least, parser
+from clearml_sdk.paging import all_pages
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+ALIASES = {"running": "in_progress", "aborted": "stopped"}
+STATUSES = ("created", "queued", "in_progress", "stopped", "completed", "failed", "published", *ALIASES)
+_STATUS_HELP = f"only of this status ({', '.join(STATUSES)}); again for another one"
 FIELDS = [*lookup.FIELDS, "last_worker", "last_iteration", "tags", "execution.queue.name", "execution.queue.id"]
 
 
@@ -24,9 +28,9 @@ def ls(arguments: Sequence[str]) -> int:
     command = parser("ls")
     add = command.add_argument
     add("pattern", nargs="?", metavar="PATTERN", help="only tasks whose project or name has this (an expression)")
-    add("-s", "--status", action="append", metavar="STATUS", help="only of this status; again for another one")
+    add("-s", "--status", action="append", choices=STATUSES, metavar="STATUS", help=_STATUS_HELP)
     add("-t", "--tag", action="append", metavar="TAG", help="only with this tag; again for another one")
-    add("-n", "--limit", type=int, default=20, metavar="N", help="at most so many (20)")
+    add("-n", "--limit", type=at_least(1), default=20, metavar="N", help="at most so many (20)")
     add("-a", "--archived", action="store_true", help="archived ones, too")
     add("-p", "--projects", action="store_true", help="list projects instead")
     given = command.parse_args(arguments)
@@ -35,7 +39,7 @@ def ls(arguments: Sequence[str]) -> int:
         return _projects(session, given.pattern, given.limit, given.json)
     conditions: dict[str, Any] = {"only_fields": FIELDS, "limit": given.limit}
     if given.status:
-        conditions["status"] = [{"running": "in_progress", "aborted": "stopped"}.get(s, s) for s in given.status]
+        conditions["status"] = [ALIASES.get(status, status) for status in given.status]
     if given.tag:
         conditions["tags"] = ["__$all", *given.tag]
     if not given.archived:
@@ -92,20 +96,25 @@ def ps(arguments: Sequence[str]) -> int:
 
 def active(session: Session) -> list[dict[str, Any]]:
     """Running tasks, the longest first; then queued ones by queue and `position` (from 1)."""
-    body = {"status": ["in_progress", "queued"], "only_fields": FIELDS, "search_hidden": True, "page_size": 500}
-    tasks = session.call("tasks.get_all_ex", {**body, "page": 0}).get("tasks") or []
+    body = {"status": ["in_progress", "queued"], "only_fields": FIELDS, "search_hidden": True, "order_by": ["created"]}
+    tasks = all_pages(session, "tasks.get_all_ex", "tasks", body)
     running = [task for task in tasks if task["status"] == "in_progress"]
     queued = {task["id"]: task for task in tasks if task["status"] == "queued"}
     waiting: list[dict[str, Any]] = []
     if queued:
-        queues = session.call("queues.get_all", {"only_fields": ["id", "name", "entries"]}).get("queues") or []
-        for queue in queues:
+        for queue in queues(session):
             for position, entry in enumerate(queue.get("entries") or [], 1):
                 task = queued.pop(str(entry.get("task")), None)
                 if task is not None:
                     waiting.append({**task, "queue": queue["name"], "position": position, "added": entry.get("added")})
     running.sort(key=lambda task: str(task.get("started")))
     return [*running, *waiting, *queued.values()]
+
+
+def queues(session: Session) -> list[dict[str, Any]]:
+    """Every queue with its entries."""
+    body = {"only_fields": ["id", "name", "entries"], "order_by": ["created"]}
+    return all_pages(session, "queues.get_all", "queues", body)
 
 
 def active_rows(found: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:

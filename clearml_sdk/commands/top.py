@@ -57,8 +57,7 @@ def _live(session: Session, interval_s: float) -> int:
 def look(session: Session) -> dict[str, Any]:
     """Workers, queues and active tasks, now."""
     workers = session.call("workers.get_all", {"last_seen": 600}).get("workers") or []
-    queues = session.call("queues.get_all", {"only_fields": ["id", "name", "entries"]}).get("queues") or []
-    return {"workers": workers, "queues": queues, "tasks": listing.active(session)}
+    return {"workers": workers, "queues": listing.queues(session), "tasks": listing.active(session)}
 
 
 def tables(found: dict[str, Any]) -> list[tuple[list[str], list[list[str]]]]:

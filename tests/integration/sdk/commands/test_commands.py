@@ -120,6 +120,16 @@ def test_tasks_are_cloned_enqueued_and_stopped(run: Run, place: Place, trained: 
     assert f"no worker serves queue {place.queue}" in explained.stdout, explained.stderr
 
 
+def test_everything_that_waits_is_listed_however_much(run: Run, place: Place) -> None:
+    made = [place.base(name=f"waits {number}") for number in range(510)]
+    try:
+        place.call("tasks.enqueue_many", ids=made, queue_name=place.queue)
+        listed = json.loads(run("ps", "--json").stdout)
+        assert [task["id"] for task in listed if task.get("queue") == place.queue] == made
+    finally:
+        place.call("tasks.delete_many", ids=made, force=True)
+
+
 ENDS = {"failed": ("worker execution exit code 7", 7), "completed": ("", 0), "stopped": ("by a user", 143)}
 
 
