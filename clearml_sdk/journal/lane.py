@@ -89,9 +89,10 @@ class Lane:
         try:
             pack_slot(block.map, slot, iteration, at_ms, value, series_id, FILLED)
         except StructError:
-            pack_mark(block.map, slot + MARK_AT, VOID)
+            if not block.map.closed:
+                pack_mark(block.map, slot + MARK_AT, VOID)
             raise
-        except ValueError:  # it was unmapped meanwhile
+        except (TypeError, ValueError):  # it was unmapped meanwhile: `pack_into` calls that a type
             self._append_scalar_slowly(title, series, iteration, at_ms, value)
 
     def append(self, record: bytes) -> bool:

@@ -174,6 +174,31 @@ def test_a_point_that_is_just_being_appended_is_waited_for(tmp_path: Path) -> No
     lane.close(remove=True)
 
 
+def test_a_point_whose_segment_is_unmapped_while_it_is_appended_goes_into_the_next(tmp_path: Path) -> None:
+    lane = Lane(str(tmp_path), "reports", segment_bytes=1 << 12)
+
+    def fill(segment: int) -> None:
+        while lane.position()[0] < segment:
+            lane.append(framing.log(1, "info", "0"))
+
+    fill(2)  # the first one is being delivered, and stays mapped
+    lane.append_scalar("m", "a", 1, 1, 0.5)
+    block = lane._block
+    take = block.take
+
+    def take_and_be_held_up() -> int:
+        slot = take()
+        fill(3)  # by another thread
+        return slot
+
+    block.take = take_and_be_held_up  # type: ignore[method-assign]
+    lane.append_scalar("m", "a", 2, 1, 0.5)
+    assert list(lane.segments)[1].is_resting and lane.position()[0] == 3
+    found = [one for one in told(Reader(lane, patience_s=0.01).read_all()) if one[0] == "a"]
+    assert found == [("a", 1), ("a", 2)]
+    lane.close(remove=True)
+
+
 def test_a_block_ends_before_what_comes_behind_it(tmp_path: Path) -> None:
     lane = Lane(str(tmp_path), "reports")
     for number in range(3):
