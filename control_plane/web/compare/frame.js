@@ -13,9 +13,8 @@ import { attempt } from "../widgets/toast.js";
 import { csvOf } from "./tables.js";
 
 /**
- * @typedef {{node: Node, start?: () => any, leave?: () => void, groups?: () => import("./tables.js").Group[], show?: (things: any[]) => void}} Made
- *   `groups`: it is a table; `show`: it follows by itself what is reported
- * @typedef {{label: string, make: (things: any[], onlyDiffering: boolean) => Made, isTable?: boolean, isLive?: boolean}} ViewOf
+ * @typedef {{node: Node, start?: () => any, leave?: () => void, groups?: () => import("./tables.js").Group[]}} Made `groups`: what a table shows
+ * @typedef {{label: string, make: (things: any[], onlyDiffering: boolean) => Made, isTable?: boolean}} ViewOf
  * @typedef {{kind: import("./kinds.js").Kind, path: string, views: Record<string, ViewOf>, names: Record<string, string>, fields: string[],
  *   list: {label: string, href: string}[], find: (text: string) => Promise<import("../widgets/picker.js").Choice[]>}} Comparison
  *   `names`: what official addresses call the views
@@ -67,14 +66,14 @@ export async function comparison(element, project, view, { kind, path, views, na
   }
   draw();
 
-  /** What is shown of them may have changed: not what they report, which plots follow by themselves. */
+  /** Tables follow what changes; plots follow by themselves, or stay as somebody has zoomed and brushed them. */
   const follow = paced(async () => {
     await attempt(async () => {
       const next = await load();
       const isSame = JSON.stringify(next) === JSON.stringify(things);
-      const gone = next.length !== things.length;
+      const isGone = next.length !== things.length;
       things = next;
-      if (gone || (!isSame && !chosen.isLive)) draw();
+      if (isGone || (!isSame && chosen.isTable)) draw();
     });
   }, 2000);
   const unwatch = watch([kind.name], (changed) => { if (ids.some((id) => changed(kind.name, id))) follow(); });

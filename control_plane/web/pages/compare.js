@@ -17,11 +17,11 @@ const VIEWS = {
   details: { label: "Details", make: detailsView, isTable: true },
   hyperparameters: { label: "Hyperparameters", make: parametersView, isTable: true },
   values: { label: "Values", make: valuesView, isTable: true },
-  scalars: { label: "Scalars", make: (tasks) => scalarsView(tasks), isLive: true },
+  scalars: { label: "Scalars", make: (tasks) => scalarsView(tasks) },
   parallel: { label: "Parallel coordinates", make: parallelView },
   scatter: { label: "Scatter", make: scatterView },
-  plots: { label: "Plots", make: (tasks) => plotsView(tasks), isLive: true },
-  samples: { label: "Debug samples", make: samplesView, isLive: true },
+  plots: { label: "Plots", make: (tasks) => plotsView(tasks) },
+  samples: { label: "Debug samples", make: samplesView },
 };
 const NAMES = { "hyper-params": "hyperparameters", "metrics-plots": "plots", "debug-samples": "samples" };
 const FIELDS = ["id", "name", "type", "status", "project.id", "project.name", "user.name", "created", "started", "completed", "active_duration", "last_iteration", "tags", "comment", "script", "container", "hyperparams", "last_metrics", "execution.artifacts", "models.input", "output"];

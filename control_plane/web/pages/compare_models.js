@@ -13,8 +13,8 @@ import { scalarsView } from "../compare/scalars.js";
 const VIEWS = {
   details: { label: "Details", make: modelDetails, isTable: true },
   metadata: { label: "Metadata", make: modelMetadata, isTable: true },
-  scalars: { label: "Scalars", make: (models) => scalarsView(models, MODELS), isLive: true },
-  plots: { label: "Plots", make: (models) => plotsView(models, MODELS), isLive: true },
+  scalars: { label: "Scalars", make: (models) => scalarsView(models, MODELS) },
+  plots: { label: "Plots", make: (models) => plotsView(models, MODELS) },
 };
 const NAMES = { "models-details": "details", "models-metadata": "metadata" };
 const FIELDS = ["id", "name", "ready", "framework", "tags", "project.id", "project.name", "task.id", "task.name", "user.name", "created", "last_update", "uri", "comment", "design", "labels", "metadata"];

@@ -46,7 +46,7 @@ export async function dashboardPage(element) {
 export function taskList(tasks) {
   const head = ["Name", "Project", "Status", "Updated", "Iteration", "Run time"].map((label, index) => h("th", { scope: "col", class: index > 3 ? "number" : null }, label));
   const rows = tasks.map((task) => h("tr", { "data-id": task.id },
-    h("td", {}, h("a", { href: to(["projects", task.project?.id ?? "*", "tasks", task.id, "execution"]) }, task.name)), h("td", {}, task.project?.name ?? ""),
+    h("td", {}, h("a", { href: to(["projects", task.project?.id ?? "*", "tasks", task.id, "execution"]) }, task.name)), h("td", {}, h("span", { class: "two-lines", title: task.project?.name }, task.project?.name ?? "")),
     h("td", {}, statusChip(task.status)), h("td", {}, timeText(task.last_update)), h("td", { class: "number" }, number(task.last_iteration)), h("td", { class: "number" }, duration(runTime(task)))));
   return h("div", { class: "scroll-x" }, h("table", { class: "list" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
 }

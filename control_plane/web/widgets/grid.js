@@ -51,6 +51,22 @@ export function grid(options) {
     options.open(row);
   }
 
+  /** What a control is, whichever node stands for it. @param {Element} one */
+  function identity(one) {
+    const row = one.closest("[data-id]")?.getAttribute("data-id") ?? "";
+    return `${row} ${one.getAttribute("aria-label") ?? one.querySelector(".ellipsis")?.textContent ?? one.textContent}`;
+  }
+
+  /** Draw anew without taking the focus from who uses the keyboard. @param {() => void} action */
+  function keepingFocus(action) {
+    const held = document.activeElement;
+    const wanted = held && held !== node && node.contains(held) ? identity(held) : null;
+    action();
+    if (wanted === null || node.contains(document.activeElement)) return;
+    const again = [...node.querySelectorAll("button, input, a")].find((one) => identity(one) === wanted);
+    if (again instanceof HTMLElement) again.focus({ preventScroll: true });
+  }
+
   function drawHead() {
     const template = columns.map((column) => (column.grows ? `minmax(${column.width}px, 1fr)` : `${column.width}px`)).join(" ");
     node.style.setProperty("--columns", (selected ? "36px " : "") + template);
@@ -196,8 +212,10 @@ export function grid(options) {
   }
 
   function redraw() {
-    drawHead();
-    for (const index of drawn.keys()) drawRow(index);
+    keepingFocus(() => {
+      drawHead();
+      for (const index of drawn.keys()) drawRow(index);
+    });
   }
 
   /** @param {number} page */
@@ -220,7 +238,9 @@ export function grid(options) {
   function took(page, rows) {
     pages.set(page, rows);
     for (const row of rows) if (selected?.has(row.id)) selected.set(row.id, row);
-    for (const index of drawn.keys()) if (Math.floor(index / PAGE) === page) drawRow(index);
+    keepingFocus(() => {
+      for (const index of drawn.keys()) if (Math.floor(index / PAGE) === page) drawRow(index);
+    });
   }
 
   /** @param {number} count */
@@ -243,7 +263,7 @@ export function grid(options) {
     turn += 1;
     const mine = turn;
     asked.clear();
-    drawHead();
+    keepingFocus(drawHead);
     try {
       // The first page is shown as soon as it is there; how long the table is may follow.
       const counting = options.total();
@@ -287,10 +307,12 @@ export function grid(options) {
   /** @param {Column[]} next */
   function setColumns(next) {
     columns = next;
-    for (const { node: old } of drawn.values()) old.remove();
-    drawn = new Map();
-    drawHead();
-    draw();
+    keepingFocus(() => {
+      for (const { node: old } of drawn.values()) old.remove();
+      drawn = new Map();
+      drawHead();
+      draw();
+    });
   }
 
   /** @param {KeyboardEvent} event */

@@ -57,15 +57,15 @@ function diffKind(line) {
 }
 
 /**
- * A box to edit a long text in. Tab indents; Escape, then Tab leaves it.
+ * A box to edit a long text in. Tab indents; Escape, then Tab leaves it; Escape twice gives up.
  * @param {string} text @param {string} label @param {number} [rows]
  */
 export function textEditor(text, label, rows = 16) {
   let leaves = false;
   const keydown = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Escape") {
+      if (!leaves) event.stopPropagation();
       leaves = true;
-      event.stopPropagation();
     } else if (event.key === "Tab" && !event.shiftKey && !leaves) {
       event.preventDefault();
       box.setRangeText("    ", box.selectionStart, box.selectionEnd, "end");

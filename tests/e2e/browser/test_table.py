@@ -69,6 +69,29 @@ def test_a_hyperparameter_becomes_a_column_that_sorts_by_number(
     assert "cols=" in page.url and "sort=hyperparams.Args.rate.value" in page.url
 
 
+def test_who_uses_the_keyboard_keeps_their_place(server: RunningServer, inside: Page, project: str) -> None:
+    page = inside
+    page.goto(f"{server.web}/projects/{project}/tasks")
+    sort = page.get_by_role("columnheader").get_by_role("button", name="Name", exact=False).first
+    sort.focus()
+    for first in ("alpha", "gamma 1+1"):
+        page.keyboard.press("Enter")
+        expect(page.locator(".grid-row .task-name").first).to_have_text(first)
+        expect(sort).to_be_focused()
+    box = page.get_by_label("Select beta")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("toolbar", name="Selected tasks")).to_contain_text("1 task selected")
+    expect(box).to_be_checked()
+    expect(box).to_be_focused()
+    page.get_by_role("button", name="Charts", exact=True).click()
+    expect(page.get_by_role("region", name="Charts").get_by_role("status")).to_have_text("1 selected task")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("region", name="Charts").get_by_role("status")).to_contain_text("first 4 tasks")
+    expect(box).to_be_focused()
+
+
 def test_the_table_is_saved_as_csv(server: RunningServer, inside: Page, project: str) -> None:
     page = inside
     page.goto(f"{server.web}/projects/{project}/tasks?sort=name&cols=name,status")
