@@ -299,7 +299,8 @@ class ContainedRun:
     def stop(self, *, now: bool = False) -> None:
         if not (self._directory.path / "started").exists():
             return
-        job = asyncio.get_running_loop().create_task(self._signal("SIGQUIT" if now else "SIGTERM"))
+        signalling = self._signal("SIGQUIT" if now else "SIGTERM")
+        job = asyncio.get_running_loop().create_task(signalling, name=f"stop of container {self.name}")
         self._signals.add(job)
         job.add_done_callback(self._signals.discard)
 

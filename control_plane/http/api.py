@@ -27,10 +27,11 @@ from control_plane.services.access import Access
 from control_plane.services.context import Connection, Context, Identity
 from control_plane.services.errors import ApiError, Subcode
 from control_plane.services.pressure import Pressure
-from control_plane.services.registry import Download, Endpoint, Stream, Table
+from control_plane.services.registry import Answer, Download, Endpoint, Stream, Table
 from control_plane.services.setup import administrator_id
 from control_plane.settings import Settings
 from control_plane.store.errors import ClaimOver, GuardFailed, InvalidQuery, StoreError, StoreUnavailable
+from control_plane.store.notes import Note
 
 if TYPE_CHECKING:
     from control_plane.store import Store
@@ -146,20 +147,12 @@ class Api:
         self.limits.admit(identity, request, address)
         body = await self.limits.body(request, row.name)
         worker = authentication.header_text(headers.get(_WORKER) or headers.get(_OLD_WORKER) or "")
-        login = repeats.login_of(identity)
         note = None
         if repeats.leaves_note(row.name):
             closes = not request.keep_alive and not is_forwarded(headers)
             call = repeats.Call(worker, query, body, safe_name(headers.get(_REQUEST_ID, "")), closes)
             note = repeats.note_of(row.name, identity, call, by=self.arrivals.id)
-        if note is None:
-            self.arrivals.heard(request.protocol, login, None)
-        else:
-            takes = repeats.takes(row.name)
-            if self.arrivals.heard(request.protocol, login, note, takes=takes):
-                note = await self.arrivals.end(note, takes=takes)
-            else:
-                await self.arrivals.other_word(note)
+        note = await self._heard(request, row, repeats.login_of(identity), note)
         fence = await fencing.of(self.store, identity, row.name) if identity.claim is not None else None
         ctx = Context(
             store=self.store.for_call(note, fence) if note or fence else self.store,
@@ -185,14 +178,7 @@ class Api:
             async with self.pressure.turn(row.name, len(body)):
                 data = await row.handler(ctx, decoded)
         else:
-            try:
-                data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))
-            except BaseException:
-                if note.is_over:
-                    self.arrivals.still_over(note)
-                raise
-            if data or not repeats.takes(row.name):  # of an empty queue nothing was taken, and nothing noted
-                self.arrivals.sent(request.protocol, note, login, is_forwarded=is_forwarded(headers))
+            data = await self._once(request, row, ctx, decoded, note)
         if isinstance(data, Download):
             return b"", await download.send(request, data)
         if isinstance(data, Stream):
@@ -202,6 +188,32 @@ class Api:
         if row.name in ("auth.login", "auth.logout", "login.logout"):
             return b"", self._with_cookie(request, answer, data, request_id)
         return answer, None
+
+    async def _heard(self, request: web.BaseRequest, row: Endpoint[Any], login: str, note: Note | None) -> Note | None:
+        """The call's note, ended where the answer to the same call made before has arrived: then this one is meant."""
+        if note is None:
+            self.arrivals.heard(request.protocol, login, None)
+            return None
+        takes = repeats.takes(row.name)
+        if self.arrivals.heard(request.protocol, login, note, takes=takes):
+            return await self.arrivals.end(note, takes=takes)
+        await self.arrivals.other_word(note)
+        return note
+
+    async def _once(
+        self, request: web.BaseRequest, row: Endpoint[Any], ctx: Context, decoded: Any, note: Note
+    ) -> Answer:
+        """Do a call that leaves a note, or answer it as its first try was answered."""
+        login = repeats.login_of(ctx.identity)
+        try:
+            data = await repeats.run(ctx, row, decoded, note, self.arrivals.was_active(login, note.digest))
+        except BaseException:
+            if note.is_over:
+                self.arrivals.still_over(note)
+            raise
+        if data or not repeats.takes(row.name):  # of an empty queue nothing was taken, and nothing noted
+            self.arrivals.sent(request.protocol, note, login, is_forwarded=is_forwarded(request.headers))
+        return data
 
     def _actual(self, row: Endpoint[Any], version: tuple[int, int]) -> str:
         """The version of the implementation that answers: there is one, and older callers are told of the first."""

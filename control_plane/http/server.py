@@ -88,22 +88,20 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
         await stack.enter_async_context(_ports(list(zip(sockets, handlers, strict=True)), settings))
         # A watchdog that dies takes the server down: a server that no longer watches is not a server.
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(watchdog.run(api), name="watchdog")
-            sealing_ = group.create_task(sealing.run(api), name="sealing")
-            arriving = group.create_task(api.arrivals.run(), name="arrivals")
-            pressing = group.create_task(api.pressure.run(), name="store's memory")
-            noting = group.create_task(access.uses.run(), name="last use of keys")
-            timing = group.create_task(api.metrics.watch_loop(), name="event loop lag")
+            jobs = [
+                group.create_task(watchdog.run(api), name="watchdog"),
+                group.create_task(sealing.run(api), name="sealing"),
+                group.create_task(api.arrivals.run(), name="arrivals"),
+                group.create_task(api.pressure.run(), name="store's memory"),
+                group.create_task(access.uses.run(), name="last use of keys"),
+                group.create_task(api.metrics.watch_loop(), name="event loop lag"),
+            ]
             try:
                 yield Running(api_url, web_url, files_url, pair, api)
             finally:
                 log.info("stopping")
-                watching.cancel()
-                sealing_.cancel()
-                arriving.cancel()
-                pressing.cancel()
-                noting.cancel()
-                timing.cancel()
+                for job in jobs:
+                    job.cancel()
 
 
 def _tell_persistence(api: Api) -> None:

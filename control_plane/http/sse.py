@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from control_plane.http.authentication import header_text
 from control_plane.http.protocol import Server
 from control_plane.logs import exception_facts
 from control_plane.services.context import Connection
@@ -33,7 +34,7 @@ def go_on(request: Any, headers: Mapping[str, str]) -> None:
     """Let a caller that comes again say in a header where it was: browsers and libraries do. Some streams have no place
     to go on from: they tell what comes."""
     if hasattr(request, "after"):
-        request.after = request.after or headers.get("Last-Event-ID")
+        request.after = request.after or header_text(headers.get("Last-Event-ID", ""))
 
 
 async def send(
