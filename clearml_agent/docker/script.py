@@ -31,7 +31,7 @@ elif command -v dnf >/dev/null; then dnf install -q -y python3 git
 elif command -v apk >/dev/null; then apk add --quiet python3 git
 fi >/dev/null"""
 OPENCV_PACKAGES = re.compile(r"^\s*opencv[-_](contrib[-_])?python\b(?![-_]headless)", re.IGNORECASE | re.MULTILINE)
-COMMAND = ("/bin/sh", "-c", 'exec "$(command -v bash || echo /bin/sh)" "$0"')
+COMMAND = ("/bin/sh", "-c", 'command -v bash >/dev/null && exec bash "$0"; exec /bin/sh "$0"')
 NO_PYTHON = 90
 EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """Names of variables that a shell can set."""
@@ -72,7 +72,9 @@ def start_script(directory: str, lines: Sequence[str], *, environ: Mapping[str, 
     parts += [
         "run() {",
         'for name in python3 python; do path=$(command -v "$name") || continue',
-        "  \"$path\" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue",
+        # A name tells the version as well as the program does, and sooner.
+        '  case $(readlink -f "$path") in *python3.[6-9] | *python3.[1-9][0-9]) ;;',
+        "  *) \"$path\" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' || continue ;; esac 2>/dev/null",
         f'  exec "$path" {runner}',
         "done",
         "}",
