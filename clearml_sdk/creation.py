@@ -12,7 +12,13 @@ from clearml_sdk.projects import project_id
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.script.capture import capture_script
 from clearml_sdk.script.entry_point import EntryPoint
-from clearml_sdk.script.injection import calls_init, insert_init_call, patch_unseen, patch_working_copy
+from clearml_sdk.script.injection import (
+    calls_init,
+    insert_init_call,
+    patch_requirements,
+    patch_unseen,
+    patch_working_copy,
+)
 from clearml_sdk.script.packages import listed_requirements, read_requirements, record_requirements, with_sdk
 from clearml_sdk.script.repository import GitFailed, git
 from clearml_sdk.session import Session
@@ -151,6 +157,7 @@ def _remote_section(wish: CodeWish) -> dict[str, str]:
     script = posixpath.normpath(wish.script) if wish.script else ""
     entry = posixpath.relpath(script, directory) if directory != "." and script.startswith(f"{directory}/") else script
     in_repository = posixpath.normpath(posixpath.join(directory, entry))
+    is_patched = wish.add_task_init_call and entry.endswith(".py")
     return {
         "binary": wish.binary or "python",  # the agent's: which one the code needs is not known here
         "repository": str(wish.repo),
@@ -158,7 +165,7 @@ def _remote_section(wish: CodeWish) -> dict[str, str]:
         "version_num": wish.commit or "",
         "entry_point": entry,  # in the repository, or in the directory where it is not below that: as official takes it
         "working_dir": directory,
-        "diff": patch_unseen(in_repository) if wish.add_task_init_call and entry.endswith(".py") else "",
+        "diff": _needs_sdk(wish, None) + (patch_unseen(in_repository) if is_patched else ""),
     }
 
 
@@ -185,9 +192,17 @@ def _local_section(wish: CodeWish) -> tuple[dict[str, str], dict[str, str] | Non
         section.update(branch=wish.branch or section["branch"], version_num=wish.commit or "", diff="")
     if wish.add_task_init_call and path:
         _add_init_call(section, path, captured.root, is_current=is_current)
+    if section["repository"]:
+        section["diff"] += _needs_sdk(wish, captured.root if is_current else None)
     if wish.packages is True or (wish.packages is None and not section["repository"]):
         return section, record_requirements(path, captured.root)
     return section, None
+
+
+def _needs_sdk(wish: CodeWish, root: str | None) -> str:
+    """What has the repository's own requirements name the SDK, where they count and a call of it is added."""
+    is_named = wish.packages is not None or wish.requirements_file
+    return patch_requirements(root) if wish.add_task_init_call and not is_named else ""
 
 
 def _add_init_call(section: dict[str, str], path: str, root: str, *, is_current: bool) -> None:

@@ -6,9 +6,14 @@ import ast
 import difflib
 import os
 
+from clearml_sdk.script.packages import names_sdk
 from clearml_sdk.script.repository import GitFailed, changes_of, diff_of_new_file, git
 
 INIT_CALL = 'from clearml import Task\n\nif __name__ == "__main__":\n    Task.init()\n'
+SDK_LINE = "clearml\n"
+REQUIREMENTS = "requirements.txt"
+OTHER_REQUIREMENTS = ("uv.lock", "pylock.toml", "poetry.lock", "environment.yml", "environment.yaml")
+"""Beside one of these a new requirements.txt would have the agent install other packages."""
 NO_NEWLINE = "\\ No newline at end of file\n"
 
 
@@ -36,11 +41,26 @@ def insert_init_call(text: str) -> str:
     return "".join([*lines[:line], INIT_CALL, *lines[line:]])
 
 
-def patch_unseen(path: str) -> str:
+def patch_unseen(path: str, added: str = INIT_CALL) -> str:
     """A patch that puts the call before the first line of a script, by its path in a repository that is not here."""
-    lines = INIT_CALL.splitlines(keepends=True)
+    lines = added.splitlines(keepends=True)
     head = f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -0,0 +1,{len(lines)} @@\n"
     return head + "".join(f"+{line}" for line in lines)
+
+
+def patch_requirements(root: str | None) -> str:
+    """A patch by which the requirements.txt of a repository names the SDK, which the call needs; "" where it does.
+
+    root: of the working copy; None for one that is not here, which may have the file or not: agents make it then.
+    """
+    if root is None:
+        return patch_unseen(REQUIREMENTS, SDK_LINE)
+    try:
+        with open(os.path.join(root, REQUIREMENTS), encoding="utf-8", errors="replace") as file:
+            return "" if names_sdk(file.read().splitlines()) else patch_unseen(REQUIREMENTS, SDK_LINE)
+    except FileNotFoundError:
+        others = any(os.path.isfile(os.path.join(root, name)) for name in OTHER_REQUIREMENTS)
+        return "" if others else _patch(REQUIREMENTS, None, SDK_LINE)
 
 
 def patch_working_copy(diff: str, root: str, path: str) -> str:

@@ -67,10 +67,15 @@ def read_requirements(path: str) -> dict[str, str]:
         return {"pip": file.read(), SDK_KEY: f"{OURS}=={__version__}"}
 
 
+def names_sdk(lines: Iterable[str]) -> bool:
+    """Whether one of the lines of a requirements file is about the SDK."""
+    return any(_SDK.search(line.partition("#")[0]) for line in lines)
+
+
 def with_sdk(found: dict[str, str]) -> dict[str, str]:
     """The same with the SDK among the lines, where none of them names it: the script reports with it."""
     lines = found["pip"].splitlines()
-    if any(_SDK.search(line.partition("#")[0]) for line in lines):
+    if names_sdk(lines):
         return found
     return {**found, "pip": "".join(f"{line}\n" for line in [*lines, "clearml"])}
 

@@ -83,8 +83,8 @@ def _code(given: argparse.Namespace) -> dict[str, Any]:
         "module": given.module,
         "binary": given.binary,
         "working_directory": given.cwd,
-        "packages": given.packages,
-        "requirements_file": given.requirements,
+        "packages": [] if given.force_no_requirements else given.packages,
+        "requirements_file": None if given.force_no_requirements else given.requirements,
         "detect_repository": not given.skip_repo_detection,
     }
 

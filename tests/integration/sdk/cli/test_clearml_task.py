@@ -160,9 +160,31 @@ def test_the_call_of_init_is_a_patch_that_git_takes(server: RunningServer, tmp_p
         code = (fresh / "points.py").read_text()
         assert code.count("Task.init()") == 1
         compile(code, "points.py", "exec")
+        assert "clearml" in (fresh / "requirements.txt").read_text().split(), "the call needs it"
     assert "+# changed here" in section["diff"] and "with the uncommitted change" in section["diff"]
     kept = made(server, clearml_task(server, tmp_path, *common, *direct, "--skip-task-init"))["script"]
     assert "Task.init" not in kept["diff"] and "+# changed here" in kept["diff"]
+    assert "requirements.txt" not in kept["diff"]
+
+
+def test_the_requirements_of_a_repository_name_the_sdk_where_they_count(server: RunningServer, tmp_path: Path) -> None:
+    clone = make_repository(tmp_path / "work")
+    common = ("--project", "command line", "--name", "needs", "--folder", str(clone), "--script", "points.py")
+
+    def diff(*arguments: str) -> str:
+        answer = clearml_task(server, tmp_path, *common, "--dry-run", "--json", *arguments)
+        return str(json.loads(answer.stdout)["script"]["diff"])
+
+    assert "+++ b/requirements.txt" not in diff("--packages", "attrs")
+    assert "+++ b/requirements.txt" not in diff("--force-no-requirements")
+    (clone / "requirements.txt").write_text("numpy\nclearml-agent\n")
+    assert diff().endswith("--- a/requirements.txt\n+++ b/requirements.txt\n@@ -0,0 +1,1 @@\n+clearml\n")
+    (clone / "requirements.txt").write_text("numpy\nclearml[s3] >= 1.9  # reports\n")
+    assert "\n+clearml\n" not in diff()
+    (clone / "requirements.txt").unlink()
+    assert diff().count("\n+clearml\n") == 1
+    (clone / "uv.lock").touch()
+    assert "\n+clearml\n" not in diff(), "the lock file says what is installed"
 
 
 @pytest.mark.rows("S0-025", "S0-026", "S0-027")
