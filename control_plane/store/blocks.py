@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from control_plane.store.squeezing import is_squeezed, plain, plain_size, squeeze
+from control_plane.store.squeezing import LEAST_BYTES, is_squeezed, plain, plain_size, split, squeeze
 
 Family = Literal["scalar", "log", "plot", "image", "vector"]
 FAMILIES: Final[tuple[Family, ...]] = ("scalar", "log", "plot", "image", "vector")
@@ -122,6 +122,14 @@ class Packed:
 
     def add(self, block: bytes) -> None:
         """The records of a block, behind those that are there."""
+        column, block = split(block)
+        if column is not None:
+            times = integers("q", column).tolist()
+            self.times += times
+            self.iterations += [0] * len(times)
+            self.counts.append(len(times))
+            self.bodies.append(block)
+            return
         found = _decode_moments(plain(block))
         if found:
             self.times += [moment.at_ms for moment in found]
@@ -283,7 +291,8 @@ def pack_lines(lines: Sequence[Record]) -> Iterator[bytes]:
     if len(lines) <= LINES_A_BLOCK:
         block = pack_records(lines)
         if len(block) <= BLOCK_BYTES or len(lines) == 1:
-            yield squeeze(block)
+            is_plain = len(block) < LEAST_BYTES or any(line.iteration for line in lines)
+            yield squeeze(block, None if is_plain else _bytes(array("q", [line.at_ms for line in lines])))
             return
     lines = sorted(lines, key=operator.attrgetter("at_ms"))
     each = min(LINES_A_BLOCK, (len(lines) + 1) // 2)

@@ -1,6 +1,9 @@
 """Large blocks of a console lie compressed: less to send, keep and write to the disk, and sealed as they are. Pure.
 
-A packed list of records never begins as a compressed frame does, so a block says itself which of the two it is.
+    frame of the list | or: byte c1, length of the first frame, frame of the times, frame of the list
+
+The times of the lines lie beside them where all are of iteration 0, as a console's are: who seals them need not look at
+the lines. A packed list never begins as one of these does, so a block says itself what it is.
 """
 
 from __future__ import annotations
@@ -13,12 +16,29 @@ LEAST_BYTES: Final = 32 * 1024
 """Smaller blocks lie as they are: nearly all of those that a training sends."""
 LEVEL: Final = 1
 """Of zstd: the lines of a log come out smaller than at 2 to 4, and at two thirds of the time."""
-_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_FRAME: Final = b"\x28\xb5\x2f\xfd"
+_WITH_TIMES: Final = b"\xc1"
+_BEGINS: Final = (_FRAME, _WITH_TIMES)
+_LENGTH_BYTES: Final = 4
 
 
-def squeeze(block: bytes) -> bytes:
-    """The block, compressed where it is large; holds no interpreter meanwhile."""
-    return block if len(block) < LEAST_BYTES else compressed(block)
+def squeeze(block: bytes, times: bytes | None = None) -> bytes:
+    """The block, compressed where it is large, with a column of times beside it; holds no interpreter meanwhile."""
+    if len(block) < LEAST_BYTES:
+        return block
+    if times is None:
+        return compressed(block)
+    column = compressed(times)
+    return b"".join((_WITH_TIMES, len(column).to_bytes(_LENGTH_BYTES, "big"), column, compressed(block)))
+
+
+def split(block: bytes) -> tuple[bytes | None, bytes]:
+    """(the times beside a compressed block, if there are any; its lines alone). Raises ValueError for damaged times."""
+    if not block.startswith(_WITH_TIMES):
+        return None, block
+    at = 1 + _LENGTH_BYTES
+    behind = at + int.from_bytes(block[1:at], "big")
+    return plain(block[at:behind]), block[behind:]
 
 
 def compressed(block: bytes) -> bytes:
@@ -30,7 +50,7 @@ def compressed(block: bytes) -> bytes:
 
 def is_squeezed(block: bytes | msgspec.Raw) -> TypeGuard[bytes]:
     """Whether it is compressed; raw parts of a block never are."""
-    return isinstance(block, bytes) and block.startswith(_MAGIC)
+    return isinstance(block, bytes) and block.startswith(_BEGINS)
 
 
 def plain(block: bytes) -> bytes:
@@ -40,7 +60,7 @@ def plain(block: bytes) -> bytes:
     import zstandard
 
     try:
-        return zstandard.ZstdDecompressor().decompress(block)
+        return zstandard.ZstdDecompressor().decompress(_lines(block))
     except zstandard.ZstdError as error:
         raise ValueError(f"a compressed block is damaged: {error}") from None
 
@@ -51,4 +71,11 @@ def plain_size(block: bytes | msgspec.Raw) -> int:
         return len(block)
     import zstandard
 
-    return zstandard.frame_content_size(block)
+    return zstandard.frame_content_size(_lines(block))
+
+
+def _lines(block: bytes) -> bytes:
+    if not block.startswith(_WITH_TIMES):
+        return block
+    at = 1 + _LENGTH_BYTES
+    return block[at + int.from_bytes(block[1:at], "big") :]

@@ -16,7 +16,7 @@ from control_plane.store.blocks import (
     pack_records,
     unpack_records,
 )
-from control_plane.store.squeezing import LEAST_BYTES, compressed, is_squeezed, plain, plain_size
+from control_plane.store.squeezing import LEAST_BYTES, compressed, is_squeezed, plain, plain_size, split
 
 RECORDS = st.lists(st.builds(Record, st.integers(0, 9), st.integers(-3, 3), *[st.text("ab", max_size=2)] * 4))
 BLOCKS = st.lists(RECORDS, max_size=6)
@@ -101,3 +101,17 @@ def test_a_damaged_block_is_said_to_be(cut: int) -> None:
     block = compressed(b"x" * 100 + bytes(range(256)))
     with pytest.raises(ValueError, match="damaged"):
         plain(block[:cut])
+
+
+@given(st.lists(st.tuples(st.integers(-(2**40), 2**40), st.sampled_from([0, 0, 0, 7])), min_size=1, max_size=20))
+def test_large_blocks_of_a_console_say_their_times_beside(some: list[tuple[int, int]]) -> None:
+    lines = [Record(at_ms, iteration, "", "", "w", "x" * LEAST_BYTES) for at_ms, iteration in some]
+    made = Packed()
+    for block in pack_lines(lines):
+        times, _ = split(block)
+        assert (times is None) == any(line.iteration for line in unpack_records(block))
+        made.add(block)
+    ordered, _ = made.by_time()
+    wanted = sorted(lines, key=lambda line: line.at_ms)
+    assert ordered.records() == wanted
+    assert (ordered.times, ordered.iterations) == ([one.at_ms for one in wanted], [one.iteration for one in wanted])
