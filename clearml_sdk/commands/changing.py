@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 
 from clearml_sdk import queueing
+from clearml_sdk.command_line import meant
 from clearml_sdk.commands import lookup, output
 from clearml_sdk.commands.errors import FAILED, CommandError
 from clearml_sdk.commands.options import TASK_HELP, parser
 from clearml_sdk.errors import ApiError
+from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 
@@ -42,6 +44,7 @@ def clone(arguments: Sequence[str]) -> int:
     session = Session.default()
     queue = _queue(session, given.queue) if given.queue else None
     base = lookup.find(session, given.task)
+    _tell_of_new(session, str(base["id"]), values)
     job = ClearmlJob(
         base_task_id=str(base["id"]),
         parameter_override=values,
@@ -59,6 +62,17 @@ def clone(arguments: Sequence[str]) -> int:
         if not queue:
             print("it is a draft: `clearml enqueue` runs it", file=sys.stderr)
     return 0
+
+
+def _tell_of_new(session: Session, task: str, names: Iterable[str]) -> None:
+    """Parameters that the task does not have are added to its copy: nearly always they were meant otherwise."""
+    sections = TaskRecord(session, task).read_fields("hyperparams").get("hyperparams") or {}
+    known = [f"{section}/{name}" for section, entries in sections.items() for name in entries]
+    for name in names:
+        if name not in known:
+            near = [one for one in known if one.endswith(f"/{name}")]
+            hint = f" Did you mean {near[0]!r}?" if near else meant(name, known)
+            print(f"the task has no parameter {name!r}; its copy gets it.{hint}", file=sys.stderr)
 
 
 def enqueue(arguments: Sequence[str]) -> int:
@@ -88,9 +102,12 @@ def abort(arguments: Sequence[str]) -> int:
 
     def stop(task: str) -> None:
         status = session.call("tasks.get_all", {"id": [task], "only_fields": ["status"], "search_hidden": True})
-        if status["tasks"][0]["status"] == "queued":
+        found = str(status["tasks"][0]["status"])
+        if found == "queued":
             queueing.dequeue(session, task)
             return
+        if found != "in_progress":
+            raise CommandError(f"it is {found}: there is nothing to stop")
         session.call("tasks.stop", {"task": task, "status_reason": given.message})
 
     return _each(session, given.task, stop, "stopped", given.json)
@@ -113,10 +130,11 @@ def _each(
         try:
             act(str(task["id"]))
             told.append({"id": task["id"], "done": True})
-        except ApiError as error:
-            told.append({"id": task["id"], "done": False, "error": error.message})
+        except (ApiError, CommandError) as error:
+            words = error.message if isinstance(error, ApiError) else str(error)
+            told.append({"id": task["id"], "done": False, "error": words})
             if not as_json:
-                print(f"{task['id']} {output.full_name(task)}: {error.message}{hint}", file=sys.stderr)
+                print(f"{task['id']} {output.full_name(task)}: {words}{hint}", file=sys.stderr)
             continue
         if not as_json:
             print(f"{task['id']} {output.full_name(task)}: {done}")

@@ -14,7 +14,7 @@ from clearml_sdk.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Any
 
 
@@ -41,7 +41,9 @@ def artifacts(arguments: Sequence[str]) -> int:
     chosen = {name: found[name] for name in given.name or found}
     if given.action == "ls":
         return _list(chosen, given.json)
-    got = {name: _fetch(session, name, entry, given.output) for name, entry in chosen.items()}
+    got: dict[str, str] = {}
+    for name, entry in chosen.items():
+        got[name] = _fetch(session, name, entry, given.output, taken=got.values())
     if given.json:
         output.print_json(got)
     else:
@@ -59,12 +61,19 @@ def _list(chosen: dict[str, dict[str, Any]], as_json: bool) -> int:
     return 0
 
 
-def _fetch(session: Session, name: str, entry: dict[str, Any], folder: str) -> str:
-    """Copy one artifact's file (or folder) to `folder`, and return its path there."""
+def _fetch(session: Session, name: str, entry: dict[str, Any], folder: str, *, taken: Collection[str]) -> str:
+    """Copy one artifact's file (or folder) to `folder`, and return its path there.
+
+    taken: paths of the artifacts before it; another file of that name goes into a folder of its artifact's name.
+    """
     local = str(Artifact.of(session, entry).get_local_copy(raise_on_error=True))
     os.makedirs(folder, exist_ok=True)
     file_name = os.path.basename(str(entry.get("uri") or "").rstrip("/")) if os.path.isfile(local) else name
     target = os.path.join(folder, os.path.basename(file_name) or "artifact")
+    if target in taken:
+        folder = os.path.join(folder, name.replace(os.sep, "_"))
+        os.makedirs(folder, exist_ok=True)
+        target = os.path.join(folder, os.path.basename(target))
     if os.path.isdir(local):
         shutil.copytree(local, target, dirs_exist_ok=True)
     else:

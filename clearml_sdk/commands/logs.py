@@ -9,7 +9,7 @@ import time
 
 from clearml_sdk.commands import lookup, output
 from clearml_sdk.commands.errors import FAILED, CommandError
-from clearml_sdk.commands.options import parser
+from clearml_sdk.commands.options import at_least, parser
 from clearml_sdk.errors import ApiError
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
@@ -36,7 +36,7 @@ def main(name: str, arguments: Sequence[str]) -> int:
     command = parser(name, task=True)
     add = command.add_argument
     add("-f", "--follow", action="store_true", help="go on until the task ends, and end with its exit code")
-    add("-n", "--lines", type=int, metavar="N", help="only the last N lines (with -f: 100)")
+    add("-n", "--lines", type=at_least(0), metavar="N", help="only the last N lines (with -f: 100)")
     given = command.parse_args(arguments)
     session = Session.default()
     task = str(lookup.find(session, given.task)["id"])
@@ -81,10 +81,11 @@ def _stored(session: Session, task: str, last: int | None) -> Iterator[dict[str,
 def _streamed(session: Session, task: str, lines: int) -> Iterator[dict[str, Any]]:
     """Lines as the server tells them, going on where a broken connection ended."""
     after: str | None = None
+    told = ""
     while True:
         try:
             for kind, data, id_ in _messages(session, task, lines, after):
-                after = id_ or after
+                after, told = id_ or after, ""
                 if kind == "lines":
                     yield from data.get("lines") or []
                 elif kind == "reset" and not data.get("lines"):
@@ -94,7 +95,9 @@ def _streamed(session: Session, task: str, lines: int) -> Iterator[dict[str, Any
                         raise CommandError("the task was deleted")
                     return
         except OSError as error:
-            print(f"clearml logs: {error}; going on", file=sys.stderr)
+            if str(error) != told:  # once, however long the server is away
+                told = str(error)
+                print(f"clearml logs: {told}; going on when the server answers", file=sys.stderr)
         time.sleep(AGAIN_S)  # the server closed the stream: it stops, or an hour is over
 
 

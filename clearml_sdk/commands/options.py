@@ -7,6 +7,10 @@ import argparse
 from clearml_sdk.command_line import Parser
 from clearml_sdk.commands.table import COMMANDS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TASK_HELP = "id, the beginning of an id, `project/name`, or a part of one; the newest one of that exact name"
 
 
@@ -19,3 +23,16 @@ def parser(name: str, *, json: bool = True, task: bool = False) -> argparse.Argu
     if json:
         made.add_argument("--json", action="store_true", help="print JSON")
     return made
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number, this one or more."""
+
+    def read(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is too small: {least} or more")
+        return number
+
+    read.__name__ = "whole number"  # what argparse calls it for a text that is none
+    return read

@@ -7,7 +7,7 @@ import shutil
 
 from clearml_sdk.commands import lookup, output
 from clearml_sdk.commands.errors import CommandError
-from clearml_sdk.commands.options import TASK_HELP, parser
+from clearml_sdk.commands.options import TASK_HELP, at_least, parser
 from clearml_sdk.reading import scalars
 from clearml_sdk.record import TaskRecord
 from clearml_sdk.session import Session
@@ -34,9 +34,9 @@ def main(name: str, arguments: Sequence[str]) -> int:
     add("-m", "--metric", action="append", metavar="TITLE[/SERIES]", help="only this; again for another one")
     add("-x", choices=("iter", "timestamp"), default="iter", help="the horizontal axis")
     add("--log", action="store_true", help="the logarithm (base 10) of the values")
-    add("--height", type=int, default=HEIGHT, metavar="LINES", help=f"height of each plot ({HEIGHT})")
-    add("--width", type=int, metavar="COLUMNS", help="width (default: of the terminal)")
-    add("--samples", type=int, default=1000, metavar="N", help="points a curve at most (1000)")
+    add("--height", type=at_least(1), default=HEIGHT, metavar="LINES", help=f"height of each plot ({HEIGHT})")
+    add("--width", type=at_least(1), metavar="COLUMNS", help="width (default: of the terminal)")
+    add("--samples", type=at_least(1), default=1000, metavar="N", help="points a curve at most (1000)")
     given = command.parse_args(arguments)
     session = Session.default()
     tasks = lookup.find_all(session, given.task)

@@ -67,6 +67,9 @@ def test_tasks_are_listed_and_found(run: Run, place: Place, trained: list[str]) 
     found = json.loads(run("ls", place.name, "--status", "failed", "--tag", "some", "--json").stdout)
     assert [task["id"] for task in found] == trained[:1]
     assert json.loads(run("ls", f"{place.name}/train 1", "--json").stdout)[0]["id"] == trained[1]
+    for wrong, words in (("--status=runing", "Did you mean 'running'?"), ("--limit=0", "1 or more")):
+        refused = run("ls", wrong)
+        assert refused.returncode == 2 and words in refused.stderr, refused.stderr
     projects = json.loads(run("ls", "-p", place.name, "--json").stdout)
     assert [project["name"] for project in projects] == [place.name]
 
@@ -116,12 +119,16 @@ def test_tasks_are_cloned_enqueued_and_stopped(run: Run, place: Place, trained: 
     assert place.call("tasks.get_by_id", task=copy)["task"]["status"] == "queued"  # one refusal keeps no other back
     assert run("enqueue", trained[1], "-q", place.queue, "--force").returncode == 0
     assert run("enqueue", trained[1], "-q", "no such queue").returncode == 1
+    ended = run("abort", trained[0])
+    assert ended.returncode == 1 and "it is failed: there is nothing to stop" in ended.stderr
+    added = run("clone", trained[0], "--set", "lr=3", "--set", "Args/rl=3")
+    assert added.returncode == 0 and added.stderr.count("Did you mean 'Args/lr'?") == 2
     explained = run("explain", copy)
     assert f"no worker serves queue {place.queue}" in explained.stdout, explained.stderr
 
 
 def test_everything_that_waits_is_listed_however_much(run: Run, place: Place) -> None:
-    made = [place.base(name=f"waits {number}") for number in range(510)]
+    made = [place.call("tasks.create", name=f"waits {n}", type="training")["id"] for n in range(501)]
     try:
         place.call("tasks.enqueue_many", ids=made, queue_name=place.queue)
         listed = json.loads(run("ps", "--json").stdout)
@@ -171,6 +178,26 @@ def test_a_console_is_followed_to_the_end_of_its_task(
     assert [event["msg"] for event in events] == ["before", "while it runs\n"]
 
 
+def test_a_console_is_followed_over_a_restart_of_the_server(own_server: RunningServer, tmp_path: Path) -> None:
+    task = own_server.call("tasks.create", {"name": "talks", "type": "training"})["id"]
+    own_server.call("tasks.started", {"task": task})
+    command = [sys.executable, "-m", "clearml_sdk.cli", "logs", "--follow", task]
+    env = own_server.environment(HOME=str(tmp_path))
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        own_server.call("events.add", {"type": "log", "task": task, "msg": "before", "level": "info"})
+        assert process.stdout.readline() == "before\n"
+        own_server.kill()
+        said = [process.stderr.readline()]
+        while "refused" not in said[-1]:  # the stream breaks off first
+            said.append(process.stderr.readline())
+        own_server.restart()
+        own_server.call("tasks.completed", {"task": task, "force": True})
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert sum("refused" in line for line in [*said, *err.splitlines()]) == 1, "once, however often it is tried"
+
+
 def test_artifacts_are_fetched(run: Run, server: RunningServer, workplace: Workplace, tmp_path: Path) -> None:
     code = (
         "from clearml import Task\ntask = Task.init('commands/artifacts', 'stores', auto_resource_monitoring=False)\n"
@@ -181,6 +208,12 @@ def test_artifacts_are_fetched(run: Run, server: RunningServer, workplace: Workp
     got = run("artifacts", "get", task, "-o", "out")
     assert got.returncode == 0, got.stderr
     assert json.loads(Path(tmp_path / got.stdout.strip()).read_text()) == {"a": 1}
+    code = "from clearml import Task\nfrom pathlib import Path\n"
+    code += "task = Task.init('commands/artifacts', 'stores twice', auto_resource_monitoring=False)\n"
+    code += "for name in 'ab':\n    Path(name).mkdir()\n    Path(name, 'weights').write_text(name)\n"
+    code += "    task.upload_artifact(name, f'{name}/weights')\nsay(id=task.id)\n"
+    paths = json.loads(run("artifacts", "get", workplace.run(code).said["id"], "-o", "two", "--json").stdout)
+    assert {name: Path(tmp_path / path).read_text() for name, path in paths.items()} == {"a": "a", "b": "b"}
     missing = run("artifacts", "get", task, "other")
     assert missing.returncode == 1 and "it has: table" in missing.stderr
     page = run("open", "--print", task).stdout.strip()
