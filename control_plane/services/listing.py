@@ -123,6 +123,10 @@ async def distinct(ctx: Context, kind: str, field: str, **where: Any) -> set[str
     return {str(value) for value, _ in rows if value}
 
 
+MOST_SHOWN = 1000
+"""Fields that one list may show."""
+
+
 def only_fields(request: Mapping[str, Any]) -> list[str]:
     """The paths asked for, by either of the field's names; empty means all."""
     chosen = request.get("only_fields") or request.get("projection") or []
@@ -131,7 +135,15 @@ def only_fields(request: Mapping[str, Any]) -> list[str]:
         raise explained(InvalidQuery("lookup", err=f'Cannot resolve field "{chosen[0]}"'))
     if not isinstance(chosen, (list, tuple)) or not all(isinstance(path, str) for path in chosen):
         raise validation("error for field 'only_fields': a list of names was expected")
-    return list(chosen)
+    return few("only_fields", chosen)
+
+
+def few(field: str, paths: Iterable[str]) -> list[str]:
+    """Paths, each once; raise 400/12 for very many: each is looked for in every document of a page."""
+    distinct = list(dict.fromkeys(paths))
+    if len(distinct) > MOST_SHOWN:
+        raise validation(f"error for field '{field}': at most {MOST_SHOWN} names can be given")
+    return distinct
 
 
 async def answer(

@@ -74,11 +74,12 @@ async def _listed(ctx: Context, request: UsersRequest) -> list[dict[str, Any]]:
             found = [user for user in found if pattern.is_in(user["name"])]
         except InvalidQuery as error:
             raise listing.explained(error) from None
-    order = request.order_by or ["name"]
-    for field in reversed([order] if isinstance(order, str) else order):
+    order = [request.order_by] if isinstance(request.order_by, str) else request.order_by or ["name"]
+    for field in reversed(listing.few("order_by", order)):
         found.sort(key=lambda user: str(user.get(field.lstrip("-")) or ""), reverse=field.startswith("-"))
     first = request.page * request.page_size
-    return [project(user, request.only_fields) for user in found[first : first + request.page_size]]
+    shown = listing.few("only_fields", request.only_fields or ())
+    return [project(user, shown) for user in found[first : first + request.page_size]]
 
 
 async def _active(ctx: Context, projects: list[str]) -> set[str]:

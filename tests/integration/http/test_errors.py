@@ -262,12 +262,22 @@ def connected(server: Any) -> Iterator[Callable[[str, Any], int]]:
         {"_any_": {"fields": [f"hyperparams.a.{number}" for number in range(201)], "pattern": "x"}},
         {"search_text": " ".join(map(str, range(101)))},
         {"order_by": ["runtime." + "x" * 3000]},
+        {"only_fields": [f"runtime.{number}" for number in range(1001)]},
     ],
 )
 def test_a_query_that_names_very_much_is_refused(server: Any, asked: dict[str, Any]) -> None:
     answer = call(server, "/tasks.get_all", asked)
     assert answer.codes == (400, 12)
     assert "at most" in answer.meta["result_msg"]
+
+
+def test_a_list_that_names_a_field_very_often_is_answered(server: Any) -> None:
+    for endpoint in ("tasks.get_all", "users.get_all"):
+        asked = {"only_fields": ["name"] * 200_000, "order_by": ["name"] * 200_000}
+        assert call(server, f"/{endpoint}", asked).status == 200
+    names = [f"runtime.{number}" for number in range(1001)]
+    for asked in ({"only_fields": names}, {"order_by": names}):
+        assert call(server, "/users.get_all", asked).codes == (400, 12)
 
 
 def test_compressed_requests_are_refused_in_an_envelope(server: Any) -> None:
