@@ -79,6 +79,7 @@ def play(server: RunningServer, folder: Path, by: str, seed: int) -> dict[str, i
         return stored_exactly(server, workplace, task_id, killed=after is not None)
 
 
+@pytest.mark.timeout(300)  # on a busy machine each start of a server takes its time
 @pytest.mark.parametrize("by", DELIVERERS[:3])
 def test_what_was_reported_in_a_storm_is_stored_once(own_server: RunningServer, tmp_path: Path, by: str) -> None:
     play(own_server, tmp_path / "storm", by, random.randrange(1 << 30))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -120,13 +121,14 @@ def test_callbacks_see_and_change_what_passes(router: HttpRouter, target: str, p
         seen.append((request.url.path, type(error).__name__))
 
     router.create_local_route("/a", target, on_request, on_response, endpoint_telemetry=False)
-    router.create_local_route(
-        "/dead", f"http://127.0.0.1:{closed_port()}", endpoint_telemetry=False, error_callback=on_error
-    )
     for _ in range(2):
         status, headers, _ = ask(port, "/a/x")
         assert status == 200 and headers["x-changed"] == "yes"
-    assert ask(port, "/dead/y")[0] == 502
+    with socket.socket() as nobody:  # who has the port and does not listen: nobody else answers there
+        nobody.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        router.create_local_route("/dead", dead, endpoint_telemetry=False, error_callback=on_error)
+        assert ask(port, "/dead/y")[0] == 502
     assert seen == [("/x", "/a/x", 1), ("/x", "/a/x", 2), ("/dead/y", "ConnectError")]
 
 

@@ -21,6 +21,7 @@ def workplace(server: RunningServer, tmp_path: Path) -> Workplace:
     return Workplace(tmp_path, server)
 
 
+@pytest.mark.timeout(300)  # longer than the script may take
 @pytest.mark.parametrize("end", ["return", "os._exit", "SIGTERM", "Ctrl-C"])
 def test_children_of_every_kind_under_every_end(workplace: Workplace, end: str) -> None:
     matrix.play(workplace, matrix.ENDS[end])

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import RunningServer
 from tests.integration.sdk.core.conftest import Workplace
 
-LIMIT_S = 40.0
+LIMIT_S = 60.0
 
 DYING = """
 import signal

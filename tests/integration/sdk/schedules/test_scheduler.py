@@ -26,7 +26,7 @@ scheduler = TaskScheduler(
 """
 ONE_ENTRY = """
 print(scheduler.add_task(
-    base, queue=queue, name="often", minute=1, execute_immediately=True, target_project=project + "/out",
+    base, queue=queue, name="often", minute=30, execute_immediately=True, target_project=project + "/out",
     task_parameters={"Args/x": "7"}, task_overrides={"script.branch": "new"},
 ))
 """
@@ -47,7 +47,7 @@ def test_a_schedule_launches_is_shown_and_follows_its_configuration(place: Place
             assert task["hyperparams"]["Args"]["x"]["value"] == "7"
             assert (task["script"]["branch"], task["parent"]) == ("new", base)
             (entry, called) = place.entries("schedule")
-            assert (entry["name"], entry["minute"], entry["base_task_id"]) == ("often", 1, base)
+            assert (entry["name"], entry["minute"], entry["base_task_id"]) == ("often", 30, base)
             assert called["name"] == "f"
 
             soon = (datetime.now(UTC) - timedelta(minutes=59, seconds=59)).isoformat()
