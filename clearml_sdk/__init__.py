@@ -62,13 +62,13 @@ __all__ = [
 
 
 def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it
-    try:
-        home = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    if name not in _HOMES:
+        from clearml_sdk._submodules import submodule
+
+        return submodule(__name__, name)
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(home), name)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 
 

@@ -48,13 +48,13 @@ def split(name: str, default: str = GENERAL) -> tuple[str, str]:
     return (section, rest) if slash and section and rest else (default, name)
 
 
-def flatten(values: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one level, keys joined by `/`; an empty dictionary stays a value."""
+def flatten(values: Mapping[Any, Any], prefix: str = "", separator: str = "/") -> dict[str, Any]:
+    """Nested dictionaries as one level, keys joined by `separator`; an empty dictionary stays a value."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict) and value:
-            flat.update(flatten(value, f"{name}/"))
+            flat.update(flatten(value, f"{name}{separator}", separator))
         else:
             flat[name] = value
     return flat

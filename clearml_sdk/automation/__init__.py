@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from clearml_sdk._submodules import submodule
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -55,11 +57,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    try:
-        home = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    if name not in _HOMES:
+        return submodule(__name__, name)
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(home), name)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value

@@ -1,5 +1,7 @@
 """The API of the server for scripts: `Session` and, in `session.client`, `APIClient`."""
 
+from clearml_sdk._submodules import submodule
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk.backend_api.session import CallResult, ResultNotReadyError, Session, TimeoutExpiredError
@@ -12,7 +14,7 @@ _HOMES = {"browser_login": "clearml_sdk.notebook_login", "load_config": "clearml
 
 def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return submodule(__name__, name)
     from importlib import import_module
 
     home = _HOMES.get(name, "clearml_sdk.backend_api.session")

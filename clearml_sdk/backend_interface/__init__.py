@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from clearml_sdk._submodules import submodule
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk.task import Task
@@ -11,7 +13,7 @@ __all__ = ["Task"]
 
 def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be imported for it
     if name != "Task":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return submodule(__name__, name)
     from clearml_sdk.task import Task
 
     return Task

@@ -1,5 +1,7 @@
 """Datasets: versions of files, stored as differences against their parents."""
 
+from clearml_sdk._submodules import submodule
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clearml_sdk.datasets.dataset import Dataset
@@ -17,4 +19,4 @@ def __getattr__(name):  # type: ignore[no-untyped-def]  # typing would be import
         from clearml_sdk.datasets.entries import FileEntry
 
         return FileEntry
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return submodule(__name__, name)

@@ -17,8 +17,24 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+class _Arguments:
+    """What Transformers writes its training arguments with, though the name says that it is private."""
+
+    def __init__(self, task: TaskParameters) -> None:
+        self._task = task
+
+    def copy_from_dict(self, dictionary: Mapping[str, Any], prefix: str | None = None) -> None:
+        """Set parameters of one section; the others stay."""
+        section = prefix or parameters.GENERAL
+        self._task.update_parameters({f"{section}/{name}": value for name, value in dictionary.items()})
+
+
 class TaskParameters(TaskBase):
     """Parameters and configuration of a task."""
+
+    @property
+    def _arguments(self) -> _Arguments:
+        return _Arguments(self)
 
     def connect(self, mutable: Any, name: str | None = None, ignore_remote_overrides: bool = False) -> Any:
         """Record a dictionary, an argparse parser, a class, an object or a model as this task's parameters.

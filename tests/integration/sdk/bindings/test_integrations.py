@@ -1,4 +1,4 @@
-"""What integrations of other libraries (YOLO's, Ignite's) call: bindings by their official names."""
+"""What integrations of other libraries (YOLO's, Ignite's, Transformers') call: things by their official names."""
 
 from __future__ import annotations
 
@@ -82,3 +82,20 @@ def test_checkpoints_that_take_turns_are_one_model(bench: Bench) -> None:
     model = next(iter(models.values()))
     assert model["name"] == "checkpoints: best_loss=1.pkl" and "basename=best" in model["comment"]
     assert model["uri"].endswith("/best_loss=1.pkl")
+
+
+HYPERPARAMETERS = f"""
+import clearml
+task = Task.init("bindings", "hyperparameters", {INIT})
+given = {{"optim": {{"lr": 0.1}}, "betas": [1, 2], "limit": None, "kwargs": {{}}}}
+flat = clearml.utilities.proxy_object.flatten_dictionary(given)
+assert list(flat) == ["optim/lr", "betas", "limit", "kwargs"], flat
+task.set_parameter("Transformers/ignore", True, value_type=bool)
+task._arguments.copy_from_dict(flat, prefix="Transformers")  # as Transformers does, in a section of its own
+assert clearml.model.Model is clearml.Model
+"""
+
+
+def test_transformers_writes_its_training_arguments(bench: Bench) -> None:
+    recorded = bench.record(HYPERPARAMETERS).parameters("Transformers")
+    assert recorded == {"ignore": "True", "optim/lr": "0.1", "betas": "[1, 2]", "limit": "", "kwargs": "{}"}

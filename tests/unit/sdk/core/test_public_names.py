@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -29,6 +31,24 @@ def test_hyper_datasets_say_what_they_are(module: str, name: str) -> None:
 def test_every_public_name_is_there() -> None:
     assert all(getattr(clearml_sdk, name) is not None for name in clearml_sdk.__all__)
     assert not hasattr(clearml_sdk, "NoSuchName")
+
+
+REACHED = """
+import operator, sys, clearml_sdk
+for name in sys.argv[1:]:
+    assert operator.attrgetter(name)(clearml_sdk).__name__ == "clearml_sdk." + name
+for package in ("", ".automation", ".backend_api", ".backend_api.services", ".binding", ".datasets", ".utilities"):
+    assert not hasattr(sys.modules["clearml_sdk" + package], "no_such_module"), package
+"""
+
+
+def test_submodules_are_reached_through_the_package_alone() -> None:
+    names = (
+        "automation.controller automation.job backend_api.services.tasks backend_config.bucket_config "
+        "backend_interface.session binding.artifacts binding.frameworks.pytorch_bind datasets.dataset model "
+        "storage.manager utilities.proxy_object utilities.resource_monitor version"
+    )
+    subprocess.run([sys.executable, "-c", REACHED, *names.split()], check=True)
 
 
 class Tokens(TokenManager):
