@@ -24,6 +24,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ClearmlError, OSError, ValueError) as error:
         print(f"clearml-param-search: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("clearml-param-search: interrupted; the search is stopped, with the trials that ran", file=sys.stderr)
+        return 130
 
 
 def search(given: argparse.Namespace) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,30 @@ def test_a_grid_is_searched_on_this_machine(server: RunningServer, tmp_path: Pat
     assert {float(x) for x, _ in values} == {1, 3} and {float(y) for _, y in values} == {7}
     table = said.stdout.splitlines()[-2:]
     assert "Args/x=3" in table[0] and " | 7.0 " in table[0]
+
+
+@pytest.mark.timeout(240)
+def test_an_interrupted_search_stops_its_trials(server: RunningServer, tmp_path: Path) -> None:
+    (tmp_path / "trial.py").write_text(SCRIPT + "import time\ntime.sleep(600)\n")
+    program = tmp_path / "clearml-param-search"
+    program.write_text("import sys\nfrom clearml_sdk.cli import main\nsys.exit(main())\n")
+    how = ("--optimizer-class", "GridSearch", "--local", "--total-max-jobs", "1", "--pool-period-min", "0.02")
+    named = ("--project-name", "searches", "--task-name", "interrupted", "--script", "trial.py")
+    command = [sys.executable, str(program), *named, "--params-search", SPACE, *GOAL, *how]
+    env = server.environment(
+        HOME=str(tmp_path), CLEARML_CACHE_DIR=str(tmp_path / "cache"), CLEARML_JOURNAL_DIR=str(tmp_path / "journal")
+    )
+    query = {"name": "^interrupted: base: ", "project_name": "searches", "status": ["in_progress"]}
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while not server.call("tasks.get_all", query)["tasks"]:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.2)  # another process begins the trial: there is no event to wait for
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=90)
+    assert process.returncode == 130, err.decode()
+    assert b"interrupted" in err and b"Traceback" not in err
+    assert server.call("tasks.get_all", query)["tasks"] == []
 
 
 @pytest.mark.parametrize(
