@@ -78,7 +78,7 @@ def test_agents_come_with_tasks_and_go_without(
             machines = driver.started_machines("scaled")
             assert set(machines.values()) == {"small"} and len(machines) <= 2
             (pid, *_) = [int(machine.partition("-")[0]) for machine in machines]
-            assert "prepared" in driver.console_log(next(iter(machines)))
+            until(lambda: "prepared" in driver.console_log(next(iter(machines))), what="for what it says")
         # The autoscaler is gone, its agents are not: the next one takes them over and ends them when they are idle.
         assert is_running(pid) and scaled(server)
         with scaling(driver, resource, tasks.queue, idle_min=0.001):
