@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,10 +109,19 @@ def test_abort_while_the_container_is_prepared(docker_agent: Agent, tasks: Tasks
     assert gone(engine, task, docker_agent)
 
 
-def test_docker_stop_gives_the_task_its_grace(docker_agent: Agent, tasks: Tasks, engine: Engine) -> None:
-    docker_agent.start("--docker", queue=tasks.queue)
+def test_docker_stop_gives_the_task_its_grace(
+    docker_agent: Agent, tasks: Tasks, engine: Engine, tmp_path: Path
+) -> None:
+    """Also where the image says how its own program, which does not run, is stopped and checked."""
+    (folder := tmp_path / "image").mkdir()
+    (folder / "Dockerfile").write_text(f"FROM {engine.image}\nSTOPSIGNAL SIGQUIT\nHEALTHCHECK CMD false\n")
+    image = "test-stops:latest"
+    engine.docker("build", "--tag", image, str(folder))
+    docker_agent.start("--docker", image, queue=tasks.queue)
     task = tasks.submit(LAST_WORDS + WAITS)
     tasks.says(task, "begun now")
+    (found,) = json.loads(engine.docker("inspect", *containers(engine, task)))
+    assert "Health" not in found["State"]
     engine.docker("stop", "--time", "20", *containers(engine, task))
     assert tasks.finished(task)["status"] == "stopped"
     assert "last words" in tasks.console(task)
