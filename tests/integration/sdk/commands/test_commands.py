@@ -129,12 +129,15 @@ def test_tasks_are_cloned_enqueued_and_stopped(run: Run, place: Place, trained: 
 
 def test_everything_that_waits_is_listed_however_much(run: Run, place: Place) -> None:
     made = [place.call("tasks.create", name=f"waits {n}", type="training")["id"] for n in range(501)]
+    parts = [made[first : first + 100] for first in range(0, len(made), 100)]
     try:
-        place.call("tasks.enqueue_many", ids=made, queue_name=place.queue)
+        for part in parts:
+            place.call("tasks.enqueue_many", ids=part, queue_name=place.queue)
         listed = json.loads(run("ps", "--json").stdout)
         assert [task["id"] for task in listed if task.get("queue") == place.queue] == made
     finally:
-        place.call("tasks.delete_many", ids=made, force=True)
+        for part in parts:
+            place.call("tasks.delete_many", ids=part, force=True)
 
 
 ENDS = {"failed": ("worker execution exit code 7", 7), "completed": ("", 0), "stopped": ("by a user", 143)}
