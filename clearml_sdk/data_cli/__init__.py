@@ -28,5 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; an upload goes on with `clearml-data upload`", file=sys.stderr)
+        is_upload = given.run in ("upload", "close", "sync")
+        print(f"interrupted{'; `clearml-data upload` goes on' if is_upload else ''}", file=sys.stderr)
         return 130

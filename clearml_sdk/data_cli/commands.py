@@ -109,6 +109,9 @@ def set_description(given: argparse.Namespace) -> None:
 
 
 def sync(given: argparse.Namespace) -> None:
+    folder = os.path.abspath(os.path.expanduser(given.folder))
+    if not os.path.isdir(folder):
+        raise UsageError(f"there is no folder {folder}")  # before a version is made for it
     with _told(given) as outcome:
         found = _create(given) if given.name or given.parents else _dataset(given)
         print(f"Syncing dataset id {found.id} to local folder {given.folder}")

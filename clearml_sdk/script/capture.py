@@ -70,7 +70,10 @@ def binary_name() -> str:
 
 def is_tracked_place(repository: Repository, path: str) -> bool:
     """Whether a clone would have the place of `path`: inside the working copy, and not in an environment within it."""
-    relative = os.path.relpath(os.path.realpath(path), os.path.realpath(repository.root))
+    root, place, environment_ = map(os.path.realpath, (repository.root, path, sys.prefix))
+    if environment_.startswith(root + os.sep) and place.startswith(environment_ + os.sep):
+        return False  # an installed command, such as .venv/bin/clearml-param-search
+    relative = os.path.relpath(place, root)
     return not relative.startswith("..") and "site-packages" not in relative.split(os.sep)
 
 

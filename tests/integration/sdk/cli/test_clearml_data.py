@@ -132,6 +132,9 @@ def test_what_cannot_be_done_is_said(shell: Shell) -> None:
     assert "Give --id" in shell.run("add", "--files", "data", code=1).stderr
     assert "Give --files or --links" in shell.run("add", "--id", "x", code=1).stderr
     assert "Invalid task id" in shell.run("list", "--id", "f" * 32, code=1).stderr
+    nowhere = ("--project", "data on the command line/nowhere", "--name", "no folder", "--folder", "no such folder")
+    assert "there is no folder" in shell.run("sync", *nowhere, code=1).stderr
+    assert shell.json("search", "--name", "no folder", "--not-only-completed")["datasets"] == [], "none is left behind"
     assert (
         "there is no dataset"
         in shell.run("rename", "--project", "no", "--name", "no", "--new-name", "new", code=1).stderr

@@ -118,6 +118,19 @@ def test_a_script_that_git_does_not_know_yet_is_recorded(repository: Path, tmp_p
     assert not (clone / "src" / "unrelated.py").exists()
 
 
+def test_a_command_of_an_environment_inside_the_working_copy_is_none_of_its_scripts(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`.venv/bin/clearml-param-search` is in no clone."""
+    command = repository / ".venv" / "bin" / "search"
+    command.parent.mkdir(parents=True)
+    command.write_text("print('searching')\n")
+    monkeypatch.setattr("sys.prefix", str(repository / ".venv"))
+    section = capture_script(EntryPoint(str(command), None, str(repository))).section
+    assert (section["repository"], section["entry_point"]) == ("", "search")
+    assert section["diff"] == "print('searching')\n"
+
+
 def test_a_script_outside_of_git_is_recorded_whole(tmp_path: Path) -> None:
     script = tmp_path / "alone.py"
     script.write_text("print('ä')\r\n", newline="")
