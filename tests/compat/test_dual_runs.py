@@ -6,7 +6,6 @@ What differs on purpose is listed in `dual_differences.toml`, each with its reas
 from __future__ import annotations
 
 import concurrent.futures
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from tests.conftest import RunningServer
 
 from . import dual, dual_table
-from .official import SDK_VERSION, WITHOUT_FORK, environment_with, sdk_environment
+from .official import SDK_VERSION, TORN, WITHOUT_FORK, environment_with, sdk_environment
 
 QUICK = (
     "tasks/first_task.py",
@@ -33,9 +32,6 @@ COMPARED = ("artifacts", "models", "offline", "parameters", "processes", "remote
 
 TRIES = 6
 """The official SDK hangs at the end of some runs, and in some two of its threads use one connection at once."""
-
-TORN = re.compile("JSON is malformed|Failed reloading")
-"""What is said of that: by the server of a request whose body is another request, by the SDK of another's answer."""
 
 EXAMPLES = sorted(
     f"{folder}/{path.name}" for folder in COMPARED for path in (dual.EXAMPLES / folder).glob("*.py")
