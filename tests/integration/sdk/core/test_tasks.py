@@ -49,7 +49,7 @@ def test_a_script_is_recorded_whole(make: Any, tmp_path: Path) -> None:
     assert task.get_parameters() == {"Args/lr": "0.1"}
     plain = make("untouched", script=str(tmp_path / "train.py"), add_task_init_call=False, packages=["a==1", "b"])
     found = plain._record.reload()["script"]
-    assert "Task.init" not in found["diff"] and found["requirements"]["pip"] == "a==1\nb\n"
+    assert "Task.init" not in found["diff"] and found["requirements"]["pip"] == "a==1\nb\nclearml\n"
 
 
 @pytest.mark.rows("S1-053")
@@ -61,7 +61,8 @@ def test_a_remote_repository_is_recorded_as_given(make: Any) -> None:
         "dev",
         "a.py",
     )
-    assert found["working_dir"] == "src" and found["diff"].startswith("diff --git a/src/a.py b/src/a.py")
+    assert found["working_dir"] == "src" and "diff --git a/src/a.py b/src/a.py" in str(found["diff"])
+    assert str(found["diff"]).startswith("diff --git a/requirements.txt b/requirements.txt")  # it names the SDK
     kept = make("kept", repo="https://example.org/r.git", script="b.py", add_task_init_call=False).get_script()
     assert (kept["entry_point"], kept["working_dir"], kept["diff"]) == ("b.py", ".", "")
     module = make("by module", repo="https://example.org/r.git", commit="abc", module="pkg.train")
@@ -108,7 +109,7 @@ def test_clones_have_everything_but_results(make: Any, project: str) -> None:
     with pytest.raises(UsageError, match="no current"):
         Task.clone()
     changed = Task.create(base_task_id=source.id, task_name="from base", packages=["torch"], argparse_args=[("a", "5")])
-    assert changed.get_parameter("Args/a", cast=True) == 5 and changed.get_requirements()["pip"] == "torch\n"
+    assert changed.get_parameter("Args/a", cast=True) == 5 and changed.get_requirements()["pip"] == "torch\nclearml\n"
 
 
 def test_parameters(make: Any) -> None:
