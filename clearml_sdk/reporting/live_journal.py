@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 GIVE_UP_S = 10.0
 PAUSE_S = 50e-6
-PATIENCE_S = 1.0
+PATIENCE_S = 5.0
 """So long an appending thread may be stopped in the middle before its point is left out."""
 BESIDE_MAX_BYTES = 64 << 20
 
