@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 def submodule(package: str, name: str) -> "ModuleType":
     """The module `package.name`; AttributeError where there is none, or where it is private."""
     from importlib import import_module
-    from importlib.util import find_spec
 
-    if name.startswith("_") or find_spec(f"{package}.{name}") is None:
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    return import_module(f"{package}.{name}")
+    missing = AttributeError(f"module {package!r} has no attribute {name!r}")
+    if name.startswith("_"):
+        raise missing
+    try:
+        return import_module(f"{package}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{package}.{name}":
+            raise  # it is there: what it imports is missing
+        raise missing from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from clearml_sdk.record import TaskRecord
 
 TYPE_CHECKING = False
@@ -67,6 +65,8 @@ def last_metrics(record: TaskRecord) -> dict[str, dict[str, dict[str, float]]]:
 
 def metric_path(title: str, series: str) -> tuple[str, str]:
     """The keys under which a task's `last_metrics` have a scalar."""
+    import hashlib  # `from clearml import Task` needs none of it
+
     first, second = (hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in (title, series))
     return first, second
 
