@@ -68,7 +68,6 @@ class Poster:
         self._session = session
         self._patience = Patience()
         self._takes_packed = True
-        self.refused_events = 0
 
     @property
     def takes_packed(self) -> bool:
@@ -76,7 +75,7 @@ class Poster:
         announced = self._session.core.claims.get(CLAIM)
         return self._takes_packed and isinstance(announced, int) and announced >= VERSION
 
-    def post(self, body: bytes, events: int, batch_id: str, *, is_packed: bool = False) -> Outcome:
+    def post(self, body: bytes, batch_id: str, *, is_packed: bool = False) -> Outcome:
         """Send one batch, once. `batch_id`: the server stores what comes under one id only once, in either form."""
         from clearml_sdk.session import JSON_LINES
 
@@ -96,13 +95,11 @@ class Poster:
             if is_packed and refusal.code == 400 and refusal.subcode in UNREADABLE_SUBCODES:
                 self._takes_packed = False
                 return Outcome.UNREADABLE
-            self.refused_events += events
             warn_once(
                 f"refused-{refusal.code}-{refusal.subcode}", f"the server does not take a batch of reports: {error}"
             )
             return Outcome.REFUSED
         self._patience.reset()
         if answer.get("errors"):
-            self.refused_events += int(answer["errors"])
             warn_once("refused-some", f"the server did not take some reports: {answer.get('errors_info')}")
         return Outcome.DELIVERED

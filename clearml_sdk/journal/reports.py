@@ -44,10 +44,10 @@ class ReportCourier:
         if batch.events:
             segment.announce(batch.end)
             batch_id = f"{self._journal_id}.{REPORTS}.{segment.number}.{start}-{batch.end}"
-            outcome = self._poster.post(batch.body, batch.events, batch_id, is_packed=batch.is_packed)
+            outcome = self._poster.post(batch.body, batch_id, is_packed=batch.is_packed)
             if outcome is Outcome.UNREADABLE:
                 batch = self._builder.build(segment.map, start, batch.end, exactly=True)
-                outcome = self._poster.post(batch.body, batch.events, batch_id)
+                outcome = self._poster.post(batch.body, batch_id)
             if outcome is Outcome.LATER:
                 return outcome
             if outcome is Outcome.DELIVERED:

@@ -84,7 +84,7 @@ class UploadCourier:
                 return Outcome.REFUSED
         segment.announce(end)
         body = json.dumps(order["event"], ensure_ascii=False).encode("utf-8", "replace")
-        outcome = self._poster.post(body, 1, f"{self._journal_id}.{UPLOADS}.{segment.number}.{segment.acked}-{end}")
+        outcome = self._poster.post(body, f"{self._journal_id}.{UPLOADS}.{segment.number}.{segment.acked}-{end}")
         if outcome is Outcome.LATER:
             return outcome
         self._attempts = 0

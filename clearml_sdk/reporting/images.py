@@ -27,7 +27,7 @@ SPOOL_LIMIT_BYTES = 64 << 20
 
 class Samples:
     """Uploads the samples of one task: `<title>_<series>_<counter>.<extension>`, the counter starting again when it
-    reaches the history's length, so that old files are overwritten. Contract: wire.md 12, features B3."""
+    reaches the history's length, so that old files are overwritten."""
 
     def __init__(self, reporter: Reporter, folder: TaskFolder) -> None:
         self._reporter, self._folder = reporter, folder
