@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_size_finds_the_task_that_holds_the_bytes(pair: Pair) -> None:
     small, large = create(pair, project=at), create(pair, project=at)
     report(pair, small, (0, 1.0))
     pair.call("tasks.edit", task=large, comment="x" * 100_000)
-    pair.call("events.add", type="log", task=large, msg="y" * 200_000, timestamp=1)
+    pair.call("events.add", type="log", task=large, msg=secrets.token_hex(100_000), timestamp=1)
     found = run("size", "--redis", pair.store.url, "--project", project, "--json")
     assert found.returncode == 0, found.stderr
     sizes = json.loads(found.stdout)
