@@ -123,7 +123,7 @@ def process(name: str, folder: Path, *command: str, env: dict[str, str]) -> Iter
         print(f"--- {name}\n{log.read_text(errors='replace')[-6000:]}")
 
 
-def run_sdk(command: list[str], folder: Path, env: dict[str, str], *, limit_s: float = 90, tries: int = 3) -> Any:
+def run_sdk(command: list[str], folder: Path, env: dict[str, str], *, limit_s: float = 60, tries: int = 3) -> Any:
     """Run a script with the official SDK; again when it hangs, as it does in some runs while it looks for a repository,
     and when two of its threads have used one connection at once, which loses what they sent.
 

@@ -19,7 +19,7 @@ from tests.conftest import RunningServer
 from .helpers import Api, shown
 from .official import WITHOUT_FORK, official_environment, run_sdk
 
-LIMIT_S = 90
+LIMIT_S = 60
 
 RUNS = {
     "recorded": """

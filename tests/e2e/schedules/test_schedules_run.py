@@ -53,6 +53,7 @@ def test_a_schedule_and_a_trigger_fire_and_agents_run_their_tasks(
     agent = new_agent(server)
     agent.start("--services-mode", queue=place.queue)
     place.project(f"{place.name}/out")
+    later = place.project(f"{place.name}/later")
     with workplace.start(TRIGGER, place.name, base, place.queue) as trigger:
         try:
             until(
@@ -63,7 +64,6 @@ def test_a_schedule_and_a_trigger_fire_and_agents_run_their_tasks(
             (launched,) = until(lambda: place.launched("soon"), 90, "the schedule")
             found = tasks.finished(launched["id"], 60)
             assert found["status"] == "completed" and "launched" in tasks.console(launched["id"])
-            later = place.project(f"{place.name}/later")
 
             def followed() -> list[dict[str, Any]]:
                 return list(place.call("tasks.get_all", project=[later], search_hidden=True)["tasks"])

@@ -63,6 +63,7 @@ def test_queues_of_different_sizes_fill_one_host_and_no_gpu_is_given_twice(
     for task in (*halves, dual, late):
         host.go(task)
     assert uuids(host.seen(quad)) == ["GPU-0", "GPU-1", "GPU-2", "GPU-3"]
+    until(lambda: working().get("tester:gpu0,1,2,3") == quad, what="for the worker of all GPUs")
     host.go(quad)
     for task in (*halves, dual, single, late, quad):
         found = tasks.finished(task)
