@@ -22,6 +22,7 @@ if ! ldconfig -p 2>/dev/null | grep -q 'libGL.so.1'; then
     dnf install -q -y mesa-libGL glib2 libSM libXext libXrender
   fi
 fi"""
+# Releases from 2023 on have no package of that last name, and do without it.
 INSTALL_PYTHON = """\
 echo 'WARNING: the image has no Python: it is installed for this task. An image with Python starts at once'
 if command -v apt-get >/dev/null; then
